@@ -1,0 +1,197 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Fault-injection tests for concurrent maps.
+#[derive(Debug, Parser)]
+#[command(name = "cargo mapcheck", bin_name = "cargo mapcheck", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the targets, their contracts and capabilities, the scenario families, faults and schedulers
+    List(List),
+    /// Explore the executions of targets, within a budget
+    Check(Check),
+    /// Run `cargo test` with instrumentation, in any crate
+    Test(Test),
+    /// Replay a repro
+    Replay(Replay),
+    /// Make a repro's finding smaller
+    Shrink(Shrink),
+    /// Measure executions and schedule points a second
+    Bench,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Format {
+    /// The name, as runners read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
+/// Arguments of `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// How to print it
+    #[arg(long)]
+    pub format: Option<Format>,
+}
+
+/// Arguments of `check`. What is not given is left to the runner.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Targets, as `cargo mapcheck list` shows them
+    #[arg(value_name = "TARGET", required = true)]
+    pub targets: Vec<String>,
+    /// Only this scenario or scenario family
+    #[arg(long)]
+    pub scenario: Option<String>,
+    /// Which scheduler picks the next thread
+    #[arg(long)]
+    pub scheduler: Option<String>,
+    /// What runs the executions: native, shuttle or loom
+    #[arg(long)]
+    pub engine: Option<String>,
+    /// Inject this fault; may be given several times
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub faults: Vec<String>,
+    /// Stop after so many executions of a target
+    #[arg(long, value_name = "N")]
+    pub executions: Option<u64>,
+    /// Stop after this time, such as 500ms, 30s, 10m or 2h
+    #[arg(long, value_parser = duration)]
+    pub time: Option<String>,
+    /// Start the random decisions from this number
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// How many threads a scenario has
+    #[arg(long, value_name = "N")]
+    pub threads: Option<u32>,
+    /// Where repros are written
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// How to print findings and the summary
+    #[arg(long)]
+    pub format: Option<Format>,
+    /// Go on after a finding, until the budget ends
+    #[arg(long)]
+    pub keep_going: bool,
+}
+
+/// Arguments of `test`: cargo test's own.
+#[derive(Debug, Args)]
+pub struct Test {
+    /// cargo test's own arguments
+    #[arg(
+        value_name = "CARGO TEST ARGUMENTS",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub args: Vec<OsString>,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The repro file
+    pub repro: PathBuf,
+    /// How many times to replay it
+    #[arg(long, value_name = "N")]
+    pub times: Option<u64>,
+}
+
+/// Arguments of `shrink`.
+#[derive(Debug, Args)]
+pub struct Shrink {
+    /// The repro file
+    pub repro: PathBuf,
+}
+
+/// Accepts a whole number and a unit, and hands it on as written.
+fn duration(text: &str) -> Result<String, String> {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let known = ["ms", "s", "m", "h"].contains(&unit);
+    if known && unit.len() < text.len() {
+        Ok(text.to_owned())
+    } else {
+        Err("a time is a whole number and ms, s, m or h, such as 30s".into())
+    }
+}
+
+/// Reads the process's arguments, with or without the `mapcheck` that cargo puts first.
+///
+/// # Errors
+/// clap's: a wrong usage, or a request for help or the version.
+pub fn parse(mut args: Vec<OsString>) -> Result<Cli, clap::Error> {
+    if args.get(1).is_some_and(|arg| arg == "mapcheck") {
+        args.remove(1);
+    }
+    let mut cli = Cli::try_parse_from(&args)?;
+    if let Command::Test(test) = &mut cli.command {
+        // clap would swallow a leading `--`, which is cargo's to read.
+        let start = args.iter().position(|arg| arg == "test").map_or(args.len(), |at| at + 1);
+        test.args = args.split_off(start);
+    }
+    Ok(cli)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cli(line: &str) -> Result<Cli, clap::Error> {
+        parse(line.split(' ').map(OsString::from).collect())
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn cargo_s_own_first_argument_is_accepted() {
+        assert!(matches!(cli("cargo-mapcheck mapcheck list").unwrap().command, Command::List(_)));
+        assert!(matches!(cli("cargo-mapcheck list").unwrap().command, Command::List(_)));
+    }
+
+    #[test]
+    fn test_hands_on_every_argument_as_it_is() {
+        for rest in ["-- --nocapture", "name -- --exact", "--lib --all-features", "-p a test"] {
+            let Command::Test(test) =
+                cli(&format!("cargo-mapcheck mapcheck test {rest}")).unwrap().command
+            else {
+                panic!("not test");
+            };
+            assert_eq!(test.args.join(" ".as_ref()), rest);
+        }
+    }
+
+    #[test]
+    fn a_time_has_a_unit() {
+        assert_eq!(duration("30s").as_deref(), Ok("30s"));
+        for wrong in ["30", "s", "", "30 s", "30d", "-1s"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! `check`: explores the executions of targets.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::args::Check;
+use crate::cargo::{self, Cargo};
+use crate::commands::list::wants_json;
+use crate::commands::run_runner;
+use crate::error::{Error, exit};
+use crate::runners::{Runner, Runners};
+use crate::summary::{Summary, worse};
+
+/// Builds the runners the targets need, runs each, and prints one summary.
+///
+/// # Errors
+/// When a target is unknown or does not build, or a runner goes wrong.
+pub fn run(check: &Check) -> Result<i32, Error> {
+    if let Some(engine) = check.engine.as_deref().filter(|&engine| engine != "native") {
+        return Err(Error::Engine(engine.to_owned()));
+    }
+    let metadata = cargo::metadata()?;
+    let runners = Runners::find(&metadata)?.require()?;
+    let shares = runners.share_out(&check.targets)?;
+    let cargo = Cargo::new(&metadata)?;
+    let mut built = Vec::new();
+    for (runner, targets) in shares {
+        let mut command = runner.build(&cargo, &described(&targets))?;
+        command.arg("check").args(targets);
+        settings(&mut command, check)?;
+        built.push((command, runner));
+    }
+    let (mut summary, mut code) = (Summary::default(), exit::CLEAN);
+    for (number, (command, runner)) in built.into_iter().enumerate() {
+        let file = cargo.target_dir.join(format!("summary-{}-{number}.json", std::process::id()));
+        code = worse(code, run_one(command, runner, &file, &mut summary)?);
+    }
+    if summary.findings() > 0 {
+        code = worse(code, exit::FINDING);
+    }
+    if wants_json(check.format) {
+        anstream::println!("{}", summary.json());
+    } else {
+        anstream::println!("{}", summary.sentence(matches!(code, exit::CLEAN | exit::BUDGET)));
+    }
+    Ok(code)
+}
+
+/// Some targets, for a message.
+fn described(targets: &[&str]) -> String {
+    let plural = if targets.len() == 1 { "" } else { "s" };
+    format!("target{plural} `{}`", targets.join("`, `"))
+}
+
+/// Hands the user's settings on, and only those.
+fn settings(command: &mut Command, check: &Check) -> Result<(), Error> {
+    let out = check.out.as_deref().map(absolute).transpose()?;
+    let number = |value: Option<u64>| value.map(|n| n.to_string());
+    let all = [
+        ("MAPCHECK_EXECUTIONS", number(check.executions)),
+        ("MAPCHECK_TIME", check.time.clone()),
+        ("MAPCHECK_SEED", number(check.seed)),
+        ("MAPCHECK_SCHEDULER", check.scheduler.clone()),
+        ("MAPCHECK_SCENARIO", check.scenario.clone()),
+        ("MAPCHECK_FORMAT", check.format.map(|format| format.name().to_owned())),
+        ("MAPCHECK_THREADS", check.threads.map(|n| n.to_string())),
+        ("MAPCHECK_FAULTS", Some(check.faults.join(",")).filter(|faults| !faults.is_empty())),
+        ("MAPCHECK_KEEP_GOING", check.keep_going.then(|| "1".to_owned())),
+    ];
+    command.envs(all.into_iter().filter_map(|(key, value)| Some((key, value?))));
+    command.envs(out.map(|path| ("MAPCHECK_OUT", path)));
+    Ok(())
+}
+
+/// The path from the root.
+pub fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    std::path::absolute(path).map_err(|e| Error::read(path, e))
+}
+
+/// Runs one runner, adds its summary, and returns its exit code.
+fn run_one(
+    mut command: Command,
+    runner: &Runner,
+    file: &Path,
+    summary: &mut Summary,
+) -> Result<i32, Error> {
+    command.env("MAPCHECK_SUMMARY", file);
+    let code = run_runner(command, runner);
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    // Left behind only if something else removed it first.
+    let _ = std::fs::remove_file(file);
+    let code = code?;
+    let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    match serde_json::from_str(last) {
+        Ok(object) => summary.add(&object),
+        Err(_) if matches!(code, exit::CLEAN | exit::FINDING | exit::BUDGET) => {
+            let how = format!("ended with code {code} and without a summary");
+            return Err(Error::Runner { runner: runner.package.clone(), how });
+        }
+        // It has said what went wrong itself.
+        Err(_) => {}
+    }
+    Ok(code)
+}

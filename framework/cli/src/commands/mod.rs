@@ -1,0 +1,65 @@
+//! The subcommands.
+
+mod check;
+mod list;
+mod repro;
+mod test;
+
+use std::process::{Command, ExitStatus};
+
+use crate::args;
+use crate::cargo::{self, Cargo};
+use crate::error::{Error, exit};
+use crate::runners::{Runner, Runners};
+use crate::summary;
+
+/// Runs a subcommand and returns the exit code.
+///
+/// # Errors
+/// Whatever keeps it from running.
+pub fn run(command: args::Command) -> Result<i32, Error> {
+    match command {
+        args::Command::List(list) => list::run(&list),
+        args::Command::Check(check) => check::run(&check),
+        args::Command::Test(test) => test::run(&test.args),
+        args::Command::Replay(replay) => repro::replay(&replay),
+        args::Command::Shrink(shrink) => repro::shrink(&shrink.repro),
+        args::Command::Bench => bench(),
+    }
+}
+
+/// `bench`: every runner that has benchmarks.
+fn bench() -> Result<i32, Error> {
+    let metadata = cargo::metadata()?;
+    let runners = Runners::find(&metadata)?.require()?;
+    let with_bench: Vec<&Runner> = runners.0.iter().filter(|runner| runner.bench).collect();
+    if with_bench.is_empty() {
+        return Err(Error::NoBench);
+    }
+    let cargo = Cargo::new(&metadata)?;
+    let mut code = exit::CLEAN;
+    for runner in with_bench {
+        let mut command = runner.build(&cargo, &format!("runner `{}`", runner.package))?;
+        command.arg("bench");
+        code = summary::worse(code, run_runner(command, runner)?);
+    }
+    Ok(code)
+}
+
+/// Runs a built runner to its end and returns its exit code.
+fn run_runner(mut command: Command, runner: &Runner) -> Result<i32, Error> {
+    let status =
+        command.status().map_err(|e| Error::start(command.get_program().to_string_lossy(), e))?;
+    runner_code(status, runner)
+}
+
+/// A runner's exit code, if it is one a runner may end with.
+fn runner_code(status: ExitStatus, runner: &Runner) -> Result<i32, Error> {
+    match status.code() {
+        Some(code @ (0..=4 | exit::INTERNAL)) => Ok(code),
+        _ => Err(Error::Runner {
+            runner: runner.package.clone(),
+            how: format!("ended with {status}"),
+        }),
+    }
+}

@@ -1,0 +1,165 @@
+//! `replay` and `shrink`: what is done with a repro file.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use toml::de::DeTable;
+
+use crate::args;
+use crate::cargo::{self, Cargo};
+use crate::commands::check::absolute;
+use crate::commands::run_runner;
+use crate::commands::test::run_tests;
+use crate::error::Error;
+use crate::runners::{Runner, Runners};
+
+/// The newest format of repro files this command reads.
+const FORMAT: i64 = 1;
+
+/// What the command needs to know of a repro; the rest is its runner's.
+#[derive(Debug, PartialEq, Eq)]
+struct Repro {
+    path: PathBuf,
+    target: String,
+    runner: String,
+    test: Option<String>,
+}
+
+/// `replay`: runs the recorded decisions again.
+///
+/// # Errors
+/// When the repro is unusable, or its target or test is gone or does not build.
+pub fn replay(args: &args::Replay) -> Result<i32, Error> {
+    let times = args.times.map(|n| ("MAPCHECK_TIMES", n.to_string()));
+    act(&args.repro, "replay", &times.into_iter().collect::<Vec<_>>())
+}
+
+/// `shrink`: looks for fewer and smaller decisions with the same finding.
+///
+/// # Errors
+/// As for [`replay`].
+pub fn shrink(path: &Path) -> Result<i32, Error> {
+    act(path, "shrink", &[])
+}
+
+/// Has the repro's runner, or its test, do `action`.
+fn act(path: &Path, action: &str, settings: &[(&str, String)]) -> Result<i32, Error> {
+    let repro = Repro::read(path)?;
+    let metadata = cargo::metadata()?;
+    if let Some(test) = &repro.test {
+        let cargo = Cargo::new(&metadata)?;
+        return act_in_test(&repro, test, action, settings, &cargo);
+    }
+    let runners = Runners::find(&metadata)?.require()?;
+    let runner = repro.find_runner(&runners)?;
+    let cargo = Cargo::new(&metadata)?;
+    let mut command = runner.build(&cargo, &format!("target `{}`", repro.target))?;
+    command.arg(action).arg(&repro.path).envs(settings.iter().map(|(key, value)| (key, value)));
+    run_runner(command, runner)
+}
+
+/// Replays a repro in the test that found it.
+fn act_in_test(
+    repro: &Repro,
+    test: &str,
+    action: &str,
+    settings: &[(&str, String)],
+    cargo: &Cargo,
+) -> Result<i32, Error> {
+    let command = |more: &[&str]| -> Result<Command, Error> {
+        let mut command = cargo.command("test", &cargo.target_dir)?;
+        command.args(["-p", &repro.runner]).args(more);
+        Ok(command)
+    };
+    cargo::build(command(&["--no-run"])?, &format!("package `{}`", repro.runner))?;
+    // A filter that matches nothing would pass for a replay that found nothing.
+    let listed = command(&["--quiet", "--", "--exact", test, "--list"])?.output();
+    let listed = listed.map_err(|e| Error::start("cargo", e))?;
+    let wanted = format!("{test}: test");
+    if !String::from_utf8_lossy(&listed.stdout).lines().any(|line| line == wanted) {
+        return Err(Error::UnknownTest { package: repro.runner.clone(), test: test.to_owned() });
+    }
+    let mut run = command(&["--", "--exact", test, "--nocapture"])?;
+    run.env("MAPCHECK_REPLAY", &repro.path).envs(settings.iter().map(|(key, value)| (key, value)));
+    if action == "shrink" {
+        run.env("MAPCHECK_SHRINK", "1");
+    }
+    run_tests(run)
+}
+
+impl Repro {
+    /// Reads the file.
+    fn read(path: &Path) -> Result<Self, Error> {
+        let bad = |what: String| Error::Repro { path: path.to_owned(), what };
+        let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => bad("does not exist".into()),
+            std::io::ErrorKind::InvalidData => bad("is not a repro: it is not text".into()),
+            _ => Error::read(path, e),
+        })?;
+        Self::parse(&text, absolute(path)?).map_err(bad)
+    }
+
+    /// Reads the file's text; the error completes a sentence that starts with the file's name.
+    fn parse(text: &str, path: PathBuf) -> Result<Self, String> {
+        let table = DeTable::parse(text).map_err(|e| {
+            let line = e.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+            format!("is not a repro, or only a part of one: line {line}: {}", e.message())
+        })?;
+        let table = table.get_ref();
+        let missing =
+            |key: &str| format!("is not a repro, or only a part of one: it has no `{key}`");
+        let format = table.get("format").and_then(|value| value.get_ref().as_integer());
+        let format: i64 =
+            format.and_then(|n| n.as_str().parse().ok()).ok_or_else(|| missing("format"))?;
+        if format > FORMAT {
+            return Err(format!(
+                "has format {format}, and this mapcheck reads up to {FORMAT}: a newer one made it"
+            ));
+        }
+        let word = |key: &str| {
+            table.get(key).and_then(|value| value.get_ref().as_str()).map(str::to_owned)
+        };
+        Ok(Self {
+            path,
+            target: word("target").ok_or_else(|| missing("target"))?,
+            runner: word("runner").ok_or_else(|| missing("runner"))?,
+            test: word("test").filter(|name| !name.is_empty()),
+        })
+    }
+
+    /// The runner that made the repro if it still knows the target, or else one that does.
+    fn find_runner<'a>(&self, runners: &'a Runners) -> Result<&'a Runner, Error> {
+        let same = runners
+            .0
+            .iter()
+            .find(|runner| runner.package == self.runner && runner.targets.contains(&self.target));
+        same.map_or_else(|| runners.of_target(&self.target), Ok)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Repro, String> {
+        Repro::parse(text, PathBuf::from("/r"))
+    }
+
+    #[test]
+    fn a_repro_names_its_target_and_runner() {
+        let repro = parse("format = 1\ntarget = \"a\"\nrunner = \"b\"\n[scenario]\nx = 1").unwrap();
+        assert_eq!((repro.target.as_str(), repro.runner.as_str(), repro.test), ("a", "b", None));
+    }
+
+    #[test]
+    fn a_newer_format_is_refused() {
+        assert!(parse("format = 2").unwrap_err().contains("format 2"));
+    }
+
+    #[test]
+    fn a_truncated_repro_is_refused() {
+        assert!(parse("").unwrap_err().ends_with("it has no `format`"));
+        assert!(parse("format = 1\ntarget = \"a\"").unwrap_err().ends_with("it has no `runner`"));
+        assert!(parse("format = 1\ntarget = \"a").unwrap_err().contains("line 2: "));
+    }
+}

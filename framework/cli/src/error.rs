@@ -1,0 +1,179 @@
+//! What can go wrong before a runner takes over, and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use owo_colors::OwoColorize as _;
+
+/// The command's exit codes, the same for every subcommand.
+pub mod exit {
+    /// Nothing was found.
+    pub const CLEAN: i32 = 0;
+    /// The command was asked for something it cannot do.
+    pub const USAGE: i32 = 1;
+    /// There is at least one finding.
+    pub const FINDING: i32 = 2;
+    /// The budget ended before the bound that was asked for.
+    pub const BUDGET: i32 = 3;
+    /// An adapter failed its self-check.
+    pub const ADAPTER: i32 = 4;
+    /// mapcheck itself went wrong.
+    pub const INTERNAL: i32 = 70;
+}
+
+/// An error for people: what happened, lower-case; [`Error::help`] says what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A program could not be started.
+    #[error("`{program}` could not be started: {source}")]
+    Start {
+        /// The program.
+        program: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file or directory could not be written.
+    #[error("{} could not be written: {source}", path.display())]
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file could not be read.
+    #[error("{} could not be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The archive of stub callbacks did not compile.
+    #[error("mapcheck's stub callbacks do not compile with this rustc:\n{0}")]
+    Stubs(String),
+    /// `cargo metadata` failed.
+    #[error("cargo cannot read this workspace: {0}")]
+    Metadata(String),
+    /// A manifest is not what it should be.
+    #[error("{}: {what}", path.display())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// `rustc -vV` names no host.
+    #[error("`rustc -vV` names no host platform")]
+    NoHost,
+    /// No package of the workspace, and no crate beside one, declares targets.
+    #[error("no package of this workspace declares mapcheck targets")]
+    NoTargets,
+    /// No runner offers benchmarks.
+    #[error("no package of this workspace has mapcheck benchmarks")]
+    NoBench,
+    /// A target that no runner declares.
+    #[error("there is no target `{name}`")]
+    UnknownTarget {
+        /// What was asked for.
+        name: String,
+        /// The targets with a similar name.
+        near: Vec<String>,
+    },
+    /// An engine that is not built.
+    #[error("engine `{0}` is not available for this target: only native is built")]
+    Engine(String),
+    /// A build failed for a reason that cargo's output explains.
+    #[error("{what} does not build: see the compiler's messages above")]
+    Build {
+        /// What was being built.
+        what: String,
+    },
+    /// The crate's own global allocator takes the place of the modelled heap.
+    #[error(
+        "this crate has its own #[global_allocator]; mapcheck needs that place for its modelled heap"
+    )]
+    Allocator,
+    /// A runner stopped without saying how its run went.
+    #[error("runner `{runner}` {how}")]
+    Runner {
+        /// The runner's package.
+        runner: String,
+        /// How it ended.
+        how: String,
+    },
+    /// A repro file is unusable.
+    #[error("{} {what}", path.display())]
+    Repro {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A repro names a test that is gone.
+    #[error("package `{package}` has no test `{test}`")]
+    UnknownTest {
+        /// The package.
+        package: String,
+        /// The test.
+        test: String,
+    },
+}
+
+impl Error {
+    /// A program that could not be started.
+    pub fn start(program: impl Into<String>, source: io::Error) -> Self {
+        Self::Start { program: program.into(), source }
+    }
+
+    /// A path that could not be written.
+    pub fn write(path: &Path, source: io::Error) -> Self {
+        Self::Write { path: path.to_owned(), source }
+    }
+
+    /// A path that could not be read.
+    pub fn read(path: &Path, source: io::Error) -> Self {
+        Self::Read { path: path.to_owned(), source }
+    }
+
+    /// What the reader can do next.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Start { .. } => "check that it is installed and on the PATH".into(),
+            Self::Write { .. } => "check the permissions and the space left, or set CARGO_TARGET_DIR".into(),
+            Self::Read { .. } => "check the path".into(),
+            Self::Stubs(_) | Self::NoHost => "report this with the output of `rustc -vV`".into(),
+            Self::Metadata(_) => "run the command inside a cargo workspace".into(),
+            Self::Manifest { .. } => "write `[package.metadata.mapcheck]` with `targets = [\"name\"]`".into(),
+            Self::NoTargets => "for a map's own crate use `cargo mapcheck test`; a runner crate declares its targets in \
+                                `[package.metadata.mapcheck]`"
+                .into(),
+            Self::NoBench => "a runner with benchmarks says `bench = true` in `[package.metadata.mapcheck]`".into(),
+            Self::UnknownTarget { near, .. } if near.is_empty() => "`cargo mapcheck list` shows the targets".into(),
+            Self::UnknownTarget { near, .. } => {
+                format!("did you mean {}? `cargo mapcheck list` shows all", near.join(" or "))
+            }
+            Self::Engine(_) => "leave out --engine, or say --engine native".into(),
+            Self::Build { .. } => "the first error is the one to mend".into(),
+            Self::Allocator => "put it behind #[cfg(not(test))] or a feature".into(),
+            Self::Runner { .. } => "this is mapcheck's own fault: please report it with the command you gave".into(),
+            Self::Repro { .. } => "a repro is written by `cargo mapcheck check` into its --out directory".into(),
+            Self::UnknownTest { .. } => "the test was renamed or removed after the repro was made: check out the commit \
+                                         it was made at"
+                .into(),
+        }
+    }
+
+    /// The exit code this error ends the command with.
+    pub fn code(&self) -> i32 {
+        match self {
+            Self::Runner { .. } | Self::Stubs(_) | Self::NoHost => exit::INTERNAL,
+            _ => exit::USAGE,
+        }
+    }
+
+    /// Prints the error and its help on stderr.
+    pub fn print(&self) {
+        anstream::eprintln!("{} {self}", "error:".red().bold());
+        anstream::eprintln!("{} {}", "help:".cyan().bold(), self.help());
+    }
+}

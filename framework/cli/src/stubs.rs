@@ -1,0 +1,130 @@
+//! The callbacks for executables that do not link mapcheck: a small archive, given last to the linker, so that it is
+//! opened only for what is still undefined.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::error::Error;
+
+/// What every atomic callback is named after its width.
+const OPERATIONS: [&str; 10] = [
+    "load",
+    "store",
+    "exchange",
+    "fetch_add",
+    "fetch_sub",
+    "fetch_and",
+    "fetch_or",
+    "fetch_xor",
+    "fetch_nand",
+    "compare_exchange_val",
+];
+
+/// Callbacks that only announce something: nobody listens.
+const ANNOUNCEMENTS: [&str; 7] = [
+    "__tsan_init",
+    "__tsan_func_entry",
+    "__tsan_func_exit",
+    "__tsan_vptr_update",
+    "__tsan_vptr_read",
+    "__sanitizer_cov_8bit_counters_init",
+    "__sanitizer_cov_pcs_init",
+];
+
+/// The source of the archive.
+fn source() -> String {
+    let mut text = String::from(include_str!("../stubs/head.rs.in"));
+    for bits in ["8", "16", "32", "64"] {
+        let module = include_str!("../stubs/atomic.rs.in")
+            .replace("@BITS@", bits)
+            .replace("@TYPE@", &format!("u{bits}"))
+            .replace("@ATOMIC@", &format!("AtomicU{bits}"));
+        text.push_str(&module);
+        push_atomic_names(&mut text, bits);
+    }
+    text.push_str(include_str!("../stubs/atomic128.rs.in"));
+    push_atomic_names(&mut text, "128");
+    for name in ANNOUNCEMENTS {
+        push_name(&mut text, name, "mapcheck_stub_nothing");
+    }
+    for size in [1, 2, 4, 8, 16] {
+        for access in ["load", "store"] {
+            push_name(
+                &mut text,
+                &format!("__sanitizer_cov_{access}{size}"),
+                "mapcheck_stub_nothing",
+            );
+        }
+    }
+    text
+}
+
+/// Gives the functions for one width their public names.
+fn push_atomic_names(text: &mut String, bits: &str) {
+    for operation in OPERATIONS {
+        if bits == "128" {
+            text.push_str("\n#[cfg(target_arch = \"x86_64\")]");
+        }
+        push_name(
+            text,
+            &format!("__tsan_atomic{bits}_{operation}"),
+            &format!("mapcheck_stub{bits}_{operation}"),
+        );
+    }
+}
+
+/// One weak name for a function of the archive.
+fn push_name(text: &mut String, name: &str, local: &str) {
+    let _ = write!(text, "\nweak!(\"{name}\", \"{local}\");");
+}
+
+/// Builds the archive for `triple` into `dir` unless it is there already, and returns its path.
+///
+/// An rlib rather than a staticlib: it is an archive of exactly one object, without a second copy of core.
+///
+/// # Errors
+/// When the directory cannot be written or rustc refuses the source.
+pub fn ensure(dir: &Path, triple: &str, rustc_version: &str) -> Result<PathBuf, Error> {
+    let archive = dir.join("libmapcheck_stubs.a");
+    let (file, stamp) = (dir.join("mapcheck_stubs.rs"), dir.join("mapcheck_stubs.stamp"));
+    let source = source();
+    let wanted = format!("{source}\n// {rustc_version}");
+    if archive.is_file() && fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(archive);
+    }
+    fs::create_dir_all(dir).map_err(|e| Error::write(dir, e))?;
+    fs::write(&file, &source).map_err(|e| Error::write(&file, e))?;
+    // Built aside and renamed: another command may be linking with the old one.
+    let aside = dir.join(format!("libmapcheck_stubs.{}.rlib", std::process::id()));
+    let output = Command::new(crate::cargo::rustc_program())
+        .args(["--edition", "2024", "--crate-name", "mapcheck_stubs", "--crate-type", "rlib", "-O"])
+        .args(["-Cpanic=abort", "-Ccodegen-units=1", "-Cembed-bitcode=no", "--target", triple])
+        .arg("-o")
+        .args([&aside, &file])
+        .output()
+        .map_err(|e| Error::start("rustc", e))?;
+    if !output.status.success() {
+        return Err(Error::Stubs(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+    }
+    fs::rename(&aside, &archive).map_err(|e| Error::write(&archive, e))?;
+    fs::write(&stamp, wanted).map_err(|e| Error::write(&stamp, e))?;
+    Ok(archive)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_names_every_width_and_operation() {
+        let source = source();
+        for bits in [8, 16, 32, 64, 128] {
+            for operation in OPERATIONS {
+                assert!(source.contains(&format!("weak!(\"__tsan_atomic{bits}_{operation}\"")));
+            }
+        }
+        assert!(!source.contains('@'));
+    }
+}

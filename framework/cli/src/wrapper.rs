@@ -1,0 +1,239 @@
+//! The rustc wrapper: cargo calls `cargo-mapcheck RUSTC ARGS…` for every crate, and what is built for the target
+//! platform gets the instrumentation. Build scripts and proc macros are built without `--target` and stay clean.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::Command;
+
+use crate::error::{Error, exit};
+
+/// Set to `1` by the command for the cargo it runs: this process is a wrapper.
+pub const ACTIVE: &str = "MAPCHECK_WRAPPER";
+/// The wrapper the user had configured, which is run inside this one.
+pub const CHAINED: &str = "MAPCHECK_CHAINED_WRAPPER";
+/// The path of the archive from [`crate::stubs`].
+pub const STUBS: &str = "MAPCHECK_STUBS";
+
+/// mapcheck's own crates and what they depend on: instrumented, they would call themselves.
+const OWN_CRATES: [&str; 11] = [
+    "mapcheck",
+    "mapcheck_machine",
+    "libc",
+    "rand_pcg",
+    "rand_core",
+    "toml",
+    "serde_spanned",
+    "toml_datetime",
+    "toml_parser",
+    "toml_writer",
+    "winnow",
+];
+
+/// The callbacks around atomics and plain accesses, the edge counters, and the cfg that tells of them.
+pub const INSTRUMENTATION: [&str; 10] = [
+    "-Cpasses=function(tsan),sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=1",
+    "-Cllvm-args=-sanitizer-coverage-trace-loads",
+    "-Cllvm-args=-sanitizer-coverage-trace-stores",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-tsan-instrument-func-entry-exit=0",
+    "--cfg",
+    "mapcheck_instrumented",
+    "--check-cfg",
+    "cfg(mapcheck_instrumented)",
+];
+
+/// Whether this process was started by cargo in rustc's place: `args` are the process's own, with the program's name.
+pub fn is_wrapper_call(args: &[OsString]) -> bool {
+    let rustc = |arg: &OsString| {
+        let stem = Path::new(arg).file_stem();
+        stem == Some(OsStr::new("rustc")) || stem == Some(OsStr::new("clippy-driver"))
+    };
+    // The second place is rustc's when the user has a workspace wrapper.
+    std::env::var_os(ACTIVE).is_some_and(|value| value == "1")
+        && (args.iter().skip(1).take(2).any(rustc)
+            || args.get(1).is_some_and(|arg| Path::new(arg).components().count() > 1))
+}
+
+/// Becomes rustc with what the crate needs added. `args` starts with rustc's path. Returns only if that fails.
+pub fn run(args: &[OsString]) -> i32 {
+    let chained = std::env::var_os(CHAINED).filter(|wrapper| !wrapper.is_empty());
+    let mut words: Vec<OsString> = chained.into_iter().chain(args.iter().cloned()).collect();
+    words.extend(additions(args, std::env::var_os(STUBS)));
+    let program = words.remove(0);
+    let mut command = Command::new(&program);
+    command.args(words);
+    let error = replace(command);
+    Error::start(program.to_string_lossy(), error).print();
+    exit::USAGE
+}
+
+/// Replaces this process.
+#[cfg(unix)]
+fn replace(mut command: Command) -> std::io::Error {
+    std::os::unix::process::CommandExt::exec(&mut command)
+}
+
+/// Runs the command and ends as it did.
+#[cfg(not(unix))]
+fn replace(mut command: Command) -> std::io::Error {
+    match command.status() {
+        Ok(status) => std::process::exit(status.code().unwrap_or(exit::INTERNAL)),
+        Err(error) => error,
+    }
+}
+
+/// The arguments to add to this rustc call.
+fn additions(args: &[OsString], stubs: Option<OsString>) -> Vec<OsString> {
+    let call = Call::read(args);
+    let mut added = Vec::new();
+    // Cargo asks rustc about the platform with a crate of this name: nothing is compiled.
+    if !call.for_target || call.name.is_empty() || call.name == "___" {
+        return added;
+    }
+    if !OWN_CRATES.contains(&call.name.as_str()) {
+        added.extend(INSTRUMENTATION.map(OsString::from));
+    }
+    if let Some(path) = stubs.filter(|_| call.is_executable()) {
+        let mut word = OsString::from("-Clink-arg=");
+        word.push(path);
+        added.push(word);
+    }
+    added
+}
+
+/// What matters here of one rustc call.
+#[derive(Default)]
+struct Call {
+    name: String,
+    for_target: bool,
+    is_test: bool,
+    types: Vec<String>,
+    emit: Option<String>,
+}
+
+impl Call {
+    /// Reads rustc's arguments, in both the `--key value` and the `--key=value` form.
+    fn read(args: &[OsString]) -> Self {
+        let mut call = Self::default();
+        let mut words = args.iter().map(|arg| arg.to_string_lossy());
+        while let Some(word) = words.next() {
+            let (key, inline) = match word.split_once('=') {
+                Some((key, value)) => (key, Some(value.to_owned())),
+                None => (word.as_ref(), None),
+            };
+            let mut value =
+                || inline.clone().or_else(|| words.next().map(Into::into)).unwrap_or_default();
+            match key {
+                "--crate-name" => call.name = value(),
+                "--crate-type" => call.types.extend(value().split(',').map(str::to_owned)),
+                "--emit" => call.emit = Some(value()),
+                "--target" => call.for_target = !value().is_empty(),
+                "--test" => call.is_test = true,
+                _ => {}
+            }
+        }
+        call
+    }
+
+    /// Whether this call links an executable.
+    fn is_executable(&self) -> bool {
+        let links = self.emit.as_ref().is_none_or(|kinds| {
+            kinds.split(',').any(|kind| kind == "link" || kind.starts_with("link="))
+        });
+        links
+            && (self.is_test
+                || self.types.is_empty()
+                || self.types.iter().any(|kind| kind == "bin"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn added(line: &str) -> Vec<String> {
+        let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        additions(&args, Some("/s.a".into()))
+            .iter()
+            .map(|a| a.to_string_lossy().into_owned())
+            .collect()
+    }
+
+    #[test]
+    fn a_crate_for_the_target_is_instrumented() {
+        let added = added(
+            "rustc --crate-name dashmap --crate-type lib --emit=dep-info,metadata,link --target x",
+        );
+        assert_eq!(added, INSTRUMENTATION);
+    }
+
+    #[test]
+    fn a_build_script_is_left_alone() {
+        assert!(
+            added("rustc --crate-name build_script_build --crate-type bin --emit=dep-info,link")
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn own_crates_are_left_alone() {
+        assert!(
+            added("rustc --crate-name mapcheck_machine --crate-type lib --emit=link --target=x")
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn cargo_s_question_about_the_platform_is_left_alone() {
+        assert!(
+            added("rustc - --crate-name ___ --print=file-names --crate-type bin --target x")
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn an_executable_gets_the_stubs_last() {
+        let stubs = Some("-Clink-arg=/s.a".to_owned());
+        for kind in
+            ["--crate-type bin --emit=dep-info,link", "--emit=link --test", "--crate-type bin"]
+        {
+            assert_eq!(
+                added(&format!("rustc --crate-name a {kind} --target x")).pop(),
+                stubs,
+                "{kind}"
+            );
+        }
+        assert_ne!(
+            added("rustc --crate-name a --crate-type bin --emit=metadata --target x").pop(),
+            stubs
+        );
+    }
+
+    #[test]
+    fn a_test_of_an_own_crate_gets_only_the_stubs() {
+        assert_eq!(
+            added("rustc --crate-name mapcheck --test --emit=link --target x"),
+            ["-Clink-arg=/s.a"]
+        );
+    }
+
+    #[test]
+    fn the_own_crates_are_what_cargo_tree_shows() {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
+        let output = Command::new(env!("CARGO"))
+            .args(["tree", "-p", "mapcheck", "-e", "normal", "--prefix", "none", "--manifest-path"])
+            .arg(manifest)
+            .output()
+            .expect("cargo runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let shown: BTreeSet<String> = text
+            .lines()
+            .filter_map(|line| line.split(' ').next())
+            .map(|name| name.replace('-', "_"))
+            .collect();
+        let known: BTreeSet<String> = OWN_CRATES.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(shown, known, "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}

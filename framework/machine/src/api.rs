@@ -1,0 +1,304 @@
+//! The machine's border: what it asks of a decider, and what it tells an observer.
+//!
+//! Everything here is plain data. The machine names no scheduler, no oracle and no map.
+
+use crate::stack::Stack;
+
+/// Index of a virtual thread within an execution; the root thread is 0.
+pub type ThreadId = u32;
+
+/// What kind of access a thread is about to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A schedule point that touches no memory: an operation, a callback, a yield.
+    None,
+    /// A plain read.
+    Read,
+    /// A plain write.
+    Write,
+    /// An atomic load.
+    AtomicLoad,
+    /// An atomic store.
+    AtomicStore,
+    /// An atomic read-modify-write, compare-exchange included.
+    AtomicRmw,
+    /// A memory fence.
+    Fence,
+    /// An allocation.
+    Alloc,
+    /// A deallocation.
+    Free,
+    /// A futex wait, wake, a join or a spawn.
+    Sync,
+}
+
+/// C11 memory order of an atomic access; plain accesses are `Relaxed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Order {
+    /// No ordering.
+    Relaxed,
+    /// Acquire.
+    Acquire,
+    /// Release.
+    Release,
+    /// Acquire and release.
+    AcqRel,
+    /// Sequentially consistent.
+    SeqCst,
+}
+
+/// The step a thread takes next: its *pending operation*.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// What it does.
+    pub kind: Kind,
+    /// The address, 0 where there is none.
+    pub addr: usize,
+    /// Bytes touched.
+    pub size: usize,
+    /// Memory order.
+    pub order: Order,
+}
+
+impl Access {
+    /// A step that touches no memory.
+    pub const NONE: Access = Access { kind: Kind::None, addr: 0, size: 0, order: Order::Relaxed };
+}
+
+/// Why the decider is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The slice it granted is used up; the current thread can go on.
+    Point,
+    /// The current thread yielded, or spins on a value that only another thread can change.
+    Yield,
+    /// The current thread cannot go on: it waits, or has ended.
+    Blocked,
+}
+
+/// A thread as the decider sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct ThreadView {
+    /// Whether it can take a step.
+    pub runnable: bool,
+    /// What it will do in its next step.
+    pub pending: Access,
+}
+
+/// A question to the decider: who runs next, and for how long unasked?
+#[derive(Debug)]
+pub struct Consult<'a> {
+    /// The thread that has just reached a schedule point.
+    pub current: ThreadId,
+    /// Schedule points that thread has reached so far in this execution. Each value is asked about at most once.
+    pub local_step: u64,
+    /// Schedule points of all threads so far.
+    pub step: u64,
+    /// Why it is asked.
+    pub reason: Reason,
+    /// All threads of this execution; at least one is runnable.
+    pub threads: &'a [ThreadView],
+}
+
+impl Consult<'_> {
+    /// The choice that needs no decision: go on with the current thread where it can and does not yield,
+    /// otherwise take the next runnable thread in cyclic order.
+    pub fn default_thread(&self) -> ThreadId {
+        let n = self.threads.len() as u32;
+        if self.reason == Reason::Point && self.threads[self.current as usize].runnable {
+            return self.current;
+        }
+        (1..=n)
+            .map(|i| (self.current + i) % n)
+            .find(|&t| self.threads[t as usize].runnable)
+            .unwrap_or(self.current)
+    }
+}
+
+/// The decider's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// The thread to run; must be runnable.
+    pub thread: ThreadId,
+    /// Schedule points it may pass before the decider is asked again, at least 1. The machine asks earlier when the
+    /// thread blocks, ends or yields, or when another thread becomes runnable.
+    pub points: u64,
+}
+
+/// A decision that is not about schedules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ChoiceKind {
+    /// A fault: does the allocator hand out the most recently freed block again?
+    Reuse,
+    /// Data: anything a scenario draws.
+    Data,
+}
+
+/// Chooses. An execution is a pure function of the code under test and of these answers.
+pub trait Decider {
+    /// Which thread takes the next steps.
+    fn schedule(&mut self, consult: &Consult<'_>) -> Slice;
+    /// One of `0..n` at the `index`th choice of this kind by this thread; 0 is the choice that needs no decision.
+    fn choose(&mut self, kind: ChoiceKind, thread: ThreadId, index: u64, n: u32) -> u32;
+}
+
+/// A point in an execution: who, when, and during what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// The thread.
+    pub thread: ThreadId,
+    /// The label it had set with [`crate::set_label`]; 0 for none.
+    pub label: u32,
+    /// Schedule points of all threads before it.
+    pub step: u64,
+}
+
+/// A block of the modelled heap and its lifecycle.
+#[derive(Clone, Debug, Default)]
+pub struct Block {
+    /// First byte.
+    pub addr: usize,
+    /// Bytes asked for.
+    pub size: usize,
+    /// Alignment asked for.
+    pub align: usize,
+    /// When and by whom it was allocated.
+    pub alloc: Stamp,
+    /// When and by whom it was freed, if it was.
+    pub free: Option<Stamp>,
+    /// The stack of its allocation; empty unless recording.
+    pub alloc_stack: Stack,
+    /// The stack of its deallocation; empty unless recording.
+    pub free_stack: Stack,
+    /// Whether it was allocated by an earlier execution of the same batch.
+    pub earlier_execution: bool,
+}
+
+/// What a thread waits for when nothing can run.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// The thread.
+    pub thread: ThreadId,
+    /// Its label.
+    pub label: u32,
+    /// What it waits for, in words: `futex 0x…`, `the end of thread 2`.
+    pub on: String,
+}
+
+/// Something that must not happen, seen by the machine. It ends the execution at once.
+#[derive(Clone, Debug)]
+pub enum Fact {
+    /// An access to a byte of the arena that is not part of a live block. `block` is the block it lies in or next to.
+    BadAccess { access: Access, block: Option<Block> },
+    /// A deallocation of a block that is already freed.
+    DoubleFree { addr: usize, block: Block },
+    /// A deallocation of an address that is not the start of a live block, or with another layout than allocated.
+    InvalidFree { addr: usize, size: usize, align: usize, block: Option<Block> },
+    /// Every thread waits for another.
+    Deadlock { waiting: Vec<Waiting> },
+    /// The step limit was reached.
+    StepLimit { steps: u64 },
+    /// The CPU-time limit was reached without a schedule point.
+    Stuck,
+    /// The arena of one execution is full: bytes live, and bytes ever allocated.
+    HeapExhausted { live: usize, allocated: usize },
+    /// A fatal signal outside the arena.
+    Signal { signal: i32, addr: usize },
+    /// The stack of a thread overflowed.
+    StackOverflow,
+    /// Told by the code above the machine with [`crate::fail`]: a class name and a sentence.
+    Told { class: &'static str, message: String, addr: usize, block: Option<Block> },
+}
+
+/// Where and when a fact was seen.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What was seen.
+    pub fact: Fact,
+    /// By whom, during what.
+    pub at: Stamp,
+    /// The stack at that point.
+    pub stack: Stack,
+}
+
+/// An event of a recorded execution, in order.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A thread is about to take a step.
+    Step { at: Stamp, access: Access },
+    /// Another thread goes on. `preempted` tells whether the thread left could have gone on itself.
+    Switch { from: ThreadId, to: ThreadId, step: u64, preempted: bool },
+    /// A block was allocated.
+    Alloc { at: Stamp, addr: usize, size: usize },
+    /// A block was freed.
+    Free { at: Stamp, addr: usize },
+    /// A thread set its label (0: none).
+    Label { at: Stamp },
+}
+
+/// Receives the events of a recorded execution.
+pub trait Observer {
+    /// Called for every event, in order, when [`Options::record`] is set; never called otherwise.
+    fn event(&mut self, event: &Event);
+}
+
+/// An observer that looks away.
+#[derive(Debug, Default)]
+pub struct NoObserver;
+
+impl Observer for NoObserver {
+    fn event(&mut self, _: &Event) {}
+}
+
+/// How virtual threads are switched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Switching {
+    /// One carrier thread where the platform allows it, else the baton.
+    #[default]
+    Auto,
+    /// Always hand a baton between operating-system threads.
+    Baton,
+}
+
+/// Settings of one execution.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Tell the observer every event, and capture the stacks of allocations and frees.
+    pub record: bool,
+    /// Capture the stack of a finding (costs some milliseconds).
+    pub stacks: bool,
+    /// Schedule points after which the execution is ended with [`Fact::StepLimit`].
+    pub max_steps: u64,
+    /// Offer to reuse freed blocks, each time as a [`ChoiceKind::Reuse`] choice.
+    pub reuse: bool,
+    /// Seed of the randomness that the code under test asks the operating system for.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { record: false, stacks: false, max_steps: 1_000_000, reuse: false, seed: 0 }
+    }
+}
+
+/// How an execution ended, and what it took.
+#[derive(Clone, Debug)]
+pub struct Execution {
+    /// What was found; `None` when it ran to its end.
+    pub found: Option<Found>,
+    /// Schedule points passed.
+    pub steps: u64,
+    /// Switches between threads.
+    pub switches: u64,
+    /// Threads that existed.
+    pub threads: u32,
+    /// Blocks allocated.
+    pub allocated: u64,
+    /// Blocks freed.
+    pub freed: u64,
+    /// Threads that still waited when the root thread had ended and nothing else could run.
+    pub outlived: u32,
+    /// Whether this process can run another execution. After a finding, or when threads outlived the root, it cannot.
+    pub reusable: bool,
+}

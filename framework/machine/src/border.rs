@@ -1,0 +1,139 @@
+//! What code above the machine calls while an execution is under way.
+
+use crate::api::*;
+use crate::heap;
+use crate::memory;
+use crate::state::{arm, armed, disarm, disarmed, state, step};
+use crate::thread::{self, Start, execute::prepare, on_virtual_thread, stop};
+
+/// Whether instrumented modules are linked in. Without any (*plain* level), schedule points are operations, allocator
+/// calls, callbacks of keys and values, futexes and yields, and freed blocks are guarded by protected pages.
+#[inline(never)]
+pub fn instrumented() -> bool {
+    memory::modules() > 0
+}
+
+/// Chooses how threads are switched, for the rest of the process. Call it before the first execution; later calls have
+/// no effect.
+#[inline(never)]
+pub fn use_switching(switching: Switching) {
+    prepare(switching);
+}
+
+/// Whether another execution can run in this process as far as the modelled heap is concerned: false once every slot
+/// holds blocks that earlier executions never freed.
+#[inline(never)]
+pub fn heap_has_room() -> bool {
+    heap::has_room()
+}
+
+/// Runs `body(0)` to `body(n - 1)` on fresh virtual threads and waits for all of them. Outside an execution it runs
+/// them one after the other.
+#[inline(never)]
+pub fn concurrently(n: usize, body: &(dyn Fn(usize) + Sync)) {
+    if !armed() {
+        (0..n).for_each(body);
+        return;
+    }
+    disarm();
+    // SAFETY: the threads end before this function returns, or the process is spent and never resumes them.
+    let body = unsafe {
+        std::mem::transmute::<&(dyn Fn(usize) + Sync), *const (dyn Fn(usize) + Sync)>(body)
+    };
+    let first = thread::create(Start::Body(body, 0));
+    for i in 1..n {
+        thread::create(Start::Body(body, i));
+    }
+    arm();
+    (first..first + n).for_each(thread::join);
+}
+
+/// A schedule point that touches no memory.
+#[inline(never)]
+pub fn point() {
+    if armed() {
+        step(Access::NONE);
+    }
+}
+
+/// A schedule point, and the check that `size` bytes at `addr` are part of a live block if they lie in the arena.
+#[inline(never)]
+pub fn touch(addr: usize, size: usize, write: bool) {
+    if armed() {
+        let kind = if write { Kind::Write } else { Kind::Read };
+        let access = Access { kind, addr, size, order: Order::Relaxed };
+        step(access);
+        memory::check(access);
+    }
+}
+
+/// Sets the label of the current virtual thread: what it is doing, in the caller's numbering; 0 for nothing.
+#[inline(never)]
+pub fn set_label(label: u32) {
+    if armed() {
+        disarmed(|s| {
+            s.threads[s.current].label = label;
+            let at = s.stamp();
+            s.tell(Event::Label { at });
+        });
+    }
+}
+
+/// One of `0..n`, chosen by the decider; 0 outside executions.
+#[inline(never)]
+pub fn choose(kind: ChoiceKind, n: u32) -> u32 {
+    if !armed() || n < 2 {
+        return 0;
+    }
+    disarm();
+    let choice = choose_disarmed(kind, n);
+    arm();
+    choice
+}
+
+/// As [`choose`], for machine code.
+pub(crate) fn choose_disarmed(kind: ChoiceKind, n: u32) -> u32 {
+    // SAFETY: the running thread, disarmed.
+    let s = unsafe { state() };
+    let index = s.threads[s.current].choices[kind as usize];
+    s.threads[s.current].choices[kind as usize] += 1;
+    let decider = s.decider.expect("an execution is under way");
+    // SAFETY: `execute` set the pointer from a reference that outlives the execution.
+    unsafe { (*decider).choose(kind, s.current as ThreadId, index, n) }.min(n - 1)
+}
+
+/// Runs `f` as the framework's own code: no schedule points, the system's heap, real time.
+#[inline(never)]
+pub fn outside(f: &mut dyn FnMut()) {
+    let was_armed = armed();
+    disarm();
+    f();
+    if was_armed {
+        arm();
+    }
+}
+
+/// Ends the execution with [`Fact::Told`].
+///
+/// # Panics
+/// Outside executions, with the message.
+#[inline(never)]
+pub fn fail(class: &'static str, message: String, addr: usize) -> ! {
+    assert!(on_virtual_thread(), "{class}: {message}");
+    disarm();
+    stop(Fact::Told { class, message, addr, block: heap::describe(addr) })
+}
+
+/// The current virtual thread; `None` outside executions and in the framework's own code.
+#[inline(never)]
+pub fn current_thread() -> Option<ThreadId> {
+    armed().then(|| disarmed(|s| s.current as ThreadId))
+}
+
+/// The stack of the caller, resolved when asked for.
+#[inline(never)]
+pub fn capture_stack() -> crate::Stack {
+    let mut stack = crate::Stack::default();
+    outside(&mut || stack = crate::Stack::capture());
+    stack
+}

@@ -1,0 +1,76 @@
+//! The global allocator: the modelled heap for code under test, the system's for everything else.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+
+use super::contains;
+use crate::api::{Access, Kind, Order};
+use crate::state::{arm, armed, disarm, step};
+
+/// The allocator that a program with mapcheck in it uses.
+#[derive(Debug)]
+pub struct ModelledHeap;
+
+fn access(kind: Kind, addr: usize, size: usize) -> Access {
+    Access { kind, addr, size, order: Order::Relaxed }
+}
+
+// SAFETY: blocks of the arena are disjoint, aligned and large enough; everything else is the system allocator's. A block
+// goes back to where it came from, told by its address.
+unsafe impl GlobalAlloc for ModelledHeap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if !armed() {
+            // SAFETY: passed on.
+            return unsafe { System.alloc(layout) };
+        }
+        step(access(Kind::Alloc, 0, layout.size()));
+        disarm();
+        let addr = super::allocate(layout);
+        arm();
+        addr as *mut u8
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if !contains(block.addr()) {
+            // SAFETY: not from the arena, so from the system.
+            return unsafe { System.dealloc(block, layout) };
+        }
+        let was_armed = armed();
+        if was_armed {
+            step(access(Kind::Free, block.addr(), layout.size()));
+            disarm();
+        }
+        super::deallocate(block.addr(), layout);
+        if was_armed {
+            arm();
+        }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if !armed() {
+            // SAFETY: passed on.
+            return unsafe { System.alloc_zeroed(layout) };
+        }
+        // SAFETY: passed on; the block has the layout's size.
+        unsafe {
+            let block = self.alloc(layout);
+            disarm();
+            std::ptr::write_bytes(block, 0, layout.size());
+            arm();
+            block
+        }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if !armed() && !contains(block.addr()) {
+            // SAFETY: passed on.
+            return unsafe { System.realloc(block, layout, size) };
+        }
+        // SAFETY: the caller promises a valid new size; the old block is live, or its copy is a finding.
+        unsafe {
+            let new = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
+            std::ptr::copy_nonoverlapping(block, new, size.min(layout.size()));
+            self.dealloc(block, layout);
+            new
+        }
+    }
+}

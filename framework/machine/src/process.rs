@@ -1,0 +1,220 @@
+//! Worker processes and the memory shared with them: the flight recorder.
+
+use std::io;
+use std::ptr;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::*};
+
+const COUNTERS: usize = 16;
+
+/// Memory shared between a process and the workers it forks. It survives the death of a worker at any moment.
+#[derive(Debug)]
+pub struct Shared {
+    base: *mut u8,
+    words: usize,
+    text: usize,
+}
+
+impl Shared {
+    /// Maps room for `words` numbers and `text` bytes of text.
+    ///
+    /// # Errors
+    /// When the system has no memory to map.
+    pub fn new(words: usize, text: usize) -> io::Result<Shared> {
+        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let size = Self::text_offset(words) + text;
+        // SAFETY: a new anonymous mapping.
+        let base = unsafe {
+            libc::mmap(ptr::null_mut(), size, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0)
+        };
+        if base == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Shared { base: base.cast(), words, text })
+    }
+
+    fn text_offset(words: usize) -> usize {
+        (COUNTERS + 2 + words) * size_of::<u64>()
+    }
+
+    fn word(&self, i: usize) -> &AtomicU64 {
+        // SAFETY: the mapping is zeroed, aligned, lives as long as `self`, and the callers stay within it.
+        unsafe { &*self.base.cast::<AtomicU64>().add(i) }
+    }
+
+    /// The `i`th of 16 counters.
+    #[inline(never)]
+    pub fn counter(&self, i: usize) -> u64 {
+        assert!(i < COUNTERS, "there are {COUNTERS} counters");
+        self.word(i).load(Acquire)
+    }
+
+    /// Sets a counter.
+    #[inline(never)]
+    pub fn set_counter(&self, i: usize, value: u64) {
+        assert!(i < COUNTERS, "there are {COUNTERS} counters");
+        self.word(i).store(value, Release);
+    }
+
+    /// Appends a word; drops it silently when the room is used up (see [`Shared::words_full`]).
+    #[inline(never)]
+    pub fn push_word(&self, value: u64) {
+        let n = self.word(COUNTERS).load(Relaxed) as usize;
+        if n < self.words {
+            self.word(COUNTERS + 2 + n).store(value, Relaxed);
+            self.word(COUNTERS).store(n as u64 + 1, Release);
+        }
+    }
+
+    /// The words pushed since the last [`Shared::clear_words`].
+    pub fn words(&self) -> Vec<u64> {
+        let n = self.word(COUNTERS).load(Acquire) as usize;
+        (0..n).map(|i| self.word(COUNTERS + 2 + i).load(Relaxed)).collect()
+    }
+
+    /// Whether no more words fit.
+    pub fn words_full(&self) -> bool {
+        self.word(COUNTERS).load(Acquire) as usize == self.words
+    }
+
+    /// Forgets the words.
+    #[inline(never)]
+    pub fn clear_words(&self) {
+        self.word(COUNTERS).store(0, Release);
+    }
+
+    fn text_bytes(&self) -> &[AtomicU8] {
+        // SAFETY: the text area is the rest of the mapping, zeroed, and lives as long as `self`.
+        unsafe {
+            std::slice::from_raw_parts(
+                self.base.add(Self::text_offset(self.words)).cast(),
+                self.text,
+            )
+        }
+    }
+
+    /// Replaces the text, cut to the room there is.
+    #[inline(never)]
+    pub fn set_text(&self, text: &str) {
+        let cut = text.len().min(self.text);
+        for (cell, byte) in self.text_bytes().iter().zip(&text.as_bytes()[..cut]) {
+            cell.store(*byte, Relaxed);
+        }
+        self.word(COUNTERS + 1).store(cut as u64, Release);
+    }
+
+    /// The text; empty if none was set.
+    pub fn text(&self) -> String {
+        let n = self.word(COUNTERS + 1).load(Acquire) as usize;
+        let bytes: Vec<u8> = self.text_bytes()[..n].iter().map(|b| b.load(Relaxed)).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // SAFETY: the mapping of `new`; nothing refers to it any more.
+        unsafe { libc::munmap(self.base.cast(), Self::text_offset(self.words) + self.text) };
+    }
+}
+
+/// How a worker ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It exited with this code.
+    Code(i32),
+    /// It was killed by this signal.
+    Signal(i32),
+}
+
+/// A forked worker process.
+#[derive(Debug)]
+pub struct Worker {
+    pid: libc::pid_t,
+    exit: Option<Exit>,
+}
+
+impl Worker {
+    /// Forks. The child runs `body` and exits with code 0; it dies when its parent does.
+    ///
+    /// The calling process should be single-threaded: a child inherits every lock that another thread holds.
+    ///
+    /// # Errors
+    /// When the system refuses another process.
+    pub fn fork(body: &mut dyn FnMut()) -> io::Result<Worker> {
+        // SAFETY: the child only runs `body` and leaves without running the parent's exit handlers.
+        match unsafe { libc::fork() } {
+            -1 => Err(io::Error::last_os_error()),
+            0 => {
+                // SAFETY: no preconditions.
+                unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+                let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+                // SAFETY: no preconditions.
+                unsafe { libc::_exit(if ended.is_ok() { 0 } else { 70 }) }
+            }
+            pid => Ok(Worker { pid, exit: None }),
+        }
+    }
+
+    /// How it ended, or `None` while it runs.
+    pub fn poll(&mut self) -> Option<Exit> {
+        self.wait(libc::WNOHANG)
+    }
+
+    /// Kills it and waits for its end.
+    pub fn kill(&mut self) -> Exit {
+        if self.exit.is_none() {
+            // SAFETY: the child has not been waited for, so its pid is still its own.
+            unsafe { libc::kill(self.pid, libc::SIGKILL) };
+        }
+        self.wait(0).unwrap_or(Exit::Signal(libc::SIGKILL))
+    }
+
+    fn wait(&mut self, flags: i32) -> Option<Exit> {
+        if self.exit.is_none() {
+            let mut status = 0;
+            // SAFETY: the child has not been waited for yet.
+            if unsafe { libc::waitpid(self.pid, &mut status, flags) } == self.pid {
+                self.exit = Some(if libc::WIFSIGNALED(status) {
+                    Exit::Signal(libc::WTERMSIG(status))
+                } else {
+                    Exit::Code(libc::WEXITSTATUS(status))
+                });
+            }
+        }
+        self.exit
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Whether the process has one thread only.
+pub fn single_threaded() -> bool {
+    std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1)
+}
+
+const FIXED: &str = "MAPCHECK_ADDRESSES_FIXED";
+
+/// Makes stack and code addresses the same from run to run: switches address-space randomisation off and runs the
+/// program anew. Does nothing if that is done already, or not permitted; executions are then reproducible within one
+/// process and its forks, and across processes as far as the code under test does not depend on addresses.
+pub fn fix_addresses() {
+    if std::env::var_os(FIXED).is_some() {
+        return;
+    }
+    // SAFETY: personality has no preconditions.
+    let permitted = unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong) } != -1;
+    if permitted {
+        use std::os::unix::process::CommandExt;
+        let mut arguments = std::env::args_os();
+        let name = arguments.next();
+        let mut command = std::process::Command::new("/proc/self/exe");
+        if let Some(name) = name {
+            command.arg0(name);
+        }
+        let _refused = command.args(arguments).env(FIXED, "1").exec();
+    }
+}

@@ -1,0 +1,84 @@
+//! `memcpy` and its family: neither compiler pass announces them, so their ranges are checked here.
+
+use std::ffi::{c_int, c_void};
+use std::mem::transmute;
+
+use super::Real;
+use crate::api::*;
+use crate::heap;
+use crate::memory::check;
+use crate::state::{armed, step};
+
+type Copy = unsafe extern "C" fn(*mut c_void, *const c_void, usize) -> *mut c_void;
+type Set = unsafe extern "C" fn(*mut c_void, c_int, usize) -> *mut c_void;
+type Compare = unsafe extern "C" fn(*const c_void, *const c_void, usize) -> c_int;
+
+static MEMCPY: Real = Real::new(c"memcpy");
+static MEMMOVE: Real = Real::new(c"memmove");
+static MEMSET: Real = Real::new(c"memset");
+static MEMCMP: Real = Real::new(c"memcmp");
+
+/// Announces an access to a range: a schedule point and a check if it lies in the arena.
+#[inline(always)]
+fn range(kind: Kind, addr: usize, size: usize) {
+    if heap::contains(addr) && size > 0 {
+        let access = Access { kind, addr, size, order: Order::Relaxed };
+        step(access);
+        check(access);
+    }
+}
+
+/// # Safety
+/// As C's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn memcpy(to: *mut c_void, from: *const c_void, size: usize) -> *mut c_void {
+    if armed() {
+        range(Kind::Read, from.addr(), size);
+        range(Kind::Write, to.addr(), size);
+    }
+    // SAFETY: the function has this type; the arguments are the caller's.
+    unsafe { transmute::<*mut c_void, Copy>(MEMCPY.get())(to, from, size) }
+}
+
+/// # Safety
+/// As C's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn memmove(to: *mut c_void, from: *const c_void, size: usize) -> *mut c_void {
+    if armed() {
+        range(Kind::Read, from.addr(), size);
+        range(Kind::Write, to.addr(), size);
+    }
+    // SAFETY: as for memcpy.
+    unsafe { transmute::<*mut c_void, Copy>(MEMMOVE.get())(to, from, size) }
+}
+
+/// # Safety
+/// As C's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn memset(to: *mut c_void, value: c_int, size: usize) -> *mut c_void {
+    if armed() {
+        range(Kind::Write, to.addr(), size);
+    }
+    // SAFETY: as for memcpy.
+    unsafe { transmute::<*mut c_void, Set>(MEMSET.get())(to, value, size) }
+}
+
+/// # Safety
+/// As C's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn memcmp(a: *const c_void, b: *const c_void, size: usize) -> c_int {
+    if armed() {
+        range(Kind::Read, a.addr(), size);
+        range(Kind::Read, b.addr(), size);
+    }
+    // SAFETY: as for memcpy.
+    unsafe { transmute::<*mut c_void, Compare>(MEMCMP.get())(a, b, size) }
+}
+
+/// # Safety
+/// As C's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn bcmp(a: *const c_void, b: *const c_void, size: usize) -> c_int {
+    // SAFETY: passed on.
+    unsafe { memcmp(a, b, size) }
+}

@@ -1,0 +1,188 @@
+//! Functions of libc that the executable defines itself, so that blocking, time, randomness and threads of the code under
+//! test pass through the machine. Outside executions each does what libc's does.
+
+mod bytes;
+mod futex;
+pub(crate) mod pthread;
+mod time;
+
+use std::ffi::{CStr, c_long, c_void};
+use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+
+use crate::api::*;
+use crate::state::{armed, disarmed, give_way, step};
+
+/// A function of libc that we hide, looked up once.
+pub(crate) struct Real {
+    name: &'static CStr,
+    found: AtomicPtr<c_void>,
+}
+
+impl Real {
+    pub(crate) const fn new(name: &'static CStr) -> Real {
+        Real { name, found: AtomicPtr::new(std::ptr::null_mut()) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self) -> *mut c_void {
+        let found = self.found.load(Relaxed);
+        if found.is_null() { self.look_up() } else { found }
+    }
+
+    #[cold]
+    fn look_up(&self) -> *mut c_void {
+        // SAFETY: the name is a C string.
+        let found = unsafe { libc::dlsym(libc::RTLD_NEXT, self.name.as_ptr()) };
+        assert!(!found.is_null(), "libc lacks {:?}", self.name);
+        self.found.store(found, Relaxed);
+        found
+    }
+}
+
+/// A system call as the kernel knows it: a negative result is an error number.
+///
+/// # Safety
+/// As the call itself.
+#[cfg(target_arch = "x86_64")]
+pub(crate) unsafe fn raw_syscall(number: c_long, a: [usize; 6]) -> isize {
+    let result;
+    // SAFETY: by the caller's promise; the kernel clobbers rcx and r11 only.
+    unsafe {
+        std::arch::asm!(
+            "syscall", inlateout("rax") number as isize => result,
+            in("rdi") a[0], in("rsi") a[1], in("rdx") a[2], in("r10") a[3], in("r8") a[4], in("r9") a[5],
+            lateout("rcx") _, lateout("r11") _, options(nostack)
+        );
+    }
+    result
+}
+
+/// As above.
+///
+/// # Safety
+/// As the call itself.
+#[cfg(target_arch = "aarch64")]
+pub(crate) unsafe fn raw_syscall(number: c_long, a: [usize; 6]) -> isize {
+    let result;
+    // SAFETY: by the caller's promise.
+    unsafe {
+        std::arch::asm!(
+            "svc 0", in("x8") number, inlateout("x0") a[0] => result,
+            in("x1") a[1], in("x2") a[2], in("x3") a[3], in("x4") a[4], in("x5") a[5], options(nostack)
+        );
+    }
+    result
+}
+
+/// Turns a kernel result into libc's form.
+fn as_libc(result: isize) -> c_long {
+    if (-4095..0).contains(&result) {
+        set_errno(-result as i32);
+        return -1;
+    }
+    result as c_long
+}
+
+fn set_errno(error: i32) {
+    // SAFETY: errno is thread-local and always there.
+    unsafe { *libc::__errno_location() = error };
+}
+
+const SYNC: Access = Access { kind: Kind::Sync, addr: 0, size: 0, order: Order::SeqCst };
+
+/// Replaces libc's `syscall`, through which the standard library and parking_lot block.
+///
+/// # Safety
+/// As the system call that is asked for.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn syscall(
+    n: c_long,
+    a: usize,
+    b: usize,
+    c: usize,
+    d: usize,
+    e: usize,
+    f: usize,
+) -> c_long {
+    if armed() {
+        match n {
+            // SAFETY: passed on.
+            libc::SYS_futex => {
+                return as_libc(unsafe { futex::futex(a, b, c as u32, d, e, f as u32) });
+            }
+            // SAFETY: passed on.
+            libc::SYS_getrandom => {
+                return unsafe { getrandom(a as *mut c_void, b, c as u32) } as c_long;
+            }
+            libc::SYS_sched_yield => return sched_yield().into(),
+            libc::SYS_membarrier => return membarrier(a),
+            _ => {}
+        }
+    }
+    // SAFETY: passed on.
+    as_libc(unsafe { raw_syscall(n, [a, b, c, d, e, f]) })
+}
+
+/// All virtual threads share one processor at a time, so a barrier on all of them is a step that orders nothing more.
+fn membarrier(command: usize) -> c_long {
+    step(Access { kind: Kind::Fence, ..SYNC });
+    // The query answers the commands that are known: global, private expedited and its registration.
+    if command == 0 { 1 | 8 | 16 } else { 0 }
+}
+
+/// Replaces libc's `sched_yield`.
+#[unsafe(no_mangle)]
+extern "C" fn sched_yield() -> i32 {
+    if armed() {
+        give_way(Reason::Yield, Access::NONE);
+        return 0;
+    }
+    // SAFETY: no preconditions.
+    unsafe { raw_syscall(libc::SYS_sched_yield, [0; 6]) as i32 }
+}
+
+/// Replaces libc's `getrandom`: inside executions the bytes are a function of the seed.
+///
+/// # Safety
+/// `buffer` must have room for `size` bytes.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn getrandom(buffer: *mut c_void, size: usize, flags: u32) -> isize {
+    if !armed() {
+        let arguments = [buffer.addr(), size, flags as usize, 0, 0, 0];
+        // SAFETY: passed on.
+        return as_libc(unsafe { raw_syscall(libc::SYS_getrandom, arguments) }) as isize;
+    }
+    disarmed(|s| {
+        for i in 0..size {
+            s.random = s.random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            // SAFETY: within the buffer.
+            unsafe { *buffer.cast::<u8>().add(i) = (s.random >> 56) as u8 };
+        }
+    });
+    size as isize
+}
+
+/// Processors that code under test sees, whatever the machine: maps size their shards by it.
+const PROCESSORS: usize = 4;
+
+/// Replaces libc's `sched_getaffinity`, on which `available_parallelism` rests.
+///
+/// # Safety
+/// `mask` must have room for `size` bytes.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sched_getaffinity(pid: i32, size: usize, mask: *mut libc::cpu_set_t) -> i32 {
+    let arguments = [pid as usize, size, mask.addr(), 0, 0, 0];
+    // SAFETY: passed on; the kernel writes at most `size` bytes, the rest is cleared as libc does.
+    unsafe {
+        let written = raw_syscall(libc::SYS_sched_getaffinity, arguments);
+        if written < 0 {
+            return as_libc(written) as i32;
+        }
+        std::ptr::write_bytes(mask.cast::<u8>().add(written as usize), 0, size - written as usize);
+        if armed() {
+            std::ptr::write_bytes(mask.cast::<u8>(), 0, size);
+            *mask.cast::<u8>() = (1 << PROCESSORS) - 1;
+        }
+    }
+    0
+}

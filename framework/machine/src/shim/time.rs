@@ -1,0 +1,108 @@
+//! Virtual time: a schedule point takes ten nanoseconds, and when all threads wait, time leaps to the next deadline.
+
+use std::ffi::{c_int, c_void};
+use std::mem::transmute;
+
+use super::Real;
+use crate::api::*;
+use crate::state::{armed, disarmed, give_way};
+use crate::thread::Status;
+
+/// Where virtual clocks start: monotonic, and seconds since 1970.
+const MONOTONIC: u64 = 1_000 * SECOND;
+const REALTIME: u64 = 1_700_000_000 * SECOND;
+const SECOND: u64 = 1_000_000_000;
+
+static CLOCK_GETTIME: Real = Real::new(c"clock_gettime");
+
+fn origin(realtime: bool) -> u64 {
+    if realtime { REALTIME } else { MONOTONIC }
+}
+
+/// Nanoseconds of the timespec at this address; none if it is null.
+///
+/// # Safety
+/// The address must be null or that of a timespec.
+pub(super) unsafe fn from_timespec(addr: usize) -> Option<u64> {
+    // SAFETY: by the caller's promise.
+    let t = unsafe { (addr as *const libc::timespec).as_ref() }?;
+    Some((t.tv_sec.max(0) as u64).saturating_mul(SECOND).saturating_add(t.tv_nsec.max(0) as u64))
+}
+
+/// Virtual nanoseconds since the execution began, of an absolute time on one of the virtual clocks.
+pub(super) fn virtual_deadline(absolute: u64, realtime: bool) -> u64 {
+    absolute.saturating_sub(origin(realtime))
+}
+
+/// Replaces libc's `clock_gettime`.
+///
+/// # Safety
+/// `out` must be valid.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, out: *mut libc::timespec) -> c_int {
+    if !armed() {
+        type Function = unsafe extern "C" fn(libc::clockid_t, *mut libc::timespec) -> c_int;
+        // SAFETY: the function has this type; the arguments are the caller's.
+        return unsafe { transmute::<*mut c_void, Function>(CLOCK_GETTIME.get())(clock, out) };
+    }
+    let realtime = clock == libc::CLOCK_REALTIME || clock == libc::CLOCK_REALTIME_COARSE;
+    let now = origin(realtime) + disarmed(|s| s.exact_now());
+    // SAFETY: by the caller's promise.
+    unsafe {
+        *out = libc::timespec { tv_sec: (now / SECOND) as i64, tv_nsec: (now % SECOND) as i64 }
+    };
+    0
+}
+
+fn sleep_until(deadline: u64) {
+    disarmed(|s| s.block(s.current, Status::Asleep, Some(deadline)));
+    give_way(Reason::Blocked, Access::NONE);
+}
+
+/// Replaces libc's `nanosleep`.
+///
+/// # Safety
+/// The pointers must be valid or null.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nanosleep(
+    request: *const libc::timespec,
+    remain: *mut libc::timespec,
+) -> c_int {
+    // SAFETY: passed on; the call returns its error number, nanosleep sets errno.
+    match unsafe { clock_nanosleep(libc::CLOCK_MONOTONIC, 0, request, remain) } {
+        0 => 0,
+        error => {
+            super::set_errno(error);
+            -1
+        }
+    }
+}
+
+/// Replaces libc's `clock_nanosleep`, which the standard library sleeps with.
+///
+/// # Safety
+/// The pointers must be valid or null.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn clock_nanosleep(
+    clock: libc::clockid_t,
+    flags: c_int,
+    request: *const libc::timespec,
+    remain: *mut libc::timespec,
+) -> c_int {
+    if !armed() {
+        let arguments = [clock as usize, flags as usize, request.addr(), remain.addr(), 0, 0];
+        // SAFETY: passed on.
+        return -unsafe { super::raw_syscall(libc::SYS_clock_nanosleep, arguments) } as c_int;
+    }
+    // SAFETY: by the caller's promise.
+    let asked = unsafe { from_timespec(request.addr()) }.unwrap_or(0);
+    let absolute = flags & libc::TIMER_ABSTIME != 0;
+    let realtime = clock == libc::CLOCK_REALTIME;
+    let deadline = if absolute {
+        virtual_deadline(asked, realtime)
+    } else {
+        disarmed(|s| s.exact_now()).saturating_add(asked)
+    };
+    sleep_until(deadline);
+    0
+}

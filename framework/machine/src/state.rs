@@ -1,0 +1,349 @@
+//! The one piece of global state, and the hot path: what happens at every schedule point.
+//!
+//! Only one thread runs at any moment (the carrier, or the holder of the baton), so the state needs no lock.
+
+use std::cell::UnsafeCell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use crate::api::*;
+use crate::thread::{Status, VirtualThread, context::Context};
+
+/// Set while code under test runs on a virtual thread: callbacks and interposed functions act only then.
+static ARMED: AtomicBool = AtomicBool::new(false);
+
+/// Schedule points that may be passed before [`consult`] runs.
+static LEFT: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// Virtual nanoseconds that pass at a schedule point.
+const NANOS_A_STEP: u64 = 10;
+
+/// Schedule points after which a thread that never let go is treated as if it had yielded.
+const FAIR: u64 = 50_000;
+
+/// Schedule points that other threads may still pass once the root thread has ended.
+const GRACE: u64 = 50_000;
+
+/// Everything about the execution that is under way.
+pub(crate) struct State {
+    pub options: Options,
+    pub decider: Option<*mut dyn Decider>,
+    pub observer: Option<*mut dyn Observer>,
+    pub threads: Vec<VirtualThread>,
+    pub views: Vec<ThreadView>,
+    pub current: usize,
+    /// Where the carrier's own stack continues when the execution ends.
+    pub carrier: Context,
+    /// What [`LEFT`] held when it was last settled.
+    granted: u64,
+    /// Schedule points the decider allowed and that are not passed yet.
+    pub slice: u64,
+    /// Ask the decider at the next point, because the set of runnable threads grew.
+    pub recheck: bool,
+    /// Points since the last switch.
+    since_switch: u64,
+    pub steps: u64,
+    pub switches: u64,
+    /// Virtual nanoseconds skipped while all threads waited.
+    pub skipped: u64,
+    pub timers: usize,
+    pub random: u64,
+    pub found: Option<Found>,
+    pub outlived: u32,
+    /// The step at which the root thread ended.
+    pub root_ended_at: Option<u64>,
+}
+
+struct Global(UnsafeCell<State>);
+
+// SAFETY: only the thread that runs the execution touches the state, and only one thread runs at a time: the carrier
+// switches between stacks, and in baton mode a futex hand-over orders the accesses of the threads.
+unsafe impl Sync for Global {}
+
+static STATE: Global = Global(UnsafeCell::new(State {
+    options: Options { record: false, stacks: false, max_steps: 0, reuse: false, seed: 0 },
+    decider: None,
+    observer: None,
+    threads: Vec::new(),
+    views: Vec::new(),
+    current: 0,
+    carrier: Context::new(),
+    granted: 0,
+    slice: 0,
+    recheck: false,
+    since_switch: 0,
+    steps: 0,
+    switches: 0,
+    skipped: 0,
+    timers: 0,
+    random: 0,
+    found: None,
+    outlived: 0,
+    root_ended_at: None,
+}));
+
+/// The global state.
+///
+/// # Safety
+/// The caller must be the running thread, with callbacks disarmed, and must not hold the reference across a switch.
+pub(crate) unsafe fn state() -> &'static mut State {
+    // SAFETY: see above; the reference lives shorter than the caller's turn.
+    unsafe { &mut *STATE.0.get() }
+}
+
+#[inline(always)]
+pub(crate) fn armed() -> bool {
+    ARMED.load(Relaxed)
+}
+
+pub(crate) fn arm() {
+    ARMED.store(true, Relaxed);
+}
+
+pub(crate) fn disarm() {
+    ARMED.store(false, Relaxed);
+}
+
+/// Runs machine code: disarmed, with the state, and armed again afterwards.
+#[inline]
+pub(crate) fn disarmed<R>(f: impl FnOnce(&mut State) -> R) -> R {
+    disarm();
+    // SAFETY: the callers are on the running virtual thread, and `f` does not switch.
+    let result = f(unsafe { state() });
+    arm();
+    result
+}
+
+/// A schedule point of the running thread, which must be armed: counts it, and asks the decider when the slice is used up.
+#[inline(always)]
+pub(crate) fn step(access: Access) {
+    let left = LEFT.load(Relaxed) - 1;
+    LEFT.store(left, Relaxed);
+    if left == 0 {
+        consult(Reason::Point, access);
+    }
+}
+
+/// A schedule point at which the thread yields or cannot go on. Returns, armed, when it is resumed.
+#[cold]
+#[inline(never)]
+pub(crate) fn give_way(reason: Reason, access: Access) {
+    LEFT.store(LEFT.load(Relaxed) - 1, Relaxed);
+    consult(reason, access);
+}
+
+/// Accounts for the points passed, lets the decider choose, switches, and grants the next slice.
+#[cold]
+#[inline(never)]
+fn consult(reason: Reason, access: Access) {
+    disarm();
+    // SAFETY: this is the running thread; the borrow ends before the switch.
+    let next = unsafe { state() }.decide(reason, access);
+    if let Some(next) = next {
+        crate::thread::switch_to(next);
+    }
+    grant();
+    arm();
+}
+
+/// Makes the slice that the decider allowed effective.
+pub(crate) fn grant() {
+    // SAFETY: this is the running thread, disarmed.
+    let s = unsafe { state() };
+    s.granted = s.points_until_asked();
+    LEFT.store(s.granted, Relaxed);
+}
+
+impl State {
+    /// Counts the points passed since the last grant.
+    pub fn settle(&mut self) {
+        let left = LEFT.load(Relaxed);
+        let ran = self.granted - left;
+        self.granted = left;
+        self.threads[self.current].local += ran;
+        self.steps += ran;
+        self.since_switch += ran;
+        self.slice = self.slice.saturating_sub(ran);
+    }
+
+    /// Clears the account for a new execution.
+    pub fn start_counting(&mut self) {
+        self.granted = 1;
+        LEFT.store(1, Relaxed);
+        self.slice = 0;
+        self.recheck = false;
+        self.since_switch = 0;
+        self.steps = 0;
+        self.switches = 0;
+    }
+
+    /// A number that changes whenever a schedule point is passed.
+    pub fn progress(&self) -> u64 {
+        self.steps + (self.granted - LEFT.load(Relaxed)) + (self.switches << 40)
+    }
+
+    /// Virtual time in nanoseconds since the execution began.
+    pub fn now(&self) -> u64 {
+        self.skipped + self.steps * NANOS_A_STEP
+    }
+
+    /// As [`State::now`], with the points passed since the last grant; for code under test that asks the time.
+    pub fn exact_now(&self) -> u64 {
+        self.now() + (self.granted - LEFT.load(Relaxed)) * NANOS_A_STEP
+    }
+
+    /// The running thread's stamp at this step.
+    pub fn stamp(&self) -> Stamp {
+        let label = self.threads.get(self.current).map_or(0, |t| t.label);
+        let step = self.steps + (self.granted - LEFT.load(Relaxed));
+        Stamp { thread: self.current as ThreadId, label, step }
+    }
+
+    /// Tells the observer.
+    pub fn tell(&mut self, event: Event) {
+        if let (true, Some(observer)) = (self.options.record, self.observer) {
+            // SAFETY: `execute` set the pointer from a reference that outlives the execution.
+            unsafe { (*observer).event(&event) }
+        }
+    }
+
+    fn points_until_asked(&self) -> u64 {
+        if self.options.record || self.recheck {
+            return 1;
+        }
+        let timer = if self.timers == 0 { u64::MAX } else { self.steps_to_next_timer() };
+        let limit = self.options.max_steps.saturating_sub(self.steps);
+        let fair = FAIR.saturating_sub(self.since_switch);
+        self.slice.min(timer).min(limit).min(fair).max(1)
+    }
+
+    fn steps_to_next_timer(&self) -> u64 {
+        let now = self.now();
+        self.next_deadline().map_or(u64::MAX, |d| d.saturating_sub(now).div_ceil(NANOS_A_STEP))
+    }
+
+    fn next_deadline(&self) -> Option<u64> {
+        self.threads.iter().filter_map(|t| t.deadline).min()
+    }
+
+    /// What follows from reaching a schedule point: the thread to switch to, if it is another one.
+    fn decide(&mut self, reason: Reason, access: Access) -> Option<usize> {
+        self.settle();
+        self.views[self.current].pending = access;
+        if self.steps >= self.options.max_steps {
+            crate::thread::stop(Fact::StepLimit { steps: self.steps });
+        }
+        let at = self.stamp();
+        self.tell(Event::Step { at, access });
+        self.fire_timers();
+        if self.root_ended_at.is_some_and(|end| self.steps > end + GRACE) {
+            crate::thread::nothing_can_run();
+        }
+        let reason = self.fair_reason(reason);
+        if reason == Reason::Point && self.slice > 0 && !self.recheck {
+            return None;
+        }
+        if !self.wait_for_runnable() {
+            crate::thread::nothing_can_run();
+        }
+        self.ask(reason)
+    }
+
+    /// A thread that hogs the machine while others could run is treated as if it yielded.
+    fn fair_reason(&mut self, reason: Reason) -> Reason {
+        if reason != Reason::Point || self.since_switch < FAIR {
+            return reason;
+        }
+        self.since_switch = 0;
+        Reason::Yield
+    }
+
+    fn ask(&mut self, reason: Reason) -> Option<usize> {
+        self.recheck = false;
+        let current = self.current;
+        let consult = Consult {
+            current: current as ThreadId,
+            local_step: self.threads[current].local,
+            step: self.steps,
+            reason,
+            threads: &self.views,
+        };
+        let decider = self.decider.expect("an execution is under way");
+        // SAFETY: `execute` set the pointer from a reference that outlives the execution.
+        let slice = unsafe { (*decider).schedule(&consult) };
+        let next = slice.thread as usize;
+        assert!(
+            self.views.get(next).is_some_and(|v| v.runnable),
+            "a decider chose a thread that cannot run"
+        );
+        self.slice = slice.points.max(1);
+        if next == current {
+            return None;
+        }
+        self.switches += 1;
+        self.since_switch = 0;
+        let preempted = reason == Reason::Point;
+        self.tell(Event::Switch {
+            from: current as u32,
+            to: slice.thread,
+            step: self.steps,
+            preempted,
+        });
+        Some(next)
+    }
+
+    /// Lets virtual time pass until some thread can run; false if none ever can.
+    fn wait_for_runnable(&mut self) -> bool {
+        if self.views.iter().any(|v| v.runnable) {
+            return true;
+        }
+        let Some(deadline) = self.next_deadline() else { return false };
+        self.skipped += deadline.saturating_sub(self.now());
+        self.fire_timers();
+        true
+    }
+
+    fn fire_timers(&mut self) {
+        if self.timers == 0 {
+            return;
+        }
+        let now = self.now();
+        for i in 0..self.threads.len() {
+            if self.threads[i].deadline.is_some_and(|d| d <= now) {
+                self.threads[i].timed_out = true;
+                self.wake(i);
+            }
+        }
+    }
+
+    /// Makes a waiting thread runnable.
+    pub fn wake(&mut self, thread: usize) {
+        if self.threads[thread].deadline.take().is_some() {
+            self.timers -= 1;
+        }
+        self.set_status(thread, Status::Runnable);
+        self.recheck = true;
+        self.ask_soon();
+    }
+
+    /// Makes a thread wait, at most until `deadline` (virtual nanoseconds).
+    pub fn block(&mut self, thread: usize, status: Status, deadline: Option<u64>) {
+        self.threads[thread].timed_out = false;
+        self.threads[thread].deadline = deadline;
+        self.timers += usize::from(deadline.is_some());
+        self.set_status(thread, status);
+    }
+
+    pub fn set_status(&mut self, thread: usize, status: Status) {
+        self.views[thread].runnable = matches!(status, Status::Runnable);
+        self.threads[thread].status = status;
+    }
+
+    /// Shortens the grant in force to one more point.
+    fn ask_soon(&mut self) {
+        let left = LEFT.load(Relaxed);
+        if left > 1 {
+            self.granted -= left - 1;
+            LEFT.store(1, Relaxed);
+        }
+    }
+}

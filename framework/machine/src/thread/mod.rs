@@ -1,0 +1,252 @@
+//! Virtual threads: what they are, how they start, end, wait and stop.
+
+pub(crate) mod context;
+mod donor;
+pub(crate) mod execute;
+mod tls;
+
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use crate::api::*;
+use crate::stack::Stack;
+use crate::state::{arm, disarm, disarmed, give_way, grant, state};
+use donor::Donor;
+
+/// Whether a virtual thread can take a step, and if not, what it waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    Runnable,
+    /// In a futex wait on this address with this bit set.
+    Futex(usize, u32),
+    /// For the end of that thread.
+    Join(usize),
+    /// For time to pass.
+    Asleep,
+    Ended,
+}
+
+/// What a virtual thread runs.
+#[derive(Clone, Copy)]
+pub(crate) enum Start {
+    /// The closure of an execution.
+    Root(*mut dyn FnMut()),
+    /// One of the bodies of [`crate::concurrently`].
+    Body(*const (dyn Fn(usize) + Sync), usize),
+    /// A start routine given to `pthread_create`.
+    Pthread(extern "C" fn(*mut c_void) -> *mut c_void, *mut c_void),
+}
+
+/// A destructor of a thread-local variable, registered through `__cxa_thread_atexit_impl`.
+type Destructor = (unsafe extern "C" fn(*mut c_void), *mut c_void);
+
+/// A thread of the execution under way.
+pub(crate) struct VirtualThread {
+    pub status: Status,
+    /// Schedule points it has reached.
+    pub local: u64,
+    pub label: u32,
+    /// Virtual nanoseconds at which a timed wait ends.
+    pub deadline: Option<u64>,
+    pub timed_out: bool,
+    /// Choices made so far, by [`ChoiceKind`].
+    pub choices: [u64; 2],
+    pub start: Start,
+    pub result: *mut c_void,
+    pub handle: libc::pthread_t,
+    pub joined: bool,
+    pub destructors: Vec<Destructor>,
+}
+
+/// Set while the running thread is a virtual one, armed or not.
+static ON_VIRTUAL_THREAD: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn on_virtual_thread() -> bool {
+    ON_VIRTUAL_THREAD.load(Relaxed)
+}
+
+struct Donors(std::cell::UnsafeCell<Vec<&'static mut Donor>>);
+// SAFETY: only the running thread touches the donors, as with the state.
+unsafe impl Sync for Donors {}
+static DONORS: Donors = Donors(std::cell::UnsafeCell::new(Vec::new()));
+
+/// The donor of a virtual thread: always the same one for the same index, so that stack addresses repeat.
+fn donor(thread: usize) -> &'static mut Donor {
+    // SAFETY: only the running thread is here, disarmed, and no reference outlives its use.
+    let donors = unsafe { &mut *DONORS.0.get() };
+    while donors.len() <= thread {
+        donors.push(donor::create());
+    }
+    donors[thread]
+}
+
+/// Bounds of the stack of a virtual thread.
+pub(crate) fn stack_of(thread: usize) -> (usize, usize) {
+    donor(thread).stack
+}
+
+/// Adds a thread to the execution. It starts when it is first scheduled.
+pub(crate) fn create(start: Start) -> usize {
+    // SAFETY: the caller is the running thread, disarmed.
+    let s = unsafe { state() };
+    let thread = s.threads.len();
+    let handle = donor(thread).handle;
+    s.threads.push(VirtualThread {
+        status: Status::Runnable,
+        local: 0,
+        label: 0,
+        deadline: None,
+        timed_out: false,
+        choices: [0; 2],
+        start,
+        result: std::ptr::null_mut(),
+        handle,
+        joined: false,
+        destructors: Vec::new(),
+    });
+    s.views.push(ThreadView { runnable: true, pending: Access::NONE });
+    s.recheck = true;
+    thread
+}
+
+/// Continues as another virtual thread. Returns when the caller's thread is scheduled again.
+pub(crate) fn switch_to(next: usize) {
+    // SAFETY: the caller is the running thread; donors live for ever, so both contexts are valid, and `next` was saved
+    // when it was created or last left.
+    unsafe {
+        let s = state();
+        let from = &raw mut donor(s.current).context;
+        s.current = next;
+        context::switch(from, &raw mut donor(next).context);
+    }
+}
+
+/// Leaves the execution for the carrier; returns only if the donor is used again by a later execution.
+fn leave() {
+    // SAFETY: as in `switch_to`; the carrier's context was saved when the execution began.
+    unsafe {
+        let s = state();
+        let from = &raw mut donor(s.current).context;
+        ON_VIRTUAL_THREAD.store(false, Relaxed);
+        context::switch(from, &raw mut s.carrier);
+    }
+}
+
+/// The life of a donor after it gave itself away: one virtual thread after another.
+fn run_for_ever() -> ! {
+    loop {
+        // SAFETY: this is the running thread, disarmed; the copies are taken before anything switches.
+        let (me, start) = unsafe { (state().current, state().threads[state().current].start) };
+        grant();
+        arm();
+        let result = run(start);
+        run_destructors();
+        disarm();
+        end(me, result);
+    }
+}
+
+fn run(start: Start) -> *mut c_void {
+    match start {
+        // SAFETY: `execute` outlives the execution, and so does the closure it was given.
+        Start::Root(root) => unsafe { (*root)() },
+        // SAFETY: `concurrently` waits for its threads, so the body outlives them.
+        Start::Body(body, index) => unsafe { (*body)(index) },
+        Start::Pthread(routine, argument) => return routine(argument),
+    }
+    std::ptr::null_mut()
+}
+
+/// Runs the destructors of thread-local variables, last registered first, under the scheduler like a real exit.
+fn run_destructors() {
+    while let Some((destructor, object)) = disarmed(|s| s.threads[s.current].destructors.pop()) {
+        // SAFETY: the pair was registered by the code that owns the variable, which is still there.
+        unsafe { destructor(object) };
+    }
+}
+
+/// Ends the current thread: wakes its joiners, makes its storage fresh, and lets others go on.
+fn end(me: usize, result: *mut c_void) {
+    donor(me).tls.restore();
+    // SAFETY: the running thread, disarmed; the borrow ends before anything switches.
+    let all_ended = {
+        let s = unsafe { state() };
+        s.threads[me].result = result;
+        s.set_status(me, Status::Ended);
+        if me == 0 {
+            s.root_ended_at = Some(s.steps);
+        }
+        for i in 0..s.threads.len() {
+            if s.threads[i].status == Status::Join(me) {
+                s.wake(i);
+            }
+        }
+        s.threads.iter().all(|t| t.status == Status::Ended)
+    };
+    if all_ended {
+        // SAFETY: as above.
+        unsafe { state() }.settle();
+        leave();
+    } else {
+        give_way_ended();
+    }
+}
+
+/// As [`give_way`], for a thread that never comes back: the donor's next virtual thread continues behind it.
+fn give_way_ended() {
+    give_way(Reason::Blocked, Access::NONE);
+    disarm();
+}
+
+/// Waits until `thread` has ended; the caller is armed.
+pub(crate) fn join(thread: usize) {
+    loop {
+        let ended = disarmed(|s| {
+            let ended = s.threads[thread].status == Status::Ended;
+            if !ended {
+                s.block(s.current, Status::Join(thread), None);
+            }
+            ended
+        });
+        if ended {
+            return;
+        }
+        give_way(Reason::Blocked, Access { kind: Kind::Sync, ..Access::NONE });
+    }
+}
+
+/// Called when no thread can ever run again: the end of the execution, or a deadlock.
+pub(crate) fn nothing_can_run() -> ! {
+    // SAFETY: the running thread, disarmed.
+    let s = unsafe { state() };
+    let waiting: Vec<usize> =
+        (0..s.threads.len()).filter(|&i| s.threads[i].status != Status::Ended).collect();
+    if s.threads[0].status == Status::Ended {
+        s.outlived = waiting.len() as u32;
+        leave();
+        unreachable!("an execution that ended was resumed");
+    }
+    let waiting = waiting.iter().map(|&i| describe_waiting(&s.threads[i], i)).collect();
+    stop(Fact::Deadlock { waiting })
+}
+
+fn describe_waiting(thread: &VirtualThread, index: usize) -> Waiting {
+    let on = match thread.status {
+        Status::Futex(addr, _) => format!("a lock or condition (futex at {addr:#x})"),
+        Status::Join(other) => format!("the end of thread {other}"),
+        _ => "time to pass".into(),
+    };
+    Waiting { thread: index as ThreadId, label: thread.label, on }
+}
+
+/// Ends the execution with a finding. The stacks of its threads are never resumed.
+pub(crate) fn stop(fact: Fact) -> ! {
+    disarm();
+    // SAFETY: the running thread, disarmed.
+    let s = unsafe { state() };
+    let stack =
+        if s.options.stacks || s.options.record { Stack::capture() } else { Stack::default() };
+    s.found = Some(Found { fact, at: s.stamp(), stack });
+    leave();
+    unreachable!("an execution that was stopped was resumed")
+}

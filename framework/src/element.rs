@@ -1,0 +1,309 @@
+//! Keys and values that know when they are read after their death.
+//!
+//! Each carries a canary: a pattern mixed with its id that [`Drop`] overwrites. Every callback a map makes on them is a
+//! schedule point and verifies the canary first, so that an invalid reference is found even where it points into live
+//! memory, and even where the map is not instrumented.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::hint::black_box;
+
+use mapcheck_machine as machine;
+
+const ALIVE: u64 = 0xa11f_e0a1_1fe0_a11f;
+const DEAD: u64 = 0xdead_0dea_d0de_ad0d;
+
+/// The canary of an element with this id.
+fn canary(pattern: u64, id: u64) -> u64 {
+    pattern ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+}
+
+/// A schedule point and a check of the modelled heap; nothing outside executions.
+#[inline(never)]
+fn touch(addr: usize, size: usize, write: bool) {
+    if machine::current_thread().is_some() {
+        machine::touch(addr, size, write);
+    }
+}
+
+/// Ends the execution with a finding; panics outside executions.
+#[inline(never)]
+fn fail(class: &'static str, message: String, addr: usize) -> ! {
+    if machine::current_thread().is_some() {
+        machine::fail(class, message, addr);
+    }
+    panic!("{class}: {message}");
+}
+
+/// What an element is, for messages.
+#[derive(Clone, Copy)]
+enum What {
+    Key,
+    Value,
+}
+
+#[inline(never)]
+fn name(what: What, id: u64) -> String {
+    match what {
+        What::Key => format!("key {id}"),
+        What::Value => format!("value {}.{}", id >> 32, id & 0xffff_ffff),
+    }
+}
+
+#[inline(never)]
+fn verify_alive(what: What, id: u64, seen: u64, addr: usize) {
+    if seen == canary(ALIVE, id) {
+        return;
+    }
+    if seen == canary(DEAD, id) {
+        fail(
+            "premature-reclamation",
+            format!("{} was read after it was dropped", name(what, id)),
+            addr,
+        );
+    }
+    torn(what, id, addr)
+}
+
+#[inline(never)]
+fn verify_droppable(what: What, id: u64, seen: u64, addr: usize) {
+    if seen == canary(ALIVE, id)
+        || (machine::current_thread().is_none() && std::thread::panicking())
+    {
+        return;
+    }
+    if seen == canary(DEAD, id) {
+        fail(
+            "double-free",
+            format!("{} was dropped again after it was dropped", name(what, id)),
+            addr,
+        );
+    }
+    torn(what, id, addr)
+}
+
+fn torn(what: What, id: u64, addr: usize) -> ! {
+    let kind = match what {
+        What::Key => "a key",
+        What::Value => "a value",
+    };
+    fail("torn-value", format!("the bytes read as {kind} (id {id:#x}) are no {}", &kind[2..]), addr)
+}
+
+/// A key: a number, and a canary.
+///
+/// All its trait implementations read it as described in the [module](self), so all of them end the execution with a
+/// finding, or panic outside of executions, when it is invalid.
+///
+/// ```
+/// use mapcheck::element::Key;
+/// assert_eq!(format!("{:?}", Key::new(3)), "key 3");
+/// assert!(Key::new(3) < Key::new(4));
+/// ```
+pub struct Key {
+    id: u64,
+    canary: u64,
+}
+
+impl Key {
+    /// The key with this number.
+    #[inline(never)]
+    pub fn new(id: u64) -> Key {
+        Key { id, canary: canary(ALIVE, id) }
+    }
+
+    /// Its number. Reads the key, see [`Key::check`].
+    #[inline(never)]
+    pub fn id(&self) -> u64 {
+        touch(std::ptr::from_ref(self).addr(), size_of::<Key>(), false);
+        // What the reference points to may have changed at the schedule point, whatever the compiler believes.
+        let key = black_box(self);
+        verify_alive(What::Key, key.id, key.canary, std::ptr::from_ref(self).addr());
+        key.id
+    }
+
+    /// Reads the key and verifies that it is one.
+    ///
+    /// # Panics
+    /// When it is not, outside of executions; inside, the execution ends with a finding.
+    pub fn check(&self) {
+        self.id();
+    }
+}
+
+impl Drop for Key {
+    #[inline(never)]
+    fn drop(&mut self) {
+        let addr = std::ptr::from_ref(self).addr();
+        touch(addr, size_of::<Key>(), true);
+        let key = black_box(&mut *self);
+        verify_droppable(What::Key, key.id, key.canary, addr);
+        key.canary = canary(DEAD, key.id);
+        black_box(key);
+    }
+}
+
+impl Clone for Key {
+    #[inline(never)]
+    fn clone(&self) -> Key {
+        Key::new(self.id())
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.id());
+    }
+}
+
+impl PartialEq for Key {
+    #[inline(never)]
+    fn eq(&self, other: &Key) -> bool {
+        self.id() == other.id()
+    }
+}
+
+impl Eq for Key {}
+
+impl PartialOrd for Key {
+    #[inline(never)]
+    fn partial_cmp(&self, other: &Key) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Key {
+    #[inline(never)]
+    fn cmp(&self, other: &Key) -> Ordering {
+        self.id().cmp(&other.id())
+    }
+}
+
+impl fmt::Debug for Key {
+    #[inline(never)]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&name(What::Key, self.id()))
+    }
+}
+
+/// A value: an id, a payload on the heap, and a canary.
+///
+/// Its trait implementations verify it as those of [`Key`] do.
+///
+/// ```
+/// use mapcheck::element::Value;
+/// let value = Value::new(3 << 32 | 1);
+/// assert_eq!(value.clone().id(), value.id());
+/// assert_eq!(format!("{value:?}"), "value 3.1");
+/// ```
+pub struct Value {
+    id: u64,
+    payload: Box<[u64; 2]>,
+    canary: u64,
+}
+
+impl Value {
+    /// The value with this id. Scenarios use ids once: the key's number in the upper half, and a running number.
+    #[inline(never)]
+    pub fn new(id: u64) -> Value {
+        Value { id, payload: Box::new([id, !id]), canary: canary(ALIVE, id) }
+    }
+
+    /// Its id. Reads the value and its payload, see [`Value::check`].
+    #[inline(never)]
+    pub fn id(&self) -> u64 {
+        let addr = std::ptr::from_ref(self).addr();
+        touch(addr, size_of::<Value>(), false);
+        let value = black_box(self);
+        verify_alive(What::Value, value.id, value.canary, addr);
+        let (id, payload) = (value.id, std::ptr::from_ref(&*value.payload).addr());
+        touch(payload, size_of::<[u64; 2]>(), false);
+        if *black_box(&*value.payload) != [id, !id] {
+            fail(
+                "torn-value",
+                format!("the payload of {} is not its own", name(What::Value, id)),
+                payload,
+            );
+        }
+        id
+    }
+
+    /// Reads the value and its payload and verifies that they are a value's.
+    ///
+    /// # Panics
+    /// When they are not, outside of executions; inside, the execution ends with a finding.
+    pub fn check(&self) {
+        self.id();
+    }
+}
+
+impl Drop for Value {
+    #[inline(never)]
+    fn drop(&mut self) {
+        let addr = std::ptr::from_ref(self).addr();
+        touch(addr, size_of::<Value>(), true);
+        let value = black_box(&mut *self);
+        verify_droppable(What::Value, value.id, value.canary, addr);
+        value.canary = canary(DEAD, value.id);
+        black_box(value);
+    }
+}
+
+impl Clone for Value {
+    #[inline(never)]
+    fn clone(&self) -> Value {
+        Value::new(self.id())
+    }
+}
+
+impl fmt::Debug for Value {
+    #[inline(never)]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&name(What::Value, self.id()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{BTreeSet, HashSet};
+    use std::panic::catch_unwind;
+
+    fn message(run: impl FnOnce() + std::panic::UnwindSafe) -> String {
+        *catch_unwind(run).unwrap_err().downcast::<String>().unwrap()
+    }
+
+    #[test]
+    fn keys_hash_compare_and_order_by_their_number() {
+        assert_eq!((0..6).map(|i| Key::new(i % 3)).collect::<HashSet<_>>().len(), 3);
+        let ordered: BTreeSet<Key> = [2, 0, 1].map(Key::new).into();
+        assert_eq!(format!("{ordered:?}"), "{key 0, key 1, key 2}");
+    }
+
+    #[test]
+    fn a_clone_outlives_its_original() {
+        let value = Value::new(7);
+        let clone = value.clone();
+        drop(value);
+        clone.check();
+        assert_eq!(clone.id(), 7);
+    }
+
+    #[test]
+    fn a_dead_canary_is_told_as_a_read_after_the_drop_or_a_second_drop() {
+        let dead = || verify_alive(What::Key, 3, canary(DEAD, 3), 0);
+        assert_eq!(message(dead), "premature-reclamation: key 3 was read after it was dropped");
+        let again = || verify_droppable(What::Value, 3 << 32, canary(DEAD, 3 << 32), 0);
+        assert_eq!(message(again), "double-free: value 3.0 was dropped again after it was dropped");
+    }
+
+    #[test]
+    fn any_other_canary_is_told_as_torn() {
+        let key = || std::mem::ManuallyDrop::new(Key { id: 1, canary: 5 }).check();
+        assert_eq!(message(key), "torn-value: the bytes read as a key (id 0x1) are no key");
+        let value = Value { id: 1, payload: Box::new([1, 1]), canary: canary(ALIVE, 1) };
+        let check = std::panic::AssertUnwindSafe(|| value.check());
+        assert_eq!(message(check), "torn-value: the payload of value 0.1 is not its own");
+    }
+}

@@ -1,0 +1,271 @@
+//! The built-in scenarios: small, and aimed at deleting while iterating.
+//!
+//! Each of the four delete-in-range families runs over map sizes below, at and above the growth threshold, with growth
+//! before, during and after the iteration, and with reclamation driven by the threads that remove.
+
+use super::{Keys, Op, Scenario, Visit};
+use crate::map::{Iteration, Profile};
+
+/// The families: name, and what its scenarios have in common.
+pub const FAMILIES: &[(&str, &str)] = &[
+    ("delete-current", "the element being visited is deleted"),
+    ("delete-unvisited", "an element not yet visited is deleted"),
+    ("delete-visited", "an element already visited is deleted"),
+    ("concurrent-write", "other threads write while one iterates and keeps its references"),
+    ("bulk-build", "the map is made from elements in one go, then iterated while others delete"),
+];
+
+/// All built-in scenarios for a map with this profile, family by family, with names that are unique and stable.
+pub fn all(profile: &Profile) -> Vec<Scenario> {
+    let in_visit = profile.write_in_visit && profile.iteration != Iteration::Locked;
+    let shapes = shapes(profile.grows_at);
+    let each = |family: &'static str, threads: fn(&Shape, bool) -> Vec<Vec<Op>>| {
+        shapes.iter().map(move |shape| shape.scenario(family, threads(shape, in_visit)))
+    };
+    let mut scenarios = Vec::new();
+    scenarios.extend(each("delete-current", delete_current));
+    scenarios.extend(each("delete-unvisited", delete_unvisited));
+    scenarios.extend(each("delete-visited", delete_visited));
+    scenarios.extend(each("concurrent-write", |shape, _| concurrent_write(shape)));
+    if in_visit {
+        scenarios.extend(writes_in_visit(profile.grows_at));
+    }
+    scenarios.extend(bulk_build(profile.grows_at));
+    scenarios
+}
+
+/// When a map grows, seen from the iteration.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Growth {
+    Before,
+    During,
+    After,
+}
+
+/// Size and growth of a scenario.
+struct Shape {
+    /// `below`, `at` or `above` the growth threshold.
+    size: &'static str,
+    growth: Growth,
+    /// Elements at the start: the keys `0..elements`.
+    elements: u32,
+    /// Keys that make the map grow.
+    more: Keys,
+}
+
+/// Larger maps make executions longer, not better.
+const LARGEST_THRESHOLD: u32 = 64;
+
+fn sizes(grows_at: u32) -> [(&'static str, u32); 3] {
+    let at = grows_at.clamp(4, LARGEST_THRESHOLD);
+    [("below", (at - 2).max(3)), ("at", at), ("above", at + 2)]
+}
+
+fn shapes(grows_at: u32) -> Vec<Shape> {
+    let growths = [Growth::Before, Growth::During, Growth::After];
+    let of = |(size, n)| {
+        growths.map(|growth| Shape { size, growth, elements: n, more: more(grows_at, n) })
+    };
+    sizes(grows_at).into_iter().flat_map(of).collect()
+}
+
+/// Keys that make a map of `0..n` grow, reckoning with a table that doubles.
+fn more(grows_at: u32, n: u32) -> Keys {
+    let at = grows_at.clamp(4, LARGEST_THRESHOLD);
+    Keys::range(n, if n <= at { at + 2 } else { 2 * at + 2 })
+}
+
+impl Shape {
+    fn scenario(&self, family: &str, mut threads: Vec<Vec<Op>>) -> Scenario {
+        let mut setup = vec![Op::Insert(self.all())];
+        let mut teardown = vec![Op::Reclaim, Op::Reclaim];
+        let growth = match self.growth {
+            Growth::Before => {
+                setup.extend([Op::Insert(self.more), Op::Remove(self.more)]);
+                "before"
+            }
+            Growth::During => {
+                threads.push(vec![Op::Insert(self.more), Op::Reclaim]);
+                "during"
+            }
+            Growth::After => {
+                teardown.insert(0, Op::Insert(self.more));
+                "after"
+            }
+        };
+        let name = format!("{family}/{}/grow-{growth}", self.size);
+        Scenario { name, family: family.to_owned(), elements: false, setup, threads, teardown }
+    }
+
+    fn all(&self) -> Keys {
+        Keys::range(0, self.elements)
+    }
+}
+
+fn get(key: u32) -> Op {
+    Op::Get { key, hold: true }
+}
+
+const ITERATE: Op = Op::Iterate { hold: true, visit: None };
+
+fn iterate(visit: Visit) -> Op {
+    Op::Iterate { hold: true, visit: Some(visit) }
+}
+
+/// An iterator that deletes in its visitor beside a thread that reads and reclaims, or, where visitors must not write,
+/// an iterator beside a thread that deletes these keys.
+fn delete(visit: Visit, in_visit: bool, elsewhere: Vec<Op>) -> Vec<Vec<Op>> {
+    if in_visit {
+        let reader = vec![get(0), Op::Reclaim, get(1), Op::Reclaim];
+        return vec![vec![iterate(visit), Op::Reclaim], reader];
+    }
+    let mut remover = elsewhere;
+    remover.push(Op::Reclaim);
+    vec![vec![ITERATE, Op::Reclaim], remover]
+}
+
+fn delete_current(shape: &Shape, in_visit: bool) -> Vec<Vec<Op>> {
+    delete(Visit::RemoveCurrent { at: 2 }, in_visit, vec![Op::Remove(shape.all())])
+}
+
+fn delete_unvisited(shape: &Shape, in_visit: bool) -> Vec<Vec<Op>> {
+    let n = shape.elements;
+    let elsewhere = vec![Op::Remove(Keys::one(n - 1)), Op::Reclaim, Op::Remove(Keys::one(n / 2))];
+    delete(Visit::RemoveUnvisited { keys: shape.all(), at: 1 }, in_visit, elsewhere)
+}
+
+fn delete_visited(_: &Shape, in_visit: bool) -> Vec<Vec<Op>> {
+    let elsewhere = vec![Op::Remove(Keys::one(0)), Op::Reclaim, Op::Remove(Keys::one(1))];
+    delete(Visit::RemoveVisited { at: 3 }, in_visit, elsewhere)
+}
+
+/// The growing thread, if any, takes the place of the third, so that there are three threads at most.
+fn concurrent_write(shape: &Shape) -> Vec<Vec<Op>> {
+    let half = Keys::range(0, shape.elements / 2);
+    let writer = vec![
+        Op::Remove(half),
+        Op::Reclaim,
+        Op::Insert(half),
+        Op::Remove(Keys::one(0)),
+        Op::Reclaim,
+    ];
+    let last = shape.elements - 1;
+    let other = vec![
+        get(last),
+        Op::Remove(Keys::one(last)),
+        Op::Reclaim,
+        get(0),
+        Op::Insert(Keys::one(last)),
+    ];
+    match shape.growth {
+        Growth::During => vec![vec![ITERATE], writer],
+        Growth::Before | Growth::After => vec![vec![ITERATE], writer, other],
+    }
+}
+
+/// The visitor itself writes while another thread inserts and a third removes and reclaims.
+fn writes_in_visit(grows_at: u32) -> Vec<Scenario> {
+    let [_, (size, n), _] = sizes(grows_at);
+    let more = more(grows_at, n);
+    let fresh = Keys::range(more.end, more.end + 3);
+    let visits = [
+        ("visit-removes-current", Visit::RemoveCurrent { at: 2 }),
+        ("visit-removes-later", Visit::RemoveUnvisited { keys: Keys::range(0, n), at: 2 }),
+        ("visit-removes-earlier", Visit::RemoveVisited { at: 3 }),
+        ("visit-inserts", Visit::Insert { keys: fresh, at: 2 }),
+        ("nested", Visit::Nested),
+    ];
+    let scenario = |(name, visit)| Scenario {
+        name: format!("concurrent-write/{size}/{name}"),
+        family: "concurrent-write".to_owned(),
+        elements: false,
+        setup: vec![Op::Insert(Keys::range(0, n))],
+        threads: vec![
+            vec![iterate(visit), Op::Reclaim],
+            vec![Op::Insert(more), Op::Reclaim],
+            vec![
+                Op::Remove(Keys::range(0, 2)),
+                Op::Reclaim,
+                Op::Insert(Keys::range(0, 2)),
+                Op::Reclaim,
+            ],
+        ],
+        teardown: vec![Op::Reclaim, Op::Reclaim],
+    };
+    visits.into_iter().map(scenario).collect()
+}
+
+fn bulk_build(grows_at: u32) -> Vec<Scenario> {
+    let [_, (_, n), _] = sizes(grows_at);
+    let (all, half) = (Keys::range(0, n), Keys::range(0, n / 2));
+    let scenario = |(name, setup)| Scenario {
+        name: format!("bulk-build/{name}"),
+        family: "bulk-build".to_owned(),
+        elements: true,
+        setup,
+        threads: vec![
+            vec![get(0), ITERATE, get(n - 1), Op::Reclaim],
+            vec![
+                Op::Remove(half),
+                Op::Reclaim,
+                Op::Insert(Keys::one(0)),
+                Op::Remove(Keys::one(n - 1)),
+                Op::Reclaim,
+            ],
+        ],
+        teardown: vec![Op::Reclaim, Op::Reclaim],
+    };
+    let plain = ("plain", vec![Op::Insert(all)]);
+    let duplicates = ("duplicates", vec![Op::Insert(all), Op::Insert(half)]);
+    [plain, duplicates].map(scenario).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    fn profile(grows_at: u32, write_in_visit: bool, iteration: Iteration) -> Profile {
+        Profile { iteration, promised_by: "assumed", grows_at, write_in_visit, knobs: "" }
+    }
+
+    fn writes_in_visits(scenario: &Scenario) -> bool {
+        scenario.threads.iter().flatten().any(|op| matches!(op, Op::Iterate { visit: Some(_), .. }))
+    }
+
+    #[test]
+    fn scenarios_are_named_uniquely_short_and_of_a_listed_family() {
+        for grows_at in [0, 1, 8, 1 << 20] {
+            let all = all(&profile(grows_at, true, Iteration::WeaklyConsistent));
+            assert_eq!(all.iter().map(|s| &s.name).collect::<HashSet<_>>().len(), all.len());
+            for scenario in &all {
+                assert!((2..=3).contains(&scenario.threads.len()), "{}", scenario.name);
+                assert!(scenario.threads.iter().all(|ops| ops.len() <= 6), "{}", scenario.name);
+                assert!(FAMILIES.iter().any(|f| f.0 == scenario.family), "{}", scenario.name);
+                let mut writer = crate::text::Writer::default();
+                scenario.write(&mut writer);
+                assert_eq!(&crate::text::parse(&writer.0, Scenario::read).unwrap(), scenario);
+            }
+        }
+    }
+
+    #[test]
+    fn every_family_covers_every_size_and_growth() {
+        let all = all(&profile(8, true, Iteration::WeaklyConsistent));
+        for (family, _) in &FAMILIES[..4] {
+            for size in ["below", "at", "above"] {
+                for growth in ["before", "during", "after"] {
+                    let name = format!("{family}/{size}/grow-{growth}");
+                    assert!(all.iter().any(|s| s.name == name), "{name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn visitors_write_only_where_the_map_allows_it() {
+        assert!(all(&profile(8, true, Iteration::Go)).iter().any(writes_in_visits));
+        assert!(!all(&profile(8, false, Iteration::WeaklyConsistent)).iter().any(writes_in_visits));
+        assert!(!all(&profile(8, true, Iteration::Locked)).iter().any(writes_in_visits));
+    }
+}

@@ -1,0 +1,198 @@
+//! Scenarios: which operations run on which thread.
+
+pub mod families;
+mod op;
+mod run;
+
+use crate::text::{Section, Writer};
+
+pub use op::{Keys, Op, OpError, Visit};
+pub use run::{guarded, run};
+
+/// A small concurrent program against a map.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scenario {
+    /// Its name, unique: `delete-unvisited/at/grow-during`.
+    pub name: String,
+    /// The family it belongs to, see [`families::FAMILIES`].
+    pub family: String,
+    /// Whether the map is built from the leading inserts of the setup in one go, where it can be.
+    pub elements: bool,
+    /// What the root thread does first.
+    pub setup: Vec<Op>,
+    /// What each thread does.
+    pub threads: Vec<Vec<Op>>,
+    /// What the root thread does when all of them have ended, before it drops the map.
+    pub teardown: Vec<Op>,
+}
+
+/// An operation of a scenario, told for a reader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// Index into [`Scenario::threads`]; `None` for setup, teardown and the drop of the map.
+    pub thread: Option<usize>,
+    /// What that thread is there for: `thread 1: iterator`, `setup`, `teardown`. Threads are numbered from 1 here, as
+    /// virtual threads are.
+    pub role: String,
+    /// The operation's text form, or `drop`.
+    pub text: String,
+}
+
+impl Scenario {
+    /// The operation that a label stands for.
+    ///
+    /// Labels number the operations from 1: setup, each thread in turn, teardown, and last the drop of the map.
+    /// `None` for 0 and for labels beyond.
+    pub fn operation(&self, label: u32) -> Option<Operation> {
+        let mut left = (label as usize).checked_sub(1)?;
+        for (thread, ops) in self.sections() {
+            if let Some(op) = ops.get(left) {
+                let role = self.role(thread, label as usize <= self.setup.len());
+                return Some(Operation { thread, role, text: op.to_string() });
+            }
+            left -= ops.len();
+        }
+        (left == 0).then(|| Operation {
+            thread: None,
+            role: "teardown".to_owned(),
+            text: "drop".to_owned(),
+        })
+    }
+
+    /// The label of the drop of the map, the last there is.
+    pub fn last_label(&self) -> u32 {
+        self.sections().map(|(_, ops)| ops.len() as u32).sum::<u32>() + 1
+    }
+
+    /// The label of the first operation of a thread; of the teardown for the number of threads.
+    fn first_label(&self, thread: usize) -> u32 {
+        let before = self.threads[..thread].iter().map(Vec::len).sum::<usize>();
+        (1 + self.setup.len() + before) as u32
+    }
+
+    fn sections(&self) -> impl Iterator<Item = (Option<usize>, &[Op])> {
+        let threads = self.threads.iter().enumerate().map(|(i, ops)| (Some(i), &**ops));
+        std::iter::once((None, &*self.setup))
+            .chain(threads)
+            .chain(std::iter::once((None, &*self.teardown)))
+    }
+
+    fn role(&self, thread: Option<usize>, in_setup: bool) -> String {
+        match thread {
+            Some(i) => format!("thread {}: {}", i + 1, role_of(&self.threads[i])),
+            None if in_setup => "setup".to_owned(),
+            None => "teardown".to_owned(),
+        }
+    }
+
+    /// Writes the scenario: `name`, `family`, `elements` (only when true), `setup`, `threads`,
+    /// `teardown`.
+    pub(crate) fn write(&self, to: &mut Writer) {
+        let texts = |ops: &Vec<Op>| ops.iter().map(Op::to_string).collect::<Vec<_>>();
+        to.text("name", &self.name);
+        to.text("family", &self.family);
+        if self.elements {
+            to.flag("elements", true);
+        }
+        to.texts("setup", &texts(&self.setup));
+        to.text_lists("threads", &self.threads.iter().map(texts).collect::<Vec<_>>());
+        to.texts("teardown", &texts(&self.teardown));
+    }
+
+    /// Reads what [`Scenario::write`] wrote. `elements`, `setup` and `teardown` may be left out.
+    ///
+    /// The error is a sentence that names the key that is missing, unknown or malformed.
+    pub(crate) fn read(from: &Section<'_>) -> Result<Scenario, String> {
+        from.only(&["name", "family", "elements", "setup", "threads", "teardown"])?;
+        let threads = from.text_lists("threads")?;
+        Ok(Scenario {
+            name: from.text("name")?,
+            family: from.text("family")?,
+            elements: from.flag("elements")?,
+            setup: ops("setup", &from.texts("setup")?)?,
+            threads: threads.iter().map(|t| ops("threads", t)).collect::<Result<_, _>>()?,
+            teardown: ops("teardown", &from.texts("teardown")?)?,
+        })
+    }
+}
+
+fn ops(key: &str, texts: &[String]) -> Result<Vec<Op>, String> {
+    let op = |text: &String| text.parse().map_err(|error: OpError| format!("`{key}`: {error}"));
+    texts.iter().map(op).collect()
+}
+
+/// A word for what a thread with these operations is there for.
+fn role_of(ops: &[Op]) -> &'static str {
+    let inserts = ops.iter().any(|op| matches!(op, Op::Insert(_)));
+    let removes = ops.iter().any(|op| matches!(op, Op::Remove(_) | Op::Clear | Op::RetainEven));
+    match (inserts, removes) {
+        _ if ops.iter().any(|op| matches!(op, Op::Iterate { .. })) => "iterator",
+        (true, true) => "writer",
+        (true, false) => "inserter",
+        (false, true) => "remover",
+        (false, false) => "reader",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scenario() -> Scenario {
+        let ops = |text: &str| text.split(", ").map(|op| op.parse().unwrap()).collect::<Vec<Op>>();
+        Scenario {
+            name: "concurrent-write/at".into(),
+            family: "concurrent-write".into(),
+            elements: true,
+            setup: ops("insert 0..8, len"),
+            threads: vec![
+                ops("iterate hold"),
+                ops("remove 3, insert 3, reclaim"),
+                ops("get 3, reclaim"),
+            ],
+            teardown: ops("reclaim"),
+        }
+    }
+
+    fn text(scenario: &Scenario) -> String {
+        let mut writer = Writer::default();
+        scenario.write(&mut writer);
+        writer.0
+    }
+
+    #[test]
+    fn the_text_of_a_scenario_round_trips() {
+        let read = |scenario: &Scenario| crate::text::parse(&text(scenario), Scenario::read);
+        assert_eq!(read(&scenario()).unwrap(), scenario());
+        let plain = Scenario { elements: false, ..scenario() };
+        assert!(!text(&plain).contains("elements"));
+        assert_eq!(read(&plain).unwrap(), plain);
+    }
+
+    #[test]
+    fn a_malformed_scenario_is_refused_with_a_message_that_names_the_key() {
+        let error = |text: &str| crate::text::parse(text, Scenario::read).unwrap_err();
+        assert!(error("name = 'a'\nfamily = 'b'").contains("`threads`"));
+        assert!(error("name = 'a'\nfamily = 'b'\nthreads = [['hop']]").contains("`hop`"));
+        assert!(error("name = 1\nfamily = 'b'\nthreads = []").contains("`name`"));
+        assert!(error("speed = 1").contains("`speed`"));
+    }
+
+    #[test]
+    fn labels_number_setup_threads_teardown_and_the_drop() {
+        let scenario = scenario();
+        let all: Vec<Operation> = (1..).map_while(|label| scenario.operation(label)).collect();
+        let told: Vec<String> = all.iter().map(|o| format!("{} = {}", o.role, o.text)).collect();
+        assert_eq!(
+            told[..3],
+            ["setup = insert 0..8", "setup = len", "thread 1: iterator = iterate hold"]
+        );
+        assert_eq!(told[3], "thread 2: writer = remove 3");
+        assert_eq!(told[6..8], ["thread 3: reader = get 3", "thread 3: reader = reclaim"]);
+        assert_eq!(told[8..], ["teardown = reclaim", "teardown = drop"]);
+        assert_eq!(all[3].thread, Some(1));
+        assert_eq!(scenario.last_label() as usize, all.len());
+        assert_eq!((scenario.first_label(1), scenario.first_label(3)), (4, 9));
+        assert_eq!(scenario.operation(0), None);
+    }
+}

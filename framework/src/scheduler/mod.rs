@@ -1,0 +1,182 @@
+//! Schedulers: who picks the thread that goes on.
+//!
+//! A scheduler knows nothing of maps. It is asked at schedule points, grants slices, and draws the other choices. The
+//! choices of an execution are a function of the seed, the number of the execution and what was learnt from earlier
+//! executions of the same batch, so a batch replays from its start.
+
+mod pct;
+mod random;
+
+use mapcheck_machine::{ChoiceKind, Consult, Slice, ThreadId};
+use rand_pcg::Pcg64Mcg;
+use rand_pcg::rand_core::Rng;
+
+pub use pct::Pct;
+pub use random::Random;
+
+/// Schedule points of a slice that ends only when the machine has a reason to ask.
+pub const UNBOUNDED: u64 = 1 << 40;
+
+/// Picks the next thread. A batch of executions shares one scheduler.
+pub trait Scheduler {
+    /// Starts the `execution`th execution of the seed.
+    fn begin(&mut self, execution: u64);
+    /// Who goes on, and for how many schedule points.
+    fn schedule(&mut self, consult: &Consult<'_>) -> Slice;
+    /// One of `0..n`; `n` is at least 1.
+    fn choose(&mut self, kind: ChoiceKind, thread: ThreadId, index: u64, n: u32) -> u32;
+    /// Ends the execution, which passed `steps` schedule points with `threads` threads.
+    fn end(&mut self, steps: u64, threads: u32);
+}
+
+/// The schedulers there are: name, and what it does in a sentence.
+pub const NAMES: &[(&str, &str)] = &[
+    (
+        "random",
+        "random walk: at each schedule point any runnable thread goes on, all equally likely",
+    ),
+    (
+        "pct",
+        "probabilistic concurrency testing: random priorities, lowered at one to three random steps",
+    ),
+];
+
+/// The scheduler with a name of [`NAMES`], or `None`.
+///
+/// ```
+/// assert!(mapcheck::scheduler::by_name("pct", 1).is_some());
+/// ```
+pub fn by_name(name: &str, seed: u64) -> Option<Box<dyn Scheduler>> {
+    match name {
+        "random" => Some(Box::new(Random::new(seed))),
+        "pct" => Some(Box::new(Pct::new(seed))),
+        _ => None,
+    }
+}
+
+/// The randomness of one execution.
+#[derive(Debug)]
+struct Dice(Pcg64Mcg);
+
+impl Dice {
+    fn new(seed: u64, execution: u64) -> Dice {
+        let low = splitmix(splitmix(seed) ^ execution);
+        Dice(Pcg64Mcg::new(u128::from(splitmix(low)) << 64 | u128::from(low)))
+    }
+
+    /// One of `0..n`, all equally likely up to a bias of n in 2^64.
+    fn below(&mut self, n: u64) -> u64 {
+        ((u128::from(self.next()) * u128::from(n)) >> 64) as u64
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    /// Reuse is injected half of the time; data is uniform.
+    fn choose(&mut self, kind: ChoiceKind, n: u32) -> u32 {
+        match kind {
+            ChoiceKind::Reuse if n < 2 || self.next() >> 63 == 0 => 0,
+            ChoiceKind::Reuse => 1 + self.below(u64::from(n) - 1) as u32,
+            ChoiceKind::Data => self.below(u64::from(n)) as u32,
+        }
+    }
+}
+
+/// Steele, Lea and Flood's SplitMix64 output function: neighbouring inputs give unrelated outputs.
+fn splitmix(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ x >> 31
+}
+
+/// A machine for unit tests: threads that only count their schedule points.
+#[cfg(test)]
+pub(crate) mod fake {
+    use mapcheck_machine::{Access, Consult, Decider, Reason, ThreadId, ThreadView};
+
+    /// Threads that each pass a number of schedule points; every seventh point is a yield.
+    pub(crate) struct Fake {
+        lengths: Vec<u64>,
+        local: Vec<u64>,
+    }
+
+    impl Fake {
+        pub(crate) fn new(lengths: &[u64]) -> Fake {
+            Fake { lengths: lengths.to_vec(), local: vec![0; lengths.len()] }
+        }
+
+        /// Runs to the end; the trace names the thread of each schedule point.
+        pub(crate) fn run(mut self, decider: &mut dyn Decider) -> Vec<ThreadId> {
+            let (mut current, mut left, mut trace) = (0, 1, Vec::new());
+            loop {
+                trace.push(current as ThreadId);
+                self.local[current] += 1;
+                left -= 1;
+                let reason = match self.local[current] {
+                    s if s >= self.lengths[current] => Reason::Blocked,
+                    s if s % 7 == 0 => Reason::Yield,
+                    _ => Reason::Point,
+                };
+                if reason == Reason::Point && left > 0 {
+                    continue;
+                }
+                let view = |t: usize| ThreadView {
+                    runnable: self.local[t] < self.lengths[t],
+                    pending: Access::NONE,
+                };
+                let threads: Vec<ThreadView> = (0..self.lengths.len()).map(view).collect();
+                if threads.iter().all(|t| !t.runnable) {
+                    return trace;
+                }
+                let (local_step, step) = (self.local[current], trace.len() as u64);
+                let consult = Consult {
+                    current: current as ThreadId,
+                    local_step,
+                    step,
+                    reason,
+                    threads: &threads,
+                };
+                let slice = decider.schedule(&consult);
+                assert!(threads[slice.thread as usize].runnable && slice.points > 0);
+                (current, left) = (slice.thread as usize, slice.points);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fake::Fake;
+    use super::*;
+    use crate::decision::Recorder;
+
+    fn run(name: &str, seed: u64, execution: u64) -> Vec<ThreadId> {
+        let mut scheduler = by_name(name, seed).unwrap();
+        scheduler.begin(execution);
+        Fake::new(&[50, 50, 50])
+            .run(&mut Recorder { scheduler: &mut *scheduler, sink: &mut |_| {} })
+    }
+
+    #[test]
+    fn an_execution_depends_on_seed_and_number_only() {
+        for (name, _) in NAMES {
+            assert_eq!(run(name, 3, 4), run(name, 3, 4));
+            assert_ne!(run(name, 3, 4), run(name, 4, 3));
+            assert!((0..9).any(|i| run(name, 3, i) != run(name, 3, i + 1)));
+        }
+        assert!(by_name("fair", 0).is_none());
+    }
+
+    #[test]
+    fn reuse_is_drawn_half_of_the_time_and_data_covers_its_range() {
+        let mut dice = Dice::new(1, 1);
+        let reused = (0..1000).filter(|_| dice.choose(ChoiceKind::Reuse, 2) == 1).count();
+        assert!((400..600).contains(&reused), "{reused}");
+        let mut seen = [false; 5];
+        (0..200).for_each(|_| seen[dice.choose(ChoiceKind::Data, 5) as usize] = true);
+        assert_eq!(seen, [true; 5]);
+        assert_eq!(dice.choose(ChoiceKind::Reuse, 1), 0);
+    }
+}

@@ -1,0 +1,86 @@
+//! The random walk.
+
+use mapcheck_machine::{ChoiceKind, Consult, Reason, Slice, ThreadId};
+
+use super::{Dice, Scheduler, UNBOUNDED};
+
+/// At each schedule point any runnable thread goes on, all equally likely.
+///
+/// How many points in a row fall to the same thread is drawn at once, so that it is asked once a switch, not once a
+/// point. A thread that yields goes on only when no other can.
+#[derive(Debug)]
+pub struct Random {
+    seed: u64,
+    dice: Dice,
+    /// The global step at which the slice granted last is used up.
+    end: u64,
+}
+
+impl Random {
+    /// A random walk; executions of the same seed and number are the same.
+    pub fn new(seed: u64) -> Random {
+        Random { seed, dice: Dice::new(seed, 0), end: 0 }
+    }
+}
+
+impl Scheduler for Random {
+    fn begin(&mut self, execution: u64) {
+        self.dice = Dice::new(self.seed, execution);
+        self.end = 0;
+    }
+
+    fn schedule(&mut self, consult: &Consult<'_>) -> Slice {
+        let runnable = consult.threads.iter().filter(|t| t.runnable).count() as u64;
+        if runnable <= 1 {
+            let thread = nth_runnable(consult, 0, None);
+            self.end = consult.step + UNBOUNDED;
+            return Slice { thread, points: UNBOUNDED };
+        }
+        // That the slice is used up means that the walk was drawn to leave the thread here.
+        let leaves = consult.reason == Reason::Yield || consult.step == self.end;
+        let left =
+            Some(consult.current).filter(|&t| leaves && consult.threads[t as usize].runnable);
+        let n = self.dice.below(runnable - u64::from(left.is_some()));
+        let thread = nth_runnable(consult, n, left);
+        let mut points = 1;
+        while self.dice.below(runnable) == 0 {
+            points += 1;
+        }
+        self.end = consult.step + points;
+        Slice { thread, points }
+    }
+
+    fn choose(&mut self, kind: ChoiceKind, _thread: ThreadId, _index: u64, n: u32) -> u32 {
+        self.dice.choose(kind, n)
+    }
+
+    fn end(&mut self, _steps: u64, _threads: u32) {}
+}
+
+/// The `n`th runnable thread other than `left`; the current one if there are not as many.
+fn nth_runnable(consult: &Consult<'_>, n: u64, left: Option<ThreadId>) -> ThreadId {
+    let candidates =
+        (0..).zip(consult.threads).filter(|(t, view)| view.runnable && Some(*t) != left);
+    candidates.map(|(t, _)| t).nth(n as usize).unwrap_or(consult.current)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::Recorder;
+    use crate::scheduler::fake::Fake;
+
+    #[test]
+    fn of_two_threads_each_goes_on_at_about_half_of_the_points() {
+        let mut scheduler = Random::new(5);
+        let mut switches = 0;
+        for execution in 0..20 {
+            scheduler.begin(execution);
+            let mut recorder = Recorder { scheduler: &mut scheduler, sink: &mut |_| {} };
+            let trace = Fake::new(&[1000, 1000]).run(&mut recorder);
+            switches += trace[..1000].windows(2).filter(|w| w[0] != w[1]).count();
+        }
+        // Half of the points, and a little more as one point in seven yields.
+        assert!((10_000..13_000).contains(&switches), "{switches}");
+    }
+}

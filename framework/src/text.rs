@@ -1,0 +1,179 @@
+//! The TOML of repro files: read with errors that name the key, written one key a line.
+
+use std::fmt::Write as _;
+
+use toml::de::{DeArray, DeTable, DeValue};
+use toml_writer::ToTomlValue as _;
+
+/// A table of a document, and its name for messages; the document itself has none.
+pub(crate) struct Section<'a> {
+    table: &'a DeTable<'a>,
+    name: &'a str,
+}
+
+impl<'a> Section<'a> {
+    pub(crate) fn new(table: &'a DeTable<'a>, name: &'a str) -> Section<'a> {
+        Section { table, name }
+    }
+
+    /// Refuses keys that are not `known`: they are misspelt, or of a newer format.
+    pub(crate) fn only(&self, known: &[&str]) -> Result<(), String> {
+        let stranger = self.table.keys().find(|k| !known.contains(&k.get_ref().as_ref()));
+        stranger.map_or(Ok(()), |key| Err(self.complain(key.get_ref(), "is not known")))
+    }
+
+    fn complain(&self, key: &str, what: &str) -> String {
+        match self.name {
+            "" => format!("`{key}` {what}"),
+            name => format!("`{key}` in [{name}] {what}"),
+        }
+    }
+
+    fn get(&self, key: &str) -> Option<&'a DeValue<'a>> {
+        self.table.get(key).map(|value| value.get_ref())
+    }
+
+    /// A text that must be there.
+    pub(crate) fn text(&self, key: &str) -> Result<String, String> {
+        self.optional_text(key)?.ok_or_else(|| self.complain(key, "is missing"))
+    }
+
+    pub(crate) fn optional_text(&self, key: &str) -> Result<Option<String>, String> {
+        let text = |value: &DeValue<'_>| value.as_str().map(str::to_owned);
+        let refused = || self.complain(key, "is not a string");
+        self.get(key).map(|value| text(value).ok_or_else(refused)).transpose()
+    }
+
+    /// A whole number that must be there; written as a string where it may exceed 63 bits.
+    pub(crate) fn number(&self, key: &str) -> Result<u64, String> {
+        let value = self.get(key).ok_or_else(|| self.complain(key, "is missing"))?;
+        let digits = value.as_integer().map(|n| n.as_str()).or_else(|| value.as_str());
+        let refused = || self.complain(key, "is not a whole number");
+        digits.and_then(|d| d.parse().ok()).ok_or_else(refused)
+    }
+
+    /// False where it is missing.
+    pub(crate) fn flag(&self, key: &str) -> Result<bool, String> {
+        let Some(value) = self.get(key) else { return Ok(false) };
+        value.as_bool().ok_or_else(|| self.complain(key, "is neither true nor false"))
+    }
+
+    /// A list of strings; empty where it is missing.
+    pub(crate) fn texts(&self, key: &str) -> Result<Vec<String>, String> {
+        let Some(value) = self.get(key) else { return Ok(Vec::new()) };
+        let list = value.as_array().and_then(strings);
+        list.ok_or_else(|| self.complain(key, "is not a list of strings"))
+    }
+
+    /// A list of lists of strings that must be there.
+    pub(crate) fn text_lists(&self, key: &str) -> Result<Vec<Vec<String>>, String> {
+        let value = self.get(key).ok_or_else(|| self.complain(key, "is missing"))?;
+        let inner = |item: &toml::Spanned<DeValue<'_>>| item.get_ref().as_array().and_then(strings);
+        let lists = value.as_array().and_then(|a| a.iter().map(inner).collect());
+        lists.ok_or_else(|| self.complain(key, "is not a list of lists of strings"))
+    }
+
+    pub(crate) fn section(&self, key: &'a str) -> Result<Option<Section<'a>>, String> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        let table = value.as_table().ok_or_else(|| self.complain(key, "is not a table"))?;
+        Ok(Some(Section::new(table, key)))
+    }
+}
+
+fn strings(array: &DeArray<'_>) -> Option<Vec<String>> {
+    array.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect()
+}
+
+/// Parses a document and reads it with `read`; the error names the line where the text is no TOML.
+pub(crate) fn parse<R>(
+    text: &str,
+    read: impl FnOnce(&Section<'_>) -> Result<R, String>,
+) -> Result<R, String> {
+    let table = DeTable::parse(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+        format!("line {line}: {}", error.message())
+    })?;
+    read(&Section::new(table.get_ref(), ""))
+}
+
+/// A document under construction.
+#[derive(Default)]
+pub(crate) struct Writer(pub String);
+
+impl Writer {
+    fn line(&mut self, key: &str, value: &str) {
+        // Writing to a string does not fail.
+        let _ = writeln!(self.0, "{key} = {value}");
+    }
+
+    pub(crate) fn text(&mut self, key: &str, value: &str) {
+        self.line(key, &value.to_toml_value());
+    }
+
+    pub(crate) fn number(&mut self, key: &str, value: u64) {
+        // TOML's integers are signed.
+        match i64::try_from(value) {
+            Ok(number) => self.line(key, &number.to_toml_value()),
+            Err(_) => self.text(key, &value.to_string()),
+        }
+    }
+
+    pub(crate) fn flag(&mut self, key: &str, value: bool) {
+        self.line(key, &value.to_toml_value());
+    }
+
+    pub(crate) fn texts(&mut self, key: &str, values: &[String]) {
+        self.line(key, &list(values));
+    }
+
+    pub(crate) fn text_lists(&mut self, key: &str, values: &[Vec<String>]) {
+        let rows: String = values.iter().map(|row| format!("  {},\n", list(row))).collect();
+        self.line(key, &format!("[\n{rows}]"));
+    }
+
+    pub(crate) fn section(&mut self, name: &str) {
+        let _ = writeln!(self.0, "\n[{name}]");
+    }
+}
+
+fn list(values: &[String]) -> String {
+    let values: Vec<String> = values.iter().map(|v| v.to_toml_value()).collect();
+    format!("[{}]", values.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let mut writer = Writer::default();
+        writer.text("a", "quotes \" and\nlines");
+        writer.number("b", u64::MAX);
+        writer.number("c", 7);
+        writer.section("d");
+        writer.flag("e", true);
+        writer.texts("f", &["x".into(), "y z".into()]);
+        writer.text_lists("g", &[vec!["1".into()], vec![]]);
+        parse(&writer.0, |doc| {
+            assert_eq!(doc.text("a")?, "quotes \" and\nlines");
+            assert_eq!((doc.number("b")?, doc.number("c")?), (u64::MAX, 7));
+            let inner = doc.section("d")?.expect("a section");
+            assert!(inner.flag("e")? && !inner.flag("h")?);
+            assert_eq!(inner.texts("f")?, ["x", "y z"]);
+            assert_eq!(inner.text_lists("g")?, [vec!["1".to_owned()], vec![]]);
+            Ok(())
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn an_error_names_the_line_or_the_key() {
+        assert!(parse("a = 1\nb =", |_| Ok(())).unwrap_err().starts_with("line 2: "));
+        let read = |text: &str| parse(text, |doc| doc.section("s")?.expect("one").number("n"));
+        assert_eq!(read("[s]").unwrap_err(), "`n` in [s] is missing");
+        assert_eq!(read("[s]\nn = 'x'").unwrap_err(), "`n` in [s] is not a whole number");
+        let only = parse("speed = 1", |doc| doc.only(&["seed"]));
+        assert_eq!(only.unwrap_err(), "`speed` is not known");
+    }
+}
