@@ -8,8 +8,52 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use mapcheck_machine as machine;
+
+/// Values dropped in the execution under way: each frees a block that is not the map's own.
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
+/// Blocks freed so far in the execution under way that are not payloads of values.
+#[inline(never)]
+pub(crate) fn blocks_freed() -> u64 {
+    machine::blocks_freed().saturating_sub(DROPPED.load(Relaxed))
+}
+
+/// How keys hash in the execution under way.
+static HASHING: AtomicU32 = AtomicU32::new(SPREAD);
+/// Whether [`begin_execution`] draws that.
+static COLLISIONS: AtomicBool = AtomicBool::new(false);
+
+const SPREAD: u32 = 0;
+const PAIRS: u32 = 1;
+const ALL: u32 = 2;
+const WAYS: u32 = 3;
+
+/// Switches the fault on or off, for the rest of the process.
+pub(crate) fn allow_collisions(allowed: bool) {
+    COLLISIONS.store(allowed, Relaxed);
+}
+
+/// Decides how keys hash in the execution that begins, and counts dropped values from 0.
+#[inline(never)]
+pub(crate) fn begin_execution() {
+    DROPPED.store(0, Relaxed);
+    let allowed = COLLISIONS.load(Relaxed);
+    let drawn = if allowed { machine::choose(machine::ChoiceKind::Data, WAYS) } else { SPREAD };
+    HASHING.store(drawn, Relaxed);
+}
+
+/// What a key with this id feeds to its hasher.
+#[inline(never)]
+fn hashed(id: u64) -> u64 {
+    match HASHING.load(Relaxed) {
+        PAIRS => id / 2,
+        ALL => 0,
+        _ => id,
+    }
+}
 
 const ALIVE: u64 = 0xa11f_e0a1_1fe0_a11f;
 const DEAD: u64 = 0xdead_0dea_d0de_ad0d;
@@ -153,7 +197,7 @@ impl Clone for Key {
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.id());
+        state.write_u64(hashed(self.id()));
     }
 }
 
@@ -246,6 +290,7 @@ impl Drop for Value {
         let value = black_box(&mut *self);
         verify_droppable(What::Value, value.id, value.canary, addr);
         value.canary = canary(DEAD, value.id);
+        DROPPED.fetch_add(1, Relaxed);
         black_box(value);
     }
 }

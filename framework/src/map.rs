@@ -1,5 +1,6 @@
 //! The adapter: how mapcheck drives a map it knows nothing about.
 
+use std::fmt;
 use std::ops::ControlFlow;
 
 pub use crate::element::{Key, Value};
@@ -11,7 +12,7 @@ pub enum Previous {
     Absent,
     /// The value with this [`Value::id`].
     Present(u64),
-    /// Something, but the map does not tell what.
+    /// The map does not tell.
     Unknown,
     /// The map refused the write because the key was present.
     Refused,
@@ -36,6 +37,18 @@ pub enum Iteration {
     Locked,
 }
 
+impl fmt::Display for Iteration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Iteration::Snapshot => "snapshot",
+            Iteration::WeaklyConsistent => "weakly consistent",
+            Iteration::WeaklyConsistentMayRepeat => "weakly consistent, may repeat",
+            Iteration::Go => "Go's",
+            Iteration::Locked => "locked",
+        })
+    }
+}
+
 /// Facts about a target that scenarios are shaped by.
 #[derive(Clone, Debug)]
 pub struct Profile {
@@ -43,7 +56,8 @@ pub struct Profile {
     pub iteration: Iteration,
     /// Where the promise is written, or `assumed`.
     pub promised_by: &'static str,
-    /// Elements at which a fresh map grows; scenarios work just below, at and above it.
+    /// The most elements that a fresh map holds without growing: the next insert makes it grow.
+    /// Scenarios work just below it, at it and above it.
     pub grows_at: u32,
     /// Whether the visitor of an iteration may write to the same map from the same thread without deadlock.
     pub write_in_visit: bool,
@@ -97,5 +111,124 @@ pub trait Map: Send + Sync + Sized + 'static {
     /// in [`Map::new`], a small scenario never frees anything.
     fn reclaim(&self) -> Result<(), Unsupported> {
         Err(Unsupported)
+    }
+}
+
+/// The optional capabilities, in the order of the trait, and whether `M` has them.
+///
+/// It finds out by trying each on a fresh map.
+pub fn capabilities<M: Map>() -> Vec<(&'static str, bool)> {
+    let map = M::new();
+    map.insert(Key::new(1), Value::new(1));
+    vec![
+        ("from_elements", M::from_elements(Vec::new()).is_ok()),
+        ("len", map.len().is_ok()),
+        ("reserve", map.reserve(1).is_ok()),
+        ("shrink", map.shrink().is_ok()),
+        ("retain", map.retain(&mut |_, _| true).is_ok()),
+        ("clear", map.clear().is_ok()),
+        ("reclaim", map.reclaim().is_ok()),
+    ]
+}
+
+/// Tries the adapter on one thread: what it inserts must be found, counted, visited and removed.
+/// Findings against a map whose adapter fails this would be the adapter's own.
+///
+/// # Errors
+/// A sentence that names the method that does not do what it is documented to do.
+///
+/// # Panics
+/// When the map does.
+pub fn self_check<M: Map>() -> Result<(), String> {
+    let map = M::new();
+    expect("insert", map.insert(Key::new(1), value(1, 1)), &[Previous::Absent])?;
+    let over = [Previous::Present(value(1, 1).id()), Previous::Refused];
+    let refused = map.insert(Key::new(1), value(1, 2));
+    expect("insert", refused, &over)?;
+    let current = if refused == Previous::Refused { value(1, 1) } else { value(1, 2) }.id();
+    map.insert(Key::new(2), value(2, 1));
+    check_reads(&map, current)?;
+    check_bulk(&map)?;
+    expect("remove", map.remove(&Key::new(1)), &[Previous::Present(current)])?;
+    expect("remove", map.remove(&Key::new(1)), &[Previous::Absent])?;
+    if map.get(&Key::new(1), &mut |_| ()) {
+        return Err("`get` finds a key that was removed".to_owned());
+    }
+    check_rest(&map)
+}
+
+fn value(key: u64, n: u64) -> Value {
+    Value::new(key << 32 | n)
+}
+
+fn expect(method: &str, got: Previous, wanted: &[Previous]) -> Result<(), String> {
+    if got == Previous::Unknown || wanted.contains(&got) {
+        return Ok(());
+    }
+    Err(format!("`{method}` returned {got:?}, and not {:?} or Unknown", wanted[0]))
+}
+
+/// Reads a map of the keys 1 and 2, where key 1 has the value `current`.
+fn check_reads<M: Map>(map: &M, current: u64) -> Result<(), String> {
+    let mut read = None;
+    let found = map.get(&Key::new(1), &mut |value| read = Some(value.id()));
+    if !found || read != Some(current) {
+        return Err(format!("`get` returned {found} and read {read:?}, and not {current}"));
+    }
+    if map.get(&Key::new(3), &mut |_| ()) {
+        return Err("`get` finds a key that was never inserted".to_owned());
+    }
+    let mut seen = Vec::new();
+    map.for_each(&mut |key, value| {
+        value.check();
+        seen.push(key.id());
+        ControlFlow::Continue(())
+    });
+    seen.sort_unstable();
+    if seen != [1, 2] {
+        return Err(format!("`for_each` visits the keys {seen:?}, and not [1, 2]"));
+    }
+    let mut visits = 0;
+    map.for_each(&mut |_, _| {
+        visits += 1;
+        ControlFlow::Break(())
+    });
+    if visits != 1 {
+        return Err(format!("`for_each` went on to {visits} visits after a break"));
+    }
+    match map.len() {
+        Ok(n) if n != 2 => Err(format!("`len` returned {n}, and not 2")),
+        _ => Ok(()),
+    }
+}
+
+/// What changes no element must leave a map of the keys 1 and 2 as it is.
+fn check_bulk<M: Map>(map: &M) -> Result<(), String> {
+    // What the map lacks cannot be wrong.
+    let _ = (map.reserve(16), map.shrink(), map.reclaim(), map.retain(&mut |_, _| true));
+    for key in [1, 2] {
+        if !map.get(&Key::new(key), &mut Value::check) {
+            return Err(format!("key {key} is lost by reserve, shrink, reclaim or retain"));
+        }
+    }
+    Ok(())
+}
+
+/// A map of key 2 alone: retain, clear, and a map made from elements.
+fn check_rest<M: Map>(map: &M) -> Result<(), String> {
+    let has = |map: &M, key| map.get(&Key::new(key), &mut |_| ());
+    map.insert(Key::new(5), value(5, 1));
+    if map.retain(&mut |key, _| key.id() == 5).is_ok() && (has(map, 2) || !has(map, 5)) {
+        return Err("`retain` does not keep exactly what it is asked to keep".to_owned());
+    }
+    if map.clear().is_ok() && (has(map, 2) || has(map, 5)) {
+        return Err("`clear` leaves an element".to_owned());
+    }
+    let elements = vec![(Key::new(7), value(7, 1)), (Key::new(8), value(8, 1))];
+    match M::from_elements(elements) {
+        Ok(made) if !has(&made, 7) || !has(&made, 8) => {
+            Err("`from_elements` loses an element".to_owned())
+        }
+        _ => Ok(()),
     }
 }

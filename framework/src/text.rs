@@ -33,6 +33,10 @@ impl<'a> Section<'a> {
         self.table.get(key).map(|value| value.get_ref())
     }
 
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
     /// A text that must be there.
     pub(crate) fn text(&self, key: &str) -> Result<String, String> {
         self.optional_text(key)?.ok_or_else(|| self.complain(key, "is missing"))

@@ -12,10 +12,10 @@ use toml::de::DeTable;
 use crate::error::Error;
 use crate::{stubs, wrapper};
 
-/// The profile of every instrumented build: optimised, with lines, checks and unwinding.
+/// The profile of every instrumented build: optimised, with lines and names, checks and unwinding.
 const PROFILE: [&str; 7] = [
     "profile.mapcheck.inherits=\"release\"",
-    "profile.mapcheck.debug=\"line-tables-only\"",
+    "profile.mapcheck.debug=\"limited\"",
     "profile.mapcheck.debug-assertions=true",
     "profile.mapcheck.panic=\"unwind\"",
     "profile.mapcheck.lto=false",

@@ -190,25 +190,69 @@ pub struct Waiting {
 #[derive(Clone, Debug)]
 pub enum Fact {
     /// An access to a byte of the arena that is not part of a live block. `block` is the block it lies in or next to.
-    BadAccess { access: Access, block: Option<Block> },
+    BadAccess {
+        /// The access.
+        access: Access,
+        /// The block it lies in or next to.
+        block: Option<Block>,
+    },
     /// A deallocation of a block that is already freed.
-    DoubleFree { addr: usize, block: Block },
+    DoubleFree {
+        /// The address.
+        addr: usize,
+        /// The block, with its first deallocation.
+        block: Block,
+    },
     /// A deallocation of an address that is not the start of a live block, or with another layout than allocated.
-    InvalidFree { addr: usize, size: usize, align: usize, block: Option<Block> },
+    InvalidFree {
+        /// The address.
+        addr: usize,
+        /// Bytes, as the deallocation told.
+        size: usize,
+        /// Alignment in bytes, as the deallocation told.
+        align: usize,
+        /// The block it lies in or next to.
+        block: Option<Block>,
+    },
     /// Every thread waits for another.
-    Deadlock { waiting: Vec<Waiting> },
+    Deadlock {
+        /// The threads that have not ended, by index.
+        waiting: Vec<Waiting>,
+    },
     /// The step limit was reached.
-    StepLimit { steps: u64 },
+    StepLimit {
+        /// Schedule points of all threads.
+        steps: u64,
+    },
     /// The CPU-time limit was reached without a schedule point.
     Stuck,
     /// The arena of one execution is full: bytes live, and bytes ever allocated.
-    HeapExhausted { live: usize, allocated: usize },
+    HeapExhausted {
+        /// Bytes of live blocks.
+        live: usize,
+        /// Bytes ever taken, with redzones and freed blocks.
+        allocated: usize,
+    },
     /// A fatal signal outside the arena.
-    Signal { signal: i32, addr: usize },
+    Signal {
+        /// Its number.
+        signal: i32,
+        /// The address that was touched where it is known, else 0.
+        addr: usize,
+    },
     /// The stack of a thread overflowed.
     StackOverflow,
     /// Told by the code above the machine with [`crate::fail`]: a class name and a sentence.
-    Told { class: &'static str, message: String, addr: usize, block: Option<Block> },
+    Told {
+        /// The class of the finding, in kebab case.
+        class: &'static str,
+        /// A sentence.
+        message: String,
+        /// The address it is about, 0 for none.
+        addr: usize,
+        /// The block that the address lies in or next to.
+        block: Option<Block>,
+    },
 }
 
 /// Where and when a fact was seen.
@@ -226,15 +270,44 @@ pub struct Found {
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A thread is about to take a step.
-    Step { at: Stamp, access: Access },
-    /// Another thread goes on. `preempted` tells whether the thread left could have gone on itself.
-    Switch { from: ThreadId, to: ThreadId, step: u64, preempted: bool },
+    Step {
+        /// Who, when, during what.
+        at: Stamp,
+        /// The step.
+        access: Access,
+    },
+    /// Another thread goes on, for this reason: [`Reason::Point`] is a preemption.
+    Switch {
+        /// The thread that is left.
+        from: ThreadId,
+        /// The thread that goes on.
+        to: ThreadId,
+        /// Schedule points of all threads so far.
+        step: u64,
+        /// Why the decider was asked.
+        reason: Reason,
+    },
     /// A block was allocated.
-    Alloc { at: Stamp, addr: usize, size: usize },
+    Alloc {
+        /// Who, when, during what.
+        at: Stamp,
+        /// First byte.
+        addr: usize,
+        /// Bytes asked for.
+        size: usize,
+    },
     /// A block was freed.
-    Free { at: Stamp, addr: usize },
+    Free {
+        /// Who, when, during what.
+        at: Stamp,
+        /// First byte.
+        addr: usize,
+    },
     /// A thread set its label (0: none).
-    Label { at: Stamp },
+    Label {
+        /// Who and when; the label is the new one.
+        at: Stamp,
+    },
 }
 
 /// Receives the events of a recorded execution.
@@ -274,11 +347,22 @@ pub struct Options {
     pub reuse: bool,
     /// Seed of the randomness that the code under test asks the operating system for.
     pub seed: u64,
+    /// Give the program's globals the values they had before the first execution, and forget what
+    /// earlier executions left on the heap: every execution then starts alike. Only in a process
+    /// without other threads.
+    pub fresh_globals: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { record: false, stacks: false, max_steps: 1_000_000, reuse: false, seed: 0 }
+        Options {
+            record: false,
+            stacks: false,
+            max_steps: 1_000_000,
+            reuse: false,
+            seed: 0,
+            fresh_globals: false,
+        }
     }
 }
 

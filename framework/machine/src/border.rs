@@ -31,7 +31,7 @@ pub fn heap_has_room() -> bool {
 /// them one after the other.
 #[inline(never)]
 pub fn concurrently(n: usize, body: &(dyn Fn(usize) + Sync)) {
-    if !armed() {
+    if !armed() || n == 0 {
         (0..n).for_each(body);
         return;
     }
@@ -136,4 +136,10 @@ pub fn capture_stack() -> crate::Stack {
     let mut stack = crate::Stack::default();
     outside(&mut || stack = crate::Stack::capture());
     stack
+}
+
+/// Blocks of the modelled heap freed so far in the execution under way, or in the last one.
+#[inline(never)]
+pub fn blocks_freed() -> u64 {
+    heap::counts().1
 }

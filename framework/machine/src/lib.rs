@@ -29,6 +29,7 @@ compile_error!("mapcheck-machine supports Linux only");
 
 mod api;
 mod border;
+mod globals;
 mod heap;
 mod memory;
 mod process;
@@ -37,6 +38,7 @@ mod signals;
 mod stack;
 mod state;
 mod thread;
+mod usage;
 
 pub use api::*;
 pub use border::*;
@@ -44,6 +46,7 @@ pub use heap::allocator::ModelledHeap;
 pub use process::{Exit, Shared, Worker, fix_addresses, single_threaded};
 pub use stack::{Frame, Stack};
 pub use thread::execute::execute;
+pub use usage::{cpu_time, silence, wait_until_others_sleep};
 
 /// The allocator of every program that links mapcheck: the system's outside executions, the modelled heap inside.
 #[global_allocator]

@@ -86,8 +86,11 @@ fn atomic(kind: Kind, addr: usize, size: usize, code: i32) {
     }
 }
 
+#[unsafe(link_section = "mapcheck_kept")]
 static LAST_ADDR: AtomicUsize = AtomicUsize::new(0);
+#[unsafe(link_section = "mapcheck_kept")]
 static LAST_VALUE: AtomicU64 = AtomicU64::new(0);
+#[unsafe(link_section = "mapcheck_kept")]
 static REPEATED: AtomicUsize = AtomicUsize::new(0);
 
 /// Forgets what the running thread read last; called when it made progress or another thread runs.
@@ -309,6 +312,7 @@ extern "C" fn __tsan_func_entry(_: usize) {}
 extern "C" fn __tsan_func_exit() {}
 
 /// Modules with edge counters that were linked in.
+#[unsafe(link_section = "mapcheck_kept")]
 static MODULES: AtomicUsize = AtomicUsize::new(0);
 
 /// Announces the edge counters of an instrumented module, before `main`.

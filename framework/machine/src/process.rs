@@ -14,6 +14,11 @@ pub struct Shared {
     text: usize,
 }
 
+// SAFETY: the mapping belongs to no thread, and everything in it is reached through atomic operations.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
 impl Shared {
     /// Maps room for `words` numbers and `text` bytes of text.
     ///
@@ -139,14 +144,19 @@ impl Worker {
     /// The calling process should be single-threaded: a child inherits every lock that another thread holds.
     ///
     /// # Errors
-    /// When the system refuses another process.
+    /// When the system refuses another process, or when this process has run executions that hand a baton between
+    /// threads: the child would lack them.
     pub fn fork(body: &mut dyn FnMut()) -> io::Result<Worker> {
+        if crate::thread::needs_its_threads() {
+            return Err(io::Error::other("fork workers before the first execution"));
+        }
         // SAFETY: the child only runs `body` and leaves without running the parent's exit handlers.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
             0 => {
                 // SAFETY: no preconditions.
                 unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+                crate::signals::after_fork();
                 let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
                 // SAFETY: no preconditions.
                 unsafe { libc::_exit(if ended.is_ok() { 0 } else { 70 }) }

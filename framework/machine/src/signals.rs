@@ -1,12 +1,13 @@
 //! Fatal signals and endless loops of the code under test become findings.
 
 use std::ptr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use crate::api::*;
 use crate::heap;
+use crate::shim::raw_syscall;
 use crate::state::{armed, disarm, state};
-use crate::thread::{on_virtual_thread, stack_of, stop};
+use crate::thread::{GUARD, on_virtual_thread, os_thread, running_os_thread, stack_of, stop};
 
 /// Bytes of the stack that handlers run on: resolving a backtrace needs room.
 const ALTERNATE: usize = 256 << 10;
@@ -14,9 +15,6 @@ const ALTERNATE: usize = 256 << 10;
 /// CPU time without a schedule point after which the code under test counts as stuck, in seconds; seen at the next
 /// tick, so at most twice as much passes.
 const STUCK_SECONDS: i64 = 2;
-
-/// Bytes around the end of a stack within which a fault counts as its overflow.
-const GUARD: usize = 64 << 10;
 
 /// Installs the handlers of the process, once.
 pub(crate) fn install() {
@@ -56,22 +54,39 @@ pub(crate) fn watch(on: bool) {
     if WATCHING.swap(usize::from(on), Relaxed) == usize::from(on) || !on {
         return;
     }
-    static STARTED: std::sync::Once = std::sync::Once::new();
-    STARTED.call_once(|| {
-        let every = libc::timeval { tv_sec: STUCK_SECONDS, tv_usec: 0 };
-        let timer = libc::itimerval { it_interval: every, it_value: every };
-        // SAFETY: the timer is initialised. The C library's declaration is used directly.
-        unsafe {
-            libc::syscall(libc::SYS_setitimer, 1, &timer, ptr::null_mut::<libc::itimerval>())
-        };
-    });
+    if TICKING.swap(true, Relaxed) {
+        return;
+    }
+    let every = libc::timeval { tv_sec: STUCK_SECONDS, tv_usec: 0 };
+    let timer = libc::itimerval { it_interval: every, it_value: every };
+    let arguments = [ITIMER_VIRTUAL, (&raw const timer).addr(), 0, 0, 0, 0];
+    // SAFETY: the timer is initialised, and nobody wants the old one.
+    unsafe { raw_syscall(libc::SYS_setitimer, arguments) };
 }
 
+/// A forked child has no timer.
+pub(crate) fn after_fork() {
+    TICKING.store(false, Relaxed);
+}
+
+/// The timer that counts the process's CPU time in user mode.
+const ITIMER_VIRTUAL: usize = 1;
+
+#[unsafe(link_section = "mapcheck_kept")]
+static TICKING: AtomicBool = AtomicBool::new(false);
+#[unsafe(link_section = "mapcheck_kept")]
 static WATCHING: AtomicUsize = AtomicUsize::new(0);
+#[unsafe(link_section = "mapcheck_kept")]
 static SEEN_LEFT: AtomicU64 = AtomicU64::new(0);
 
-extern "C" fn on_tick(_: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+extern "C" fn on_tick(signal: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
     if !armed() || !on_virtual_thread() {
+        return;
+    }
+    let running = running_os_thread();
+    if running != os_thread() {
+        // The system picks any thread of the process, but only the running one can leave the execution.
+        pass_on(signal, running);
         return;
     }
     // SAFETY: the handler interrupts the running thread; it only reads, unless it leaves for good.
@@ -82,8 +97,16 @@ extern "C" fn on_tick(_: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
     }
 }
 
+fn pass_on(signal: i32, os_thread: i32) {
+    // SAFETY: no preconditions.
+    unsafe {
+        let process = raw_syscall(libc::SYS_getpid, [0; 6]) as usize;
+        raw_syscall(libc::SYS_tgkill, [process, os_thread as usize, signal as usize, 0, 0, 0])
+    };
+}
+
 extern "C" fn on_fault(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    if !armed() || !on_virtual_thread() {
+    if !armed() || !on_virtual_thread() || running_os_thread() != os_thread() {
         default(signal);
         return;
     }
@@ -101,7 +124,7 @@ fn fact(signal: i32, addr: usize, context: *mut libc::c_void) -> Fact {
     }
     // SAFETY: the running thread, disarmed.
     let current = unsafe { state() }.current;
-    let low = stack_of(current).0;
+    let low = stack_of(current);
     if signal == libc::SIGSEGV && addr + GUARD >= low && addr < low + GUARD {
         return Fact::StackOverflow;
     }

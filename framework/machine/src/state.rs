@@ -9,9 +9,11 @@ use crate::api::*;
 use crate::thread::{Status, VirtualThread, context::Context};
 
 /// Set while code under test runs on a virtual thread: callbacks and interposed functions act only then.
+#[unsafe(link_section = "mapcheck_kept")]
 static ARMED: AtomicBool = AtomicBool::new(false);
 
 /// Schedule points that may be passed before [`consult`] runs.
+#[unsafe(link_section = "mapcheck_kept")]
 static LEFT: AtomicU64 = AtomicU64::new(u64::MAX);
 
 /// Virtual nanoseconds that pass at a schedule point.
@@ -33,6 +35,10 @@ pub(crate) struct State {
     pub current: usize,
     /// Where the carrier's own stack continues when the execution ends.
     pub carrier: Context,
+    /// The operating-system thread that called `execute`.
+    pub carrier_task: i32,
+    /// Executions begun in this process.
+    executions: u64,
     /// What [`LEFT`] held when it was last settled.
     granted: u64,
     /// Schedule points the decider allowed and that are not passed yet.
@@ -59,14 +65,24 @@ struct Global(UnsafeCell<State>);
 // switches between stacks, and in baton mode a futex hand-over orders the accesses of the threads.
 unsafe impl Sync for Global {}
 
+#[unsafe(link_section = "mapcheck_kept")]
 static STATE: Global = Global(UnsafeCell::new(State {
-    options: Options { record: false, stacks: false, max_steps: 0, reuse: false, seed: 0 },
+    options: Options {
+        record: false,
+        stacks: false,
+        max_steps: 0,
+        reuse: false,
+        seed: 0,
+        fresh_globals: false,
+    },
     decider: None,
     observer: None,
     threads: Vec::new(),
     views: Vec::new(),
     current: 0,
     carrier: Context::new(),
+    carrier_task: 0,
+    executions: 0,
     granted: 0,
     slice: 0,
     recheck: false,
@@ -139,6 +155,7 @@ fn consult(reason: Reason, access: Access) {
     // SAFETY: this is the running thread; the borrow ends before the switch.
     let next = unsafe { state() }.decide(reason, access);
     if let Some(next) = next {
+        crate::memory::not_spinning();
         crate::thread::switch_to(next);
     }
     grant();
@@ -174,21 +191,23 @@ impl State {
         self.since_switch = 0;
         self.steps = 0;
         self.switches = 0;
+        self.executions += 1;
     }
 
-    /// A number that changes whenever a schedule point is passed.
+    /// A number that changes whenever a schedule point is passed or an execution begins.
     pub fn progress(&self) -> u64 {
-        self.steps + (self.granted - LEFT.load(Relaxed)) + (self.switches << 40)
+        let steps = self.steps + (self.granted - LEFT.load(Relaxed));
+        steps.wrapping_add(self.switches << 40).wrapping_add(self.executions.rotate_right(12))
     }
 
     /// Virtual time in nanoseconds since the execution began.
     pub fn now(&self) -> u64 {
-        self.skipped + self.steps * NANOS_A_STEP
+        self.skipped.saturating_add(self.steps * NANOS_A_STEP)
     }
 
     /// As [`State::now`], with the points passed since the last grant; for code under test that asks the time.
     pub fn exact_now(&self) -> u64 {
-        self.now() + (self.granted - LEFT.load(Relaxed)) * NANOS_A_STEP
+        self.now().saturating_add((self.granted - LEFT.load(Relaxed)) * NANOS_A_STEP)
     }
 
     /// The running thread's stamp at this step.
@@ -281,12 +300,11 @@ impl State {
         }
         self.switches += 1;
         self.since_switch = 0;
-        let preempted = reason == Reason::Point;
         self.tell(Event::Switch {
             from: current as u32,
             to: slice.thread,
             step: self.steps,
-            preempted,
+            reason,
         });
         Some(next)
     }
@@ -321,7 +339,6 @@ impl State {
             self.timers -= 1;
         }
         self.set_status(thread, Status::Runnable);
-        self.recheck = true;
         self.ask_soon();
     }
 
@@ -338,8 +355,9 @@ impl State {
         self.threads[thread].status = status;
     }
 
-    /// Shortens the grant in force to one more point.
-    fn ask_soon(&mut self) {
+    /// More threads can run: shortens the grant in force to one more point, at which the decider is asked.
+    pub fn ask_soon(&mut self) {
+        self.recheck = true;
         let left = LEFT.load(Relaxed);
         if left > 1 {
             self.granted -= left - 1;

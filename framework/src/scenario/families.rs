@@ -34,6 +34,12 @@ pub fn all(profile: &Profile) -> Vec<Scenario> {
     scenarios
 }
 
+/// The scenario with so many threads: the first ones, or all of them over and over.
+pub fn with_threads(scenario: &Scenario, threads: usize) -> Scenario {
+    let repeated = scenario.threads.iter().cycle().take(threads).cloned().collect();
+    Scenario { threads: repeated, ..scenario.clone() }
+}
+
 /// When a map grows, seen from the iteration.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Growth {
@@ -196,7 +202,7 @@ fn writes_in_visit(grows_at: u32) -> Vec<Scenario> {
 }
 
 fn bulk_build(grows_at: u32) -> Vec<Scenario> {
-    let [_, (_, n), _] = sizes(grows_at);
+    let [.., (_, n)] = sizes(grows_at);
     let (all, half) = (Keys::range(0, n), Keys::range(0, n / 2));
     let scenario = |(name, setup)| Scenario {
         name: format!("bulk-build/{name}"),

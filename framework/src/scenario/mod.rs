@@ -7,7 +7,7 @@ mod run;
 use crate::text::{Section, Writer};
 
 pub use op::{Keys, Op, OpError, Visit};
-pub use run::{guarded, run};
+pub use run::{freed_by_map, guarded, run};
 
 /// A small concurrent program against a map.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,7 +61,17 @@ impl Scenario {
 
     /// The label of the drop of the map, the last there is.
     pub fn last_label(&self) -> u32 {
-        self.sections().map(|(_, ops)| ops.len() as u32).sum::<u32>() + 1
+        self.operations() as u32 + 1
+    }
+
+    /// How many operations it has, without the drop of the map.
+    pub fn operations(&self) -> usize {
+        self.sections().map(|(_, ops)| ops.len()).sum()
+    }
+
+    /// A word for each thread: what it is there for.
+    pub fn roles(&self) -> Vec<&'static str> {
+        self.threads.iter().map(|ops| role_of(ops)).collect()
     }
 
     /// The label of the first operation of a thread; of the teardown for the number of threads.

@@ -27,6 +27,16 @@ impl Keys {
         Keys { first, end }
     }
 
+    /// The first half, the second half, all but the last, and all but the first.
+    fn smaller(self) -> Vec<Keys> {
+        let Keys { first, end } = self;
+        let middle = first + (end - first) / 2;
+        let mut all = vec![(first, middle), (middle, end), (first, end - 1), (first + 1, end)];
+        all.retain(|&(a, b)| a < b && (a, b) != (first, end));
+        all.dedup();
+        all.into_iter().map(|(first, end)| Keys { first, end }).collect()
+    }
+
     /// The keys, ascending.
     pub fn iter(self) -> std::ops::Range<u32> {
         self.first..self.end
@@ -113,6 +123,36 @@ pub enum Op {
     Reclaim,
     /// Asks for the number of elements: `len`.
     Len,
+}
+
+impl Op {
+    /// How many keys it writes.
+    pub(crate) fn keys(&self) -> usize {
+        match self {
+            Op::Insert(keys) | Op::Remove(keys) => keys.iter().len(),
+            _ => 0,
+        }
+    }
+
+    /// Operations that do a little less.
+    pub(crate) fn smaller(&self) -> Vec<Op> {
+        match *self {
+            Op::Insert(keys) => keys.smaller().into_iter().map(Op::Insert).collect(),
+            Op::Remove(keys) => keys.smaller().into_iter().map(Op::Remove).collect(),
+            Op::Get { key, hold: true } => vec![Op::Get { key, hold: false }],
+            Op::Iterate { hold: true, visit } => {
+                let plain = Op::Iterate { hold: false, visit };
+                match visit {
+                    Some(_) => vec![Op::Iterate { hold: true, visit: None }, plain],
+                    None => vec![plain],
+                }
+            }
+            Op::Iterate { hold: false, visit: Some(_) } => {
+                vec![Op::Iterate { hold: false, visit: None }]
+            }
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl fmt::Display for Keys {

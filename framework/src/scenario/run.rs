@@ -2,10 +2,12 @@
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use mapcheck_machine as machine;
 
 use super::{Keys, Op, Scenario, Visit};
+use crate::element;
 use crate::map::{Key, Map, Unsupported, Value};
 
 /// Runs a scenario on the root virtual thread of an execution: builds the map, sets it up, runs the threads, tears
@@ -19,16 +21,28 @@ use crate::map::{Key, Map, Unsupported, Value};
 /// # Panics
 /// Outside of executions, when an operation panics.
 pub fn run<M: Map>(scenario: &Scenario) {
+    element::begin_execution();
     let (map, done) = guarded(|| build::<M>(scenario));
     guarded(|| operate_all(&map, &scenario.setup[done..], 1 + done as u32));
+    let before = element::blocks_freed();
     let threads = &scenario.threads;
     machine::concurrently(threads.len(), &|i| {
         guarded(|| operate_all(&map, &threads[i], scenario.first_label(i)));
     });
     guarded(|| operate_all(&map, &scenario.teardown, scenario.first_label(threads.len())));
+    FREED.store(element::blocks_freed().saturating_sub(before), Relaxed);
     begin(scenario.last_label());
     guarded(|| drop(map));
     machine::set_label(0);
+}
+
+/// See [`freed_by_map`].
+static FREED: AtomicU64 = AtomicU64::new(0);
+
+/// Blocks other than payloads of values that the threads and the teardown of the last [`run`] freed:
+/// where a map frees in batches there may be none before it is dropped.
+pub fn freed_by_map() -> u64 {
+    FREED.load(Relaxed)
 }
 
 /// Runs `body` and returns its result. A panic in it ends the execution with the finding `panic`.

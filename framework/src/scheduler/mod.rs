@@ -4,6 +4,7 @@
 //! choices of an execution are a function of the seed, the number of the execution and what was learnt from earlier
 //! executions of the same batch, so a batch replays from its start.
 
+mod bounded;
 mod pct;
 mod random;
 
@@ -11,6 +12,7 @@ use mapcheck_machine::{ChoiceKind, Consult, Slice, ThreadId};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng;
 
+pub use bounded::Bounded;
 pub use pct::Pct;
 pub use random::Random;
 
@@ -84,7 +86,7 @@ impl Dice {
 }
 
 /// Steele, Lea and Flood's SplitMix64 output function: neighbouring inputs give unrelated outputs.
-fn splitmix(x: u64) -> u64 {
+pub(crate) fn splitmix(x: u64) -> u64 {
     let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);

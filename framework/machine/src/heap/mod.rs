@@ -67,6 +67,7 @@ struct Global(UnsafeCell<Heap>);
 // SAFETY: only the running thread uses the heap, as with the state.
 unsafe impl Sync for Global {}
 
+#[unsafe(link_section = "mapcheck_kept")]
 static HEAP: Global = Global(UnsafeCell::new(Heap {
     prepared: false,
     slot: 0,
@@ -110,7 +111,7 @@ pub(crate) fn prepare() {
 ///
 /// # Panics
 /// If something else is there, or the system refuses: both mean that mapcheck cannot run here.
-fn map(addr: usize, size: usize) {
+pub(crate) fn map(addr: usize, size: usize) {
     let flags =
         libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
     // SAFETY: MAP_FIXED_NOREPLACE never replaces a mapping.
@@ -119,14 +120,18 @@ fn map(addr: usize, size: usize) {
     };
     assert!(
         got.addr() == addr,
-        "the modelled heap cannot be mapped at {addr:#x}: {}",
+        "the machine cannot map its memory at {addr:#x}: {}",
         std::io::Error::last_os_error()
     );
 }
 
-/// Starts an execution: takes a slot without live blocks.
-pub(crate) fn begin(reuse: bool) {
+/// Starts an execution: takes a slot without live blocks. With `forget`, what earlier executions left alive counts as
+/// dead: nothing refers to it any more.
+pub(crate) fn begin(reuse: bool, forget: bool) {
     let h = heap();
+    if forget {
+        h.slots.iter_mut().for_each(|slot| slot.live = 0);
+    }
     h.paged = !crate::border::instrumented();
     h.slot = h.slots.iter().position(|s| s.live == 0).unwrap_or(SLOTS);
     assert!(
@@ -178,6 +183,14 @@ fn allocate(layout: Layout) -> usize {
 
 fn chosen_again() -> bool {
     crate::border::choose_disarmed(ChoiceKind::Reuse, 2) == 1
+}
+
+/// The layout of the block that starts at this address, live or freed.
+pub(crate) fn layout_at(addr: usize) -> Option<Layout> {
+    if !contains(addr) {
+        return None;
+    }
+    blocks::at(addr, &heap().slots).map(|id| blocks::entry(id).layout())
 }
 
 /// Frees a block. The caller is disarmed. A wrong address is a finding.

@@ -48,7 +48,7 @@ fn live_range(addr: usize, size: usize) -> bool {
 /// Marks a block accessible.
 pub(super) fn allow(addr: usize, size: usize) {
     fill(addr, size - size % GRANULE, GRANULE as u8);
-    if size % GRANULE != 0 {
+    if !size.is_multiple_of(GRANULE) {
         // SAFETY: the block lies in the arena, whose shadow is mapped.
         unsafe { *byte(addr + size) = (size % GRANULE) as u8 };
     }

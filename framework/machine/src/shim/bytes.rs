@@ -13,9 +13,13 @@ type Copy = unsafe extern "C" fn(*mut c_void, *const c_void, usize) -> *mut c_vo
 type Set = unsafe extern "C" fn(*mut c_void, c_int, usize) -> *mut c_void;
 type Compare = unsafe extern "C" fn(*const c_void, *const c_void, usize) -> c_int;
 
+#[unsafe(link_section = "mapcheck_kept")]
 static MEMCPY: Real = Real::new(c"memcpy");
+#[unsafe(link_section = "mapcheck_kept")]
 static MEMMOVE: Real = Real::new(c"memmove");
+#[unsafe(link_section = "mapcheck_kept")]
 static MEMSET: Real = Real::new(c"memset");
+#[unsafe(link_section = "mapcheck_kept")]
 static MEMCMP: Real = Real::new(c"memcmp");
 
 /// Announces an access to a range: a schedule point and a check if it lies in the arena.

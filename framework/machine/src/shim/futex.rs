@@ -48,13 +48,15 @@ pub(super) unsafe fn futex(
 }
 
 unsafe fn wait(addr: usize, value: u32, deadline: Option<u64>, bits: u32) -> isize {
-    step(Access { addr, size: 4, ..SYNC });
+    let access = Access { addr, size: 4, ..SYNC };
+    step(access);
+    crate::memory::check(access);
     // SAFETY: the caller passes a valid futex word.
     if unsafe { &*(addr as *const AtomicU32) }.load(SeqCst) != value {
         return -(libc::EAGAIN as isize);
     }
     disarmed(|s| s.block(s.current, Status::Futex(addr, bits), deadline));
-    give_way(Reason::Blocked, Access { addr, size: 4, ..SYNC });
+    give_way(Reason::Blocked, access);
     if disarmed(|s| s.threads[s.current].timed_out) { -(libc::ETIMEDOUT as isize) } else { 0 }
 }
 

@@ -3,6 +3,11 @@
 
 mod bytes;
 mod futex;
+pub(crate) mod keys;
+mod loader;
+#[cfg(target_env = "gnu")]
+mod malloc;
+mod processors;
 pub(crate) mod pthread;
 mod time;
 
@@ -106,13 +111,15 @@ unsafe extern "C" fn syscall(
 ) -> c_long {
     if armed() {
         match n {
-            // SAFETY: passed on.
             libc::SYS_futex => {
-                return as_libc(unsafe { futex::futex(a, b, c as u32, d, e, f as u32) });
+                // SAFETY: passed on.
+                let result = unsafe { futex::futex(a, b, c as u32, d, e, f as u32) };
+                return as_libc(result);
             }
-            // SAFETY: passed on.
             libc::SYS_getrandom => {
-                return unsafe { getrandom(a as *mut c_void, b, c as u32) } as c_long;
+                // SAFETY: passed on.
+                let result = unsafe { getrandom(a as *mut c_void, b, c as u32) };
+                return result as c_long;
             }
             libc::SYS_sched_yield => return sched_yield().into(),
             libc::SYS_membarrier => return membarrier(a),
@@ -160,29 +167,4 @@ unsafe extern "C" fn getrandom(buffer: *mut c_void, size: usize, flags: u32) -> 
         }
     });
     size as isize
-}
-
-/// Processors that code under test sees, whatever the machine: maps size their shards by it.
-const PROCESSORS: usize = 4;
-
-/// Replaces libc's `sched_getaffinity`, on which `available_parallelism` rests.
-///
-/// # Safety
-/// `mask` must have room for `size` bytes.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn sched_getaffinity(pid: i32, size: usize, mask: *mut libc::cpu_set_t) -> i32 {
-    let arguments = [pid as usize, size, mask.addr(), 0, 0, 0];
-    // SAFETY: passed on; the kernel writes at most `size` bytes, the rest is cleared as libc does.
-    unsafe {
-        let written = raw_syscall(libc::SYS_sched_getaffinity, arguments);
-        if written < 0 {
-            return as_libc(written) as i32;
-        }
-        std::ptr::write_bytes(mask.cast::<u8>().add(written as usize), 0, size - written as usize);
-        if armed() {
-            std::ptr::write_bytes(mask.cast::<u8>(), 0, size);
-            *mask.cast::<u8>() = (1 << PROCESSORS) - 1;
-        }
-    }
-    0
 }

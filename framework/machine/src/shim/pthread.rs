@@ -10,9 +10,15 @@ use crate::thread::{self, Start, on_virtual_thread};
 type Routine = extern "C" fn(*mut c_void) -> *mut c_void;
 type Destructor = unsafe extern "C" fn(*mut c_void);
 
+#[unsafe(link_section = "mapcheck_kept")]
 static CREATE: Real = Real::new(c"pthread_create");
+#[unsafe(link_section = "mapcheck_kept")]
 static JOIN: Real = Real::new(c"pthread_join");
+#[unsafe(link_section = "mapcheck_kept")]
 static DETACH: Real = Real::new(c"pthread_detach");
+#[unsafe(link_section = "mapcheck_kept")]
+static GETATTR: Real = Real::new(c"pthread_getattr_np");
+#[unsafe(link_section = "mapcheck_kept")]
 static ATEXIT: Real = Real::new(c"__cxa_thread_atexit_impl");
 
 /// libc's `pthread_create`.
@@ -131,4 +137,24 @@ unsafe extern "C" fn __cxa_thread_atexit_impl(
         crate::state::arm();
     }
     0
+}
+
+/// Replaces libc's `pthread_getattr_np`: the standard library looks for the guard of its threads' stacks, of which libc
+/// knows nothing when the stack is ours.
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_getattr_np(
+    thread: libc::pthread_t,
+    attributes: *mut libc::pthread_attr_t,
+) -> c_int {
+    type Function = unsafe extern "C" fn(libc::pthread_t, *mut libc::pthread_attr_t) -> c_int;
+    // SAFETY: the function has this type; the arguments are the caller's.
+    let error = unsafe { transmute::<*mut c_void, Function>(GETATTR.get())(thread, attributes) };
+    if error == 0 && on_virtual_thread() {
+        // SAFETY: the attributes were initialised by the call above.
+        unsafe { libc::pthread_attr_setguardsize(attributes, thread::GUARD) };
+    }
+    error
 }

@@ -5,7 +5,7 @@ use std::mem::transmute;
 
 use super::Real;
 use crate::api::*;
-use crate::state::{armed, disarmed, give_way};
+use crate::state::{armed, disarmed, give_way, step};
 use crate::thread::Status;
 
 /// Where virtual clocks start: monotonic, and seconds since 1970.
@@ -13,6 +13,7 @@ const MONOTONIC: u64 = 1_000 * SECOND;
 const REALTIME: u64 = 1_700_000_000 * SECOND;
 const SECOND: u64 = 1_000_000_000;
 
+#[unsafe(link_section = "mapcheck_kept")]
 static CLOCK_GETTIME: Real = Real::new(c"clock_gettime");
 
 fn origin(realtime: bool) -> u64 {
@@ -46,7 +47,9 @@ unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, out: *mut libc::times
         return unsafe { transmute::<*mut c_void, Function>(CLOCK_GETTIME.get())(clock, out) };
     }
     let realtime = clock == libc::CLOCK_REALTIME || clock == libc::CLOCK_REALTIME_COARSE;
-    let now = origin(realtime) + disarmed(|s| s.exact_now());
+    // Reading the clock takes time, or a loop that waits for a moment would never end.
+    step(Access::NONE);
+    let now = origin(realtime).saturating_add(disarmed(|s| s.exact_now()));
     // SAFETY: by the caller's promise.
     unsafe {
         *out = libc::timespec { tv_sec: (now / SECOND) as i64, tv_nsec: (now % SECOND) as i64 }

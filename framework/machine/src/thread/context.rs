@@ -25,6 +25,7 @@ impl Context {
     }
 }
 
+#[unsafe(link_section = "mapcheck_kept")]
 static BATON: AtomicBool = AtomicBool::new(false);
 
 /// Chooses how threads are switched; must not change while donors exist.

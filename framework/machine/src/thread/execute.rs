@@ -7,7 +7,9 @@ use super::{ON_VIRTUAL_THREAD, Start, Status, context, create, donor};
 use crate::api::*;
 use crate::state::state;
 
+#[unsafe(link_section = "mapcheck_kept")]
 static SPENT: AtomicBool = AtomicBool::new(false);
+#[unsafe(link_section = "mapcheck_kept")]
 static PREPARED: Once = Once::new();
 
 /// Forces the baton from now on; must be called before the first execution of the process.
@@ -16,13 +18,26 @@ pub(crate) fn prepare(switching: Switching) {
         context::use_baton(switching == Switching::Baton);
         crate::heap::prepare();
         crate::signals::install();
+        report_panics_outside();
+        crate::globals::save();
     });
+}
+
+/// Panic hooks take locks of the standard library and may resolve a backtrace: no virtual thread may be left in the
+/// midst of that, and the modelled heap is no place for debug information.
+fn report_panics_outside() {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| crate::border::outside(&mut || hook(info))));
 }
 
 /// Runs `root` on virtual thread 0 until it and all threads it started have ended.
 ///
+/// No other thread of the process may run meanwhile: what it allocates or waits for would be taken for the code under
+/// test. A panic that leaves `root` is a finding of class `panic`.
+///
 /// # Panics
-/// If the process is spent (see [`Execution::reusable`]), or when called from within an execution.
+/// If the process is spent (see [`Execution::reusable`]), when called from within an execution, or if the machine
+/// cannot map its memory or start its threads.
 #[inline(never)]
 pub fn execute(
     options: &Options,
@@ -48,6 +63,10 @@ pub fn execute(
 }
 
 unsafe fn begin(options: &Options, decider: *mut dyn Decider, observer: *mut dyn Observer) {
+    if options.fresh_globals {
+        crate::globals::restore();
+        crate::shim::keys::forget();
+    }
     // SAFETY: no execution is under way, so nothing else uses the state.
     let s = unsafe { state() };
     s.options = options.clone();
@@ -62,8 +81,10 @@ unsafe fn begin(options: &Options, decider: *mut dyn Decider, observer: *mut dyn
     s.found = None;
     s.outlived = 0;
     s.root_ended_at = None;
+    s.carrier_task = super::os_thread();
     s.start_counting();
-    crate::heap::begin(options.reuse);
+    crate::memory::not_spinning();
+    crate::heap::begin(options.reuse, options.fresh_globals);
 }
 
 fn run_root() {
@@ -82,6 +103,8 @@ fn run_root() {
 fn finish() -> Execution {
     // SAFETY: the execution has ended.
     let s = unsafe { state() };
+    // What the execution left behind may be freed later, when nobody listens any more.
+    (s.decider, s.observer, s.options.record) = (None, None, false);
     let (allocated, freed) = crate::heap::counts();
     let all_ended = s.threads.iter().all(|t| t.status == Status::Ended);
     let reusable = s.found.is_none() && all_ended;

@@ -12,6 +12,7 @@ use crate::api::*;
 use crate::stack::Stack;
 use crate::state::{arm, disarm, disarmed, give_way, grant, state};
 use donor::Donor;
+pub(crate) use donor::GUARD;
 
 /// Whether a virtual thread can take a step, and if not, what it waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,7 @@ pub(crate) struct VirtualThread {
 }
 
 /// Set while the running thread is a virtual one, armed or not.
+#[unsafe(link_section = "mapcheck_kept")]
 static ON_VIRTUAL_THREAD: AtomicBool = AtomicBool::new(false);
 
 pub(crate) fn on_virtual_thread() -> bool {
@@ -68,6 +70,7 @@ pub(crate) fn on_virtual_thread() -> bool {
 struct Donors(std::cell::UnsafeCell<Vec<&'static mut Donor>>);
 // SAFETY: only the running thread touches the donors, as with the state.
 unsafe impl Sync for Donors {}
+#[unsafe(link_section = "mapcheck_kept")]
 static DONORS: Donors = Donors(std::cell::UnsafeCell::new(Vec::new()));
 
 /// The donor of a virtual thread: always the same one for the same index, so that stack addresses repeat.
@@ -75,14 +78,33 @@ fn donor(thread: usize) -> &'static mut Donor {
     // SAFETY: only the running thread is here, disarmed, and no reference outlives its use.
     let donors = unsafe { &mut *DONORS.0.get() };
     while donors.len() <= thread {
-        donors.push(donor::create());
+        donors.push(donor::create(donors.len()));
     }
     donors[thread]
 }
 
-/// Bounds of the stack of a virtual thread.
-pub(crate) fn stack_of(thread: usize) -> (usize, usize) {
+/// First byte of the stack of a virtual thread.
+pub(crate) fn stack_of(thread: usize) -> usize {
     donor(thread).stack
+}
+
+/// The operating system's number for the calling thread.
+pub(crate) fn os_thread() -> i32 {
+    // SAFETY: no preconditions. The C library's number would be that of the donor.
+    unsafe { crate::shim::raw_syscall(libc::SYS_gettid, [0; 6]) as i32 }
+}
+
+/// The operating-system thread on which the current virtual thread runs.
+pub(crate) fn running_os_thread() -> i32 {
+    // SAFETY: read only, and only while a virtual thread runs.
+    let s = unsafe { state() };
+    if context::use_baton_in_force() { donor(s.current).task } else { s.carrier_task }
+}
+
+/// Whether donors exist whose operating-system threads a fork would leave behind.
+pub(crate) fn needs_its_threads() -> bool {
+    // SAFETY: as in `donor`.
+    context::use_baton_in_force() && unsafe { !(*DONORS.0.get()).is_empty() }
 }
 
 /// Adds a thread to the execution. It starts when it is first scheduled.
@@ -105,7 +127,7 @@ pub(crate) fn create(start: Start) -> usize {
         destructors: Vec::new(),
     });
     s.views.push(ThreadView { runnable: true, pending: Access::NONE });
-    s.recheck = true;
+    s.ask_soon();
     thread
 }
 
@@ -149,16 +171,32 @@ fn run_for_ever() -> ! {
 fn run(start: Start) -> *mut c_void {
     match start {
         // SAFETY: `execute` outlives the execution, and so does the closure it was given.
-        Start::Root(root) => unsafe { (*root)() },
+        Start::Root(root) => catch(|| unsafe { (*root)() }),
         // SAFETY: `concurrently` waits for its threads, so the body outlives them.
-        Start::Body(body, index) => unsafe { (*body)(index) },
+        Start::Body(body, index) => catch(|| unsafe { (*body)(index) }),
         Start::Pthread(routine, argument) => return routine(argument),
     }
     std::ptr::null_mut()
 }
 
-/// Runs the destructors of thread-local variables, last registered first, under the scheduler like a real exit.
+/// A panic that nobody caught below the root or a body is a finding. The standard library catches those of its threads.
+fn catch(body: impl FnOnce()) {
+    let Err(payload) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)) else { return };
+    disarm();
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let message = text.or(payload.downcast_ref::<&str>().copied()).unwrap_or("not a text");
+    stop(Fact::Told { class: "panic", message: message.into(), addr: 0, block: None })
+}
+
+/// Runs the destructors of thread-local variables and of thread-specific data, under the scheduler like a real exit.
 fn run_destructors() {
+    run_registered();
+    crate::shim::keys::run_destructors();
+    run_registered();
+}
+
+/// Runs the destructors of thread-local variables, last registered first.
+fn run_registered() {
     while let Some((destructor, object)) = disarmed(|s| s.threads[s.current].destructors.pop()) {
         // SAFETY: the pair was registered by the code that owns the variable, which is still there.
         unsafe { destructor(object) };
@@ -168,8 +206,8 @@ fn run_destructors() {
 /// Ends the current thread: wakes its joiners, makes its storage fresh, and lets others go on.
 fn end(me: usize, result: *mut c_void) {
     donor(me).tls.restore();
-    // SAFETY: the running thread, disarmed; the borrow ends before anything switches.
     let all_ended = {
+        // SAFETY: the running thread, disarmed; the borrow ends before anything switches.
         let s = unsafe { state() };
         s.threads[me].result = result;
         s.set_status(me, Status::Ended);

@@ -1,0 +1,125 @@
+//! From something a worker saw to a finding: replayed in a fresh process, shrunk, and told in full.
+
+use super::watch::{self, Outcome};
+use super::worker::{Batch, Script, Setting};
+use super::{Candidate, Subject};
+use crate::decision::Decisions;
+use crate::report::Finding;
+use crate::repro::{History, Repro};
+use crate::settings::Settings;
+use crate::shrink;
+
+/// A finding, how to replay it, and what the reader must know.
+pub(super) struct Settled {
+    pub finding: Finding,
+    pub repro: Repro,
+    pub notes: Vec<String>,
+}
+
+/// Replays a candidate: alone, or else from the start of its batch.
+pub(super) fn settle(
+    subject: &Subject<'_>,
+    settings: &Settings,
+    candidate: &Candidate,
+) -> Result<Settled, String> {
+    let repro = repro(subject, settings, candidate);
+    if let Some(finding) = replayed(subject, &repro, candidate)? {
+        return shrunk(subject, repro, finding);
+    }
+    let repro = Repro { history: Some(history(candidate)), ..repro };
+    let (finding, note) = match replayed(subject, &repro, candidate)? {
+        Some(finding) => {
+            let before = candidate.execution - candidate.job.batch.first;
+            (finding, format!("it needs the {before} executions before it in the same process"))
+        }
+        None => {
+            let note = "it did not happen again: something that is not a decision plays a part";
+            (candidate.finding.clone(), note.to_owned())
+        }
+    };
+    Ok(Settled { finding, repro, notes: vec![note] })
+}
+
+/// The finding of a repro, if it is the candidate's.
+fn replayed(
+    subject: &Subject<'_>,
+    repro: &Repro,
+    candidate: &Candidate,
+) -> Result<Option<Finding>, String> {
+    if repro.history.is_none() && candidate.decisions.is_none() {
+        return Ok(None);
+    }
+    let found = replay(subject.run, repro, true)?;
+    Ok(found.filter(|f| f.same_as(&candidate.finding)))
+}
+
+/// Runs a repro in a fresh process and returns what it finds.
+pub(crate) fn replay(
+    run: &dyn Fn(&crate::scenario::Scenario),
+    repro: &Repro,
+    record: bool,
+) -> Result<Option<Finding>, String> {
+    let setting = Setting {
+        run,
+        scenario: &repro.scenario,
+        faults: &repro.faults,
+        random: repro.random,
+        max_steps: repro.max_steps,
+    };
+    let outcome = match &repro.history {
+        None => watch::run(setting, &Script::Replay(&repro.decisions, record))?.0,
+        Some(history) => watch::run(setting, &Script::Batch(&batch(history, record)))?.0,
+    };
+    Ok(match outcome {
+        Outcome::Found(finding) => Some(finding),
+        Outcome::Finished | Outcome::Spent => None,
+    })
+}
+
+fn batch(history: &History, record: bool) -> Batch {
+    Batch {
+        scheduler: history.scheduler.clone(),
+        seed: history.seed,
+        bound: history.bound,
+        first: history.first,
+        count: history.executions,
+        record_last: record,
+    }
+}
+
+fn history(candidate: &Candidate) -> History {
+    let batch = &candidate.job.batch;
+    History {
+        scheduler: batch.scheduler.clone(),
+        seed: batch.seed,
+        bound: batch.bound,
+        first: batch.first,
+        executions: candidate.execution - batch.first + 1,
+    }
+}
+
+fn repro(subject: &Subject<'_>, settings: &Settings, candidate: &Candidate) -> Repro {
+    Repro {
+        target: subject.target.clone(),
+        versions: subject.versions.clone(),
+        runner: subject.runner.clone(),
+        test: subject.test.clone(),
+        instrumented: mapcheck_machine::instrumented(),
+        class: candidate.finding.class,
+        site: candidate.finding.site.clone(),
+        random: candidate.job.random,
+        max_steps: settings.max_steps,
+        faults: settings.faults.clone(),
+        decisions: candidate.decisions.clone().unwrap_or_else(Decisions::default),
+        history: None,
+        scenario: subject.scenarios[candidate.job.scenario].clone(),
+    }
+}
+
+/// Shrinks a finding that replays alone, and tells it anew.
+fn shrunk(subject: &Subject<'_>, repro: Repro, finding: Finding) -> Result<Settled, String> {
+    let smaller = shrink::shrink(subject.run, &repro, &finding)?;
+    let told = replay(subject.run, &smaller, true)?.filter(|f| f.same_as(&finding));
+    let (finding, repro) = told.map_or((finding, repro), |told| (told, smaller));
+    Ok(Settled { finding, repro, notes: Vec::new() })
+}

@@ -1,0 +1,287 @@
+//! Campaigns: many executions of a subject in worker processes, within a budget, and what becomes
+//! of what they find.
+
+pub(crate) mod confirm;
+pub(crate) mod console;
+mod queue;
+pub(crate) mod watch;
+pub(crate) mod worker;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use mapcheck_machine as machine;
+
+use crate::report::Finding;
+use crate::scenario::{self, Scenario};
+use crate::settings::Settings;
+use console::{Console, Told};
+use queue::{Job, Queue};
+use watch::{Outcome, Watched};
+pub(crate) use worker::Totals;
+use worker::{Script, Setting};
+
+/// How long the coordinator sleeps before it looks at its workers again.
+const LOOK: Duration = Duration::from_micros(300);
+
+/// What is checked.
+pub(crate) struct Subject<'a> {
+    /// The target's name, or the test's.
+    pub target: String,
+    /// The versions of what is checked.
+    pub versions: String,
+    /// The package whose binary this is.
+    pub runner: String,
+    /// The test that this is a part of.
+    pub test: Option<String>,
+    pub scenarios: Vec<Scenario>,
+    pub run: &'a dyn Fn(&Scenario),
+}
+
+impl Subject<'_> {
+    /// Applies what the settings say about scenarios.
+    ///
+    /// The error names the scenario that does not exist.
+    pub(crate) fn restrict(&mut self, settings: &Settings) -> Result<(), String> {
+        if let Some(wanted) = &settings.scenario {
+            self.scenarios.retain(|s| s.name.starts_with(wanted.as_str()));
+            if self.scenarios.is_empty() {
+                return Err(format!("{} has no scenario `{wanted}`", self.target));
+            }
+        }
+        if let Some(threads) = settings.threads {
+            let of = |s: &Scenario| scenario::families::with_threads(s, threads);
+            self.scenarios = self.scenarios.iter().map(of).collect();
+        }
+        Ok(())
+    }
+}
+
+/// What a campaign did.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    pub totals: Totals,
+    /// Each finding's report, as it was printed, and its repro.
+    pub findings: Vec<(String, Option<PathBuf>)>,
+    /// Whether every execution asked for was made, or the time asked for was used.
+    pub complete: bool,
+    pub wall: Duration,
+}
+
+/// A campaign under way.
+struct Campaign<'a> {
+    subject: &'a Subject<'a>,
+    settings: &'a Settings,
+    console: Console,
+    queue: Queue,
+    running: Vec<(Job, Watched)>,
+    /// What workers found and nobody has looked at yet.
+    candidates: Vec<Candidate>,
+    /// Findings that are settled.
+    known: Vec<Finding>,
+    done: Done,
+    started: Instant,
+    /// CPU time of the process when the campaign began.
+    cpu: Duration,
+}
+
+/// What a worker found, before it is confirmed.
+struct Candidate {
+    job: Job,
+    execution: u64,
+    finding: Finding,
+    decisions: Option<crate::decision::Decisions>,
+}
+
+/// Runs a campaign and prints what it finds.
+///
+/// The error is a sentence about a failure of mapcheck or of the system.
+pub(crate) fn run(subject: &Subject<'_>, settings: &Settings) -> Result<Done, String> {
+    let mut campaign = Campaign {
+        subject,
+        settings,
+        console: Console::new(settings.format, &subject.target),
+        queue: Queue::new(settings, subject.scenarios.len()),
+        running: Vec::new(),
+        candidates: Vec::new(),
+        known: Vec::new(),
+        done: Done::default(),
+        started: Instant::now(),
+        cpu: machine::cpu_time(),
+    };
+    let ended = campaign.explore();
+    campaign.console.clear();
+    ended?;
+    campaign.warn();
+    campaign.done.wall = campaign.started.elapsed();
+    Ok(campaign.done)
+}
+
+impl Campaign<'_> {
+    fn explore(&mut self) -> Result<(), String> {
+        self.done.complete = true;
+        loop {
+            self.fill()?;
+            if self.running.is_empty() && self.candidates.is_empty() {
+                return Ok(());
+            }
+            self.collect()?;
+            if self.settle()? && !self.settings.keep_going {
+                return Ok(());
+            }
+            if self.out_of_time() && !self.running.is_empty() {
+                self.done.complete = !self.settings.counted;
+                self.stop();
+            }
+            let totals = self.totals();
+            self.console.progress(totals, self.settings.goal());
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// What is done, and what the running workers have done so far.
+    fn totals(&self) -> Totals {
+        let mut totals = self.done.totals;
+        self.running.iter().for_each(|(_, w)| totals.add(w.recording.totals()));
+        totals
+    }
+
+    fn out_of_time(&self) -> bool {
+        self.settings.time.is_some_and(|t| self.started.elapsed() > t)
+    }
+
+    /// Ends all workers; what they have done counts.
+    fn stop(&mut self) {
+        self.done.totals = self.totals();
+        self.running.clear();
+    }
+
+    fn setting(&self, job: &Job) -> Setting<'_> {
+        Setting {
+            run: self.subject.run,
+            scenario: &self.subject.scenarios[job.scenario],
+            faults: &self.settings.faults,
+            random: job.random,
+            max_steps: self.settings.max_steps,
+        }
+    }
+
+    /// Starts workers while there are jobs, unless a candidate waits to be settled.
+    fn fill(&mut self) -> Result<(), String> {
+        while self.running.len() < self.settings.workers
+            && self.candidates.is_empty()
+            && !self.out_of_time()
+        {
+            let Some(job) = self.queue.next() else { return Ok(()) };
+            let worker = Watched::start(self.setting(&job), &Script::Batch(&job.batch))?;
+            self.running.push((job, worker));
+        }
+        Ok(())
+    }
+
+    /// Looks at every worker and takes in what the ended ones did.
+    fn collect(&mut self) -> Result<(), String> {
+        for i in (0..self.running.len()).rev() {
+            let scenario = &self.subject.scenarios[self.running[i].0.scenario];
+            if let Some(outcome) = self.running[i].1.poll(scenario)? {
+                let (job, worker) = self.running.swap_remove(i);
+                self.take_in(job, &worker, outcome);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, job: Job, worker: &Watched, outcome: Outcome) {
+        self.done.totals.add(worker.recording.totals());
+        let execution = worker.recording.execution().max(job.batch.first);
+        match outcome {
+            Outcome::Finished => {}
+            Outcome::Spent => self.continue_after(&job, execution),
+            Outcome::Found(finding) => {
+                let decisions = worker.recording.decisions();
+                self.candidates.push(Candidate { job, execution, finding, decisions });
+            }
+        }
+    }
+
+    fn continue_after(&mut self, job: &Job, execution: u64) {
+        if let Some(rest) = job.rest_after(execution) {
+            self.queue.take_back(rest);
+        }
+    }
+
+    /// Settles the earliest candidate once no earlier job is under way, so that the same seed tells
+    /// the same finding however fast the workers are. True if it was a new finding.
+    fn settle(&mut self) -> Result<bool, String> {
+        let Some(first) = (0..self.candidates.len()).min_by_key(|&i| self.candidates[i].job.order)
+        else {
+            return Ok(false);
+        };
+        let order = self.candidates[first].job.order;
+        if self.running.iter().any(|(job, _)| job.order < order) && !self.out_of_time() {
+            return Ok(false);
+        }
+        let candidate = self.candidates.swap_remove(first);
+        if self.settings.keep_going {
+            self.continue_after(&candidate.job, candidate.execution);
+        }
+        if self.known.iter().any(|known| known.same_as(&candidate.finding)) {
+            return Ok(false);
+        }
+        if !self.settings.keep_going {
+            self.stop();
+        }
+        self.report(&candidate)?;
+        Ok(true)
+    }
+
+    /// Confirms, shrinks, saves and prints a finding.
+    fn report(&mut self, candidate: &Candidate) -> Result<(), String> {
+        let cpu = machine::cpu_time().saturating_sub(self.cpu);
+        self.console.note("found something; replaying and shrinking it");
+        self.known.push(candidate.finding.clone());
+        let settled = confirm::settle(self.subject, self.settings, candidate)?;
+        let saved = settled.repro.save(&self.settings.out);
+        let mut notes = settled.notes;
+        let path = saved.map_err(|e| notes.push(e)).ok();
+        let replay = path.as_deref().map_or_else(
+            || "not possible, because the repro could not be written".to_owned(),
+            replay_command,
+        );
+        let told = Told {
+            finding: &settled.finding,
+            scenario: &settled.repro.scenario.name,
+            execution: candidate.execution,
+            cpu,
+            repro: path.as_deref(),
+            replay: &replay,
+            notes: &notes,
+        };
+        self.console.finding(&told);
+        self.done.findings.push((told.text(&self.subject.target), path));
+        Ok(())
+    }
+
+    /// Says what makes the run weaker than it looks.
+    fn warn(&mut self) {
+        let Totals { executions, freed, outlived, .. } = self.done.totals;
+        let maps = self.subject.scenarios.iter().any(|s| !s.threads.is_empty());
+        if maps && executions > 0 && freed == 0 && self.done.findings.is_empty() {
+            self.console.warn(
+                "no execution freed a block of the map's own before the map was dropped: turn its \
+                 batches down in `new`, or implement `reclaim`",
+            );
+        }
+        if outlived > 0 {
+            self.console.warn(&format!(
+                "{outlived} executions ended while threads they had started still waited; each of \
+                 them needs a process of its own, which is slow",
+            ));
+        }
+    }
+}
+
+/// The command that replays a repro.
+pub(crate) fn replay_command(path: &Path) -> String {
+    format!("cargo mapcheck replay {}", crate::report::short_file(&path.display().to_string()))
+}

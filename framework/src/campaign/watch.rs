@@ -1,0 +1,89 @@
+//! The parent's side of a worker: how it ended, and what that means.
+
+use std::time::{Duration, Instant};
+
+use mapcheck_machine::{Exit, Worker};
+
+use super::worker::{Recording, Script, Setting, State, start};
+use crate::oracle::Class;
+use crate::report::{self, Finding};
+use crate::scenario::Scenario;
+
+/// Wall time without progress after which a worker is taken for hung, whatever it waits for.
+const HUNG: Duration = Duration::from_secs(30);
+
+/// How a worker ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It has done what it was asked to do.
+    Finished,
+    /// It could not go on after an execution in which nothing was found.
+    Spent,
+    /// Something was found.
+    Found(Finding),
+}
+
+/// A worker under watch.
+pub(crate) struct Watched {
+    worker: Worker,
+    pub recording: Recording,
+    /// Executions and state when it was last looked at, and when that was.
+    seen: (u64, Instant),
+}
+
+impl Watched {
+    pub(crate) fn start(setting: Setting<'_>, script: &Script<'_>) -> Result<Watched, String> {
+        let recording = Recording::new()?;
+        let worker = start(setting, script, &recording)?;
+        Ok(Watched { worker, recording, seen: (0, Instant::now()) })
+    }
+
+    /// How it ended; `None` while it runs.
+    ///
+    /// The error is a sentence about mapcheck's own failure.
+    pub(crate) fn poll(&mut self, scenario: &Scenario) -> Result<Option<Outcome>, String> {
+        if let Some(exit) = self.worker.poll() {
+            return self.outcome(exit, scenario).map(Some);
+        }
+        let done = self.recording.totals().executions;
+        if self.seen.0 != done {
+            self.seen = (done, Instant::now());
+        } else if self.seen.1.elapsed() > HUNG {
+            self.worker.kill();
+            let mut finding = report::died("the process made no progress for 30 s", scenario);
+            finding.class = Class::Livelock;
+            return Ok(Some(Outcome::Found(finding)));
+        }
+        Ok(None)
+    }
+
+    fn outcome(&self, exit: Exit, scenario: &Scenario) -> Result<Outcome, String> {
+        match (exit, self.recording.state()) {
+            (Exit::Code(0), State::Finished) => Ok(Outcome::Finished),
+            (Exit::Code(0), State::Spent) => Ok(Outcome::Spent),
+            (Exit::Code(0), State::Found) => self.recording.finding().map(Outcome::Found),
+            (_, State::Broken) => Err(format!("a worker failed: {}", self.recording.text())),
+            (exit, _) => {
+                let how = match exit {
+                    Exit::Code(n) => format!("the process exited with code {n} in mid-execution"),
+                    Exit::Signal(n) => format!("the process was killed by signal {n}"),
+                };
+                Ok(Outcome::Found(report::died(&how, scenario)))
+            }
+        }
+    }
+}
+
+/// Starts a worker and waits for its end.
+pub(crate) fn run(
+    setting: Setting<'_>,
+    script: &Script<'_>,
+) -> Result<(Outcome, Recording), String> {
+    let mut watched = Watched::start(setting, script)?;
+    loop {
+        if let Some(outcome) = watched.poll(setting.scenario)? {
+            return Ok((outcome, watched.recording));
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    }
+}

@@ -1,0 +1,326 @@
+//! What happens in a worker process: a batch of executions, or one that is replayed.
+//!
+//! The parent sees a worker through shared memory alone, so whatever kills the worker leaves the
+//! decisions behind.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Mutex;
+
+use mapcheck_machine::{self as machine, Decider, Execution, Observer, Options, Shared, Worker};
+
+use crate::decision::{Decision, Decisions, Recorder, Replayer};
+use crate::element;
+use crate::fault::Fault;
+use crate::report::{Diagnosis, Finding, PanicNote, Trace, short_file};
+use crate::scenario::{self, Scenario};
+use crate::scheduler::{self, Bounded, Scheduler};
+use crate::text::{self, Writer};
+
+/// Decisions of one execution that are kept; a longer execution is replayed from its batch.
+const WORDS: usize = 1 << 20;
+const TEXT: usize = 1 << 18;
+
+/// Numbers that a worker shares.
+const EXECUTION: usize = 0;
+const DONE: usize = 1;
+const POINTS: usize = 2;
+const SWITCHES: usize = 3;
+const FREED: usize = 4;
+const STATE: usize = 5;
+const OUTLIVED: usize = 6;
+
+/// How far a worker has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It is under way, or died.
+    Running,
+    /// It has done what it was asked to do.
+    Finished,
+    /// It found something; the text tells what.
+    Found,
+    /// It cannot go on, though nothing was found: another process must do the rest.
+    Spent,
+    /// mapcheck itself went wrong in it; the text tells how.
+    Broken,
+}
+
+const STATES: [State; 5] =
+    [State::Running, State::Finished, State::Found, State::Spent, State::Broken];
+
+/// What an execution is a function of, without its decisions.
+#[derive(Clone, Copy)]
+pub(crate) struct Setting<'a> {
+    pub run: &'a dyn Fn(&Scenario),
+    pub scenario: &'a Scenario,
+    pub faults: &'a [Fault],
+    /// Seed of the randomness that the code under test asks for.
+    pub random: u64,
+    pub max_steps: u64,
+}
+
+/// A batch of executions under a scheduler, which learns within the batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Batch {
+    pub scheduler: String,
+    pub seed: u64,
+    pub bound: Option<u64>,
+    pub first: u64,
+    pub count: u64,
+    /// Whether to record the last execution in full, and none of the others.
+    pub record_last: bool,
+}
+
+/// What a worker does.
+pub(crate) enum Script<'a> {
+    Batch(&'a Batch),
+    /// One execution with these decisions, recorded in full or not.
+    Replay(&'a Decisions, bool),
+}
+
+/// The shared memory of a worker, read by its parent.
+pub(crate) struct Recording(Shared);
+
+/// Sums over the executions of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    pub executions: u64,
+    pub points: u64,
+    pub switches: u64,
+    /// Blocks of the map's own that were freed before the map was dropped.
+    pub freed: u64,
+    /// Executions that ended while threads they had started still waited.
+    pub outlived: u64,
+}
+
+impl Totals {
+    pub(crate) fn add(&mut self, other: Totals) {
+        self.executions += other.executions;
+        self.points += other.points;
+        self.switches += other.switches;
+        self.freed += other.freed;
+        self.outlived += other.outlived;
+    }
+}
+
+impl Recording {
+    pub(crate) fn new() -> Result<Recording, String> {
+        Shared::new(WORDS, TEXT)
+            .map(Recording)
+            .map_err(|e| format!("no memory to share with a worker: {e}"))
+    }
+
+    pub(crate) fn state(&self) -> State {
+        STATES.get(self.0.counter(STATE) as usize).copied().unwrap_or(State::Broken)
+    }
+
+    /// The number of the execution under way or done last.
+    pub(crate) fn execution(&self) -> u64 {
+        self.0.counter(EXECUTION)
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        Totals {
+            executions: self.0.counter(DONE),
+            points: self.0.counter(POINTS),
+            switches: self.0.counter(SWITCHES),
+            freed: self.0.counter(FREED),
+            outlived: self.0.counter(OUTLIVED),
+        }
+    }
+
+    /// The decisions of that execution, or `None` if there were too many to keep.
+    pub(crate) fn decisions(&self) -> Option<Decisions> {
+        let words = self.0.words();
+        let decisions = words.into_iter().filter_map(Decision::unpack).collect();
+        (!self.0.words_full()).then_some(Decisions(decisions))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        self.0.text()
+    }
+
+    /// What it found, if it lived to tell.
+    pub(crate) fn finding(&self) -> Result<Finding, String> {
+        text::parse(&self.text(), Finding::read)
+            .map_err(|e| format!("a worker told a finding that cannot be read: {e}"))
+    }
+
+    fn enter(&self, state: State) {
+        let index = STATES.iter().position(|s| *s == state).unwrap_or_default();
+        self.0.set_counter(STATE, index as u64);
+    }
+
+    fn add(&self, counter: usize, n: u64) {
+        self.0.set_counter(counter, self.0.counter(counter) + n);
+    }
+}
+
+/// Forks a worker.
+pub(crate) fn start(
+    setting: Setting<'_>,
+    script: &Script<'_>,
+    recording: &Recording,
+) -> Result<Worker, String> {
+    let mut body = || Child { setting, recording }.work(script);
+    Worker::fork(&mut body).map_err(|e| format!("no worker process could be started: {e}"))
+}
+
+/// The panics of the execution under way.
+static PANICS: Mutex<Vec<PanicNote>> = Mutex::new(Vec::new());
+
+fn first_panic() -> Option<PanicNote> {
+    PANICS.lock().ok().and_then(|notes| notes.first().cloned())
+}
+
+/// Notes every panic with its stack, which unwinding takes away, and prints nothing.
+fn listen_for_panics() {
+    panic::set_hook(Box::new(|info| {
+        machine::outside(&mut || {
+            let note =
+                PanicNote { message: tidy(&info.to_string()), stack: machine::Stack::capture() };
+            if let Ok(mut notes) = PANICS.lock() {
+                notes.push(note);
+            }
+        });
+    }));
+}
+
+/// The worker's side.
+struct Child<'a> {
+    setting: Setting<'a>,
+    recording: &'a Recording,
+}
+
+impl Child<'_> {
+    /// Does the work; a panic in it that is not one of the code under test is mapcheck's own.
+    fn work(&self, script: &Script<'_>) {
+        listen_for_panics();
+        if panic::catch_unwind(AssertUnwindSafe(|| self.follow(script))).is_err() {
+            let note = first_panic().map_or_else(|| "a panic".to_owned(), |p| p.message);
+            self.recording.0.set_text(&note);
+            self.recording.enter(State::Broken);
+        }
+    }
+
+    fn follow(&self, script: &Script<'_>) {
+        machine::silence();
+        element::allow_collisions(self.setting.faults.contains(&Fault::HashCollisions));
+        match script {
+            Script::Batch(batch) => self.batch(batch),
+            Script::Replay(decisions, record) => self.replay(decisions, *record),
+        }
+    }
+
+    fn batch(&self, batch: &Batch) {
+        let mut scheduler = scheduler_of(batch);
+        for execution in batch.first..batch.first + batch.count {
+            let last = execution + 1 == batch.first + batch.count;
+            if !self.explore(&mut *scheduler, execution, batch.record_last && last) {
+                return;
+            }
+            if !last && !machine::heap_has_room() {
+                return self.recording.enter(State::Spent);
+            }
+        }
+        self.recording.enter(State::Finished);
+    }
+
+    /// One execution; false if there can be no other.
+    fn explore(&self, scheduler: &mut dyn Scheduler, execution: u64, record: bool) -> bool {
+        let shared = &self.recording.0;
+        shared.clear_words();
+        shared.set_counter(EXECUTION, execution);
+        scheduler.begin(execution);
+        let mut trace = Trace::default();
+        let mut sink = |word| shared.push_word(word);
+        let mut recorder = Recorder { scheduler, sink: &mut sink };
+        let done = self.execute(&mut recorder, &mut trace, record);
+        scheduler.end(done.steps, done.threads);
+        self.count(&done);
+        if done.found.is_some() {
+            self.tell(&done, &mut trace, record);
+            return false;
+        }
+        if !done.reusable {
+            self.recording.enter(State::Spent);
+        }
+        done.reusable
+    }
+
+    fn count(&self, done: &Execution) {
+        self.recording.add(DONE, 1);
+        self.recording.add(POINTS, done.steps);
+        self.recording.add(SWITCHES, done.switches);
+        self.recording.add(FREED, scenario::freed_by_map());
+        self.recording.add(OUTLIVED, u64::from(done.outlived > 0));
+    }
+
+    fn replay(&self, decisions: &Decisions, record: bool) {
+        let mut trace = Trace::default();
+        let done = self.execute(&mut Replayer::new(decisions), &mut trace, record);
+        self.count(&done);
+        if done.found.is_some() {
+            return self.tell(&done, &mut trace, record);
+        }
+        self.recording.enter(State::Finished);
+    }
+
+    fn execute(
+        &self,
+        decider: &mut dyn Decider,
+        observer: &mut dyn Observer,
+        record: bool,
+    ) -> Execution {
+        let options = Options {
+            record,
+            stacks: true,
+            max_steps: self.setting.max_steps,
+            reuse: self.setting.faults.contains(&Fault::AddressReuse),
+            seed: self.setting.random,
+            fresh_globals: true,
+        };
+        let Setting { run, scenario, .. } = self.setting;
+        if let Ok(mut notes) = PANICS.lock() {
+            notes.clear();
+        }
+        machine::execute(&options, decider, observer, &mut || run(scenario))
+    }
+
+    /// Publishes what was found.
+    fn tell(&self, done: &Execution, trace: &mut Trace, recorded: bool) {
+        let Some(found) = &done.found else { return };
+        trace.steps = done.steps;
+        let panicked = matches!(&found.fact, machine::Fact::Told { class: "panic", .. });
+        let note = first_panic();
+        let diagnosis = Diagnosis {
+            found,
+            scenario: self.setting.scenario,
+            trace: recorded.then_some(&*trace),
+            threads: done.threads,
+            panic: note.as_ref().filter(|_| panicked),
+        };
+        let mut text = Writer::default();
+        diagnosis.finding().write(&mut text);
+        self.recording.0.set_text(&text.0);
+        self.recording.enter(State::Found);
+    }
+}
+
+/// The scheduler that a batch is explored with.
+fn scheduler_of(batch: &Batch) -> Box<dyn Scheduler> {
+    let scheduler = scheduler::by_name(&batch.scheduler, batch.seed);
+    let scheduler = scheduler.expect("settings and repros name only schedulers there are");
+    match batch.bound {
+        Some(bound) => Box::new(Bounded::new(scheduler, bound)),
+        None => scheduler,
+    }
+}
+
+/// A panic in a line: `panicked at src/map.rs:7:5: index out of bounds`.
+fn tidy(text: &str) -> String {
+    let text = text.strip_prefix("panicked at ").unwrap_or(text);
+    match text.split_once(":\n") {
+        Some((place, message)) => format!("panicked at {}: {message}", short_file(place)),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,276 @@
+//! Exploring from within `#[test]` functions.
+//!
+//! The harness of tests runs many threads, and a process that forks inherits every lock another
+//! thread holds. So the test binary is started anew for the one test, and that process forks.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use mapcheck_machine as machine;
+
+use crate::campaign::{self, Done, Subject};
+use crate::map::{self, Map};
+use crate::replay;
+use crate::repro::Repro;
+use crate::runner::exit;
+use crate::scenario::{self, Scenario, families};
+use crate::settings::Settings;
+
+/// Executions of a test, unless it or the environment says otherwise.
+const EXECUTIONS: u64 = 2000;
+/// Names the test that this process was started for.
+const NESTED: &str = "MAPCHECK_NESTED";
+/// Stands between what the harness prints and what is for the parent.
+const MARK: &str = "---- mapcheck ----";
+
+/// Explores the executions of `body`: any code that uses plain `std` threads. Each runs the closure
+/// anew, on virtual threads, under another schedule.
+///
+/// Budgets come from the environment, see [`Settings`]; without any, a test gets 2,000 executions.
+/// Under `cargo mapcheck test` the code is instrumented and every access is a schedule point; under
+/// plain `cargo test` only allocations, locks and thread starts are, and freed memory is guarded by
+/// the processor.
+///
+/// ```no_run
+/// # // A documentation test has no name to start it anew by.
+/// #[test]
+/// fn a_counter_counts() {
+///     mapcheck::explore(|| {
+///         let n = std::sync::Mutex::new(0);
+///         std::thread::scope(|s| {
+///             s.spawn(|| *n.lock().unwrap() += 1);
+///             s.spawn(|| *n.lock().unwrap() += 1);
+///         });
+///         assert_eq!(n.into_inner().unwrap(), 2);
+///     });
+/// }
+/// ```
+///
+/// # Panics
+/// With the report, when something is found; with an explanation, when exploring is not possible.
+#[track_caller]
+pub fn explore(body: impl Fn()) {
+    Settings::for_tests().explore(body);
+}
+
+/// Explores the built-in scenarios of one family, see [`families::FAMILIES`], on the map `M`.
+/// [`map_tests!`](crate::map_tests) makes a test of each family.
+///
+/// # Panics
+/// As [`explore`]; and when there is no such family, or the adapter fails its self-check.
+#[track_caller]
+pub fn check<M: Map>(family: &str) {
+    Settings::for_tests().check::<M>(family);
+}
+
+impl Settings {
+    /// The settings of a test: 2,000 executions, overridden by the environment.
+    ///
+    /// # Panics
+    /// With the variable's name, when the environment sets a malformed value.
+    #[track_caller]
+    pub fn for_tests() -> Settings {
+        let settings = Settings { executions: EXECUTIONS, ..Settings::default() };
+        settings.overridden().unwrap_or_else(|what| panic!("{what}"))
+    }
+
+    /// As the function [`explore`], with these settings.
+    ///
+    /// # Panics
+    /// As [`explore`].
+    #[track_caller]
+    pub fn explore(&self, body: impl Fn()) {
+        let scenario = Scenario {
+            name: "closure".to_owned(),
+            family: "closure".to_owned(),
+            ..Scenario::default()
+        };
+        self.test(vec![scenario], &|_| scenario::guarded(&body));
+    }
+
+    /// As the function [`check`], with these settings.
+    ///
+    /// # Panics
+    /// As [`check`].
+    #[track_caller]
+    pub fn check<M: Map>(&self, family: &str) {
+        if let Err(what) = map::self_check::<M>() {
+            panic!("the adapter is wrong: {what}");
+        }
+        let mut scenarios = families::all(&M::profile());
+        scenarios.retain(|s| s.family == family);
+        if scenarios.is_empty() && !families::FAMILIES.iter().any(|f| f.0 == family) {
+            panic!("there is no scenario family `{family}`");
+        }
+        self.test(scenarios, &scenario::run::<M>);
+    }
+
+    #[track_caller]
+    fn test(&self, scenarios: Vec<Scenario>, run: &dyn Fn(&Scenario)) {
+        let name = std::thread::current().name().unwrap_or_default().to_owned();
+        let result = match std::env::var(NESTED) {
+            Ok(nested) if nested == name => nested_main(self, &name, scenarios, run),
+            _ if name.is_empty() || name == "main" => {
+                in_this_process(self, scenarios, run).map(|_| ())
+            }
+            _ => start_anew(&name),
+        };
+        if let Err(report) = result {
+            panic!("\n{report}");
+        }
+    }
+}
+
+/// Makes a `#[test]` of each scenario family for an adapter, in the module it stands in.
+///
+/// ```ignore
+/// mod delete_while_iterating {
+///     mapcheck::map_tests!(super::MyMap);
+/// }
+/// ```
+#[macro_export]
+macro_rules! map_tests {
+    ($map:ty) => {
+        #[test]
+        fn delete_current() {
+            $crate::check::<$map>("delete-current");
+        }
+        #[test]
+        fn delete_unvisited() {
+            $crate::check::<$map>("delete-unvisited");
+        }
+        #[test]
+        fn delete_visited() {
+            $crate::check::<$map>("delete-visited");
+        }
+        #[test]
+        fn concurrent_write() {
+            $crate::check::<$map>("concurrent-write");
+        }
+        #[test]
+        fn bulk_build() {
+            $crate::check::<$map>("bulk-build");
+        }
+    };
+}
+
+fn subject<'a>(name: &str, scenarios: Vec<Scenario>, run: &'a dyn Fn(&Scenario)) -> Subject<'a> {
+    let package = |key: &str| std::env::var(key).unwrap_or_default();
+    Subject {
+        target: name.to_owned(),
+        versions: format!("{} {}", package("CARGO_PKG_NAME"), package("CARGO_PKG_VERSION")),
+        runner: package("CARGO_PKG_NAME"),
+        test: Some(name.to_owned()),
+        scenarios,
+        run,
+    }
+}
+
+/// Starts the test binary anew for one test, and returns its report as the error if it found
+/// something.
+fn start_anew(name: &str) -> Result<(), String> {
+    let me = std::env::current_exe().map_err(|e| format!("the test binary is gone: {e}"))?;
+    let output = Command::new(me)
+        .args([name, "--exact", "--nocapture", "--include-ignored", "--test-threads=1"])
+        .env(NESTED, name)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|e| format!("the test binary could not be started anew: {e}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let Some((_, told)) = text.split_once(MARK) else {
+        return Err(format!(
+            "the test ended in its own process before it explored anything ({})",
+            output.status
+        ));
+    };
+    let told = told.trim_start();
+    match output.status.code() {
+        Some(0) => {
+            print!("{told}");
+            Ok(())
+        }
+        Some(_) => Err(told.to_owned()),
+        None => Err(format!("{told}\nthe exploring process ended with {}", output.status)),
+    }
+}
+
+/// The whole work, in the process that was started for it; does not return.
+fn nested_main(
+    settings: &Settings,
+    name: &str,
+    scenarios: Vec<Scenario>,
+    run: &dyn Fn(&Scenario),
+) -> ! {
+    machine::fix_addresses();
+    machine::wait_until_others_sleep(Duration::from_secs(1));
+    println!("\n{MARK}");
+    let subject = subject(name, scenarios, run);
+    let code = nested(settings, subject).unwrap_or_else(|what| {
+        println!("{what}");
+        exit::INTERNAL
+    });
+    std::process::exit(code.into())
+}
+
+fn nested(settings: &Settings, mut subject: Subject<'_>) -> Result<u8, String> {
+    if let Some(path) = std::env::var_os("MAPCHECK_REPLAY").map(PathBuf::from) {
+        return replay_in_test(&path, &subject);
+    }
+    subject.restrict(settings)?;
+    let done = campaign::run(&subject, settings)?;
+    if done.findings.is_empty() {
+        println!("{}", sentence(settings, &done));
+        return Ok(exit::CLEAN);
+    }
+    Ok(exit::FINDING)
+}
+
+fn sentence(settings: &Settings, done: &Done) -> String {
+    format!(
+        "explored {} executions, {} schedule points, scheduler {}, seed {}, in {:.1} s: nothing found",
+        done.totals.executions,
+        done.totals.points,
+        settings.scheduler,
+        settings.seed,
+        done.wall.as_secs_f64()
+    )
+}
+
+/// Replays, or shrinks, the repro if it is this test's; passes over it if it is another's.
+fn replay_in_test(path: &Path, subject: &Subject<'_>) -> Result<u8, String> {
+    let repro = Repro::load(path)?;
+    if repro.test.as_deref() != Some(&*subject.target) {
+        println!("{} is not of this test", path.display());
+        return Ok(exit::CLEAN);
+    }
+    replay::fits(&repro, path, &subject.versions)?;
+    if std::env::var_os("MAPCHECK_SHRINK").is_some() {
+        print!("{}", replay::shrink(&repro, subject.run, path)?);
+        return Ok(exit::CLEAN);
+    }
+    let replayed = replay::run(&repro, subject.run, replay::times()?)?;
+    print!("{}", replayed.text(&repro));
+    Ok(replayed.code(&repro))
+}
+
+/// Without a test around it: in this process, if nothing else runs in it.
+fn in_this_process(
+    settings: &Settings,
+    scenarios: Vec<Scenario>,
+    run: &dyn Fn(&Scenario),
+) -> Result<Done, String> {
+    if !machine::single_threaded() {
+        return Err("this thread is no test's: call it from a #[test], or from a process without \
+                    other threads"
+            .to_owned());
+    }
+    let mut subject = Subject { test: None, ..subject("main", scenarios, run) };
+    subject.restrict(settings)?;
+    let done = campaign::run(&subject, settings)?;
+    match done.findings.first() {
+        Some((report, _)) => Err(report.clone()),
+        None => Ok(done),
+    }
+}

@@ -1,0 +1,130 @@
+//! Oracles: what must not happen, and the verdict on what did.
+//!
+//! Each is one file, sees what the machine reports, and knows no map.
+
+mod failure;
+mod pointer;
+mod progress;
+
+use std::fmt;
+use std::str::FromStr;
+
+use mapcheck_machine::{Access, Block, Fact, Kind};
+
+/// What kind of finding it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// A block was read or written after it was freed, or an element after it was dropped.
+    PrematureReclamation,
+    /// A block was freed twice, or an element dropped twice.
+    DoubleFree,
+    /// Something was freed that is no block, or with another layout than it was allocated with.
+    InvalidFree,
+    /// Memory next to a block was accessed, or memory that was never allocated.
+    OutOfBounds,
+    /// Bytes that were taken for an element are none.
+    TornValue,
+    /// All memory is gone, and most of it is still live.
+    Leak,
+    /// Every thread waits for another.
+    Deadlock,
+    /// An execution does not end.
+    Livelock,
+    /// A panic.
+    Panic,
+    /// A fatal signal, an abort, a stack overflow, or an exit.
+    Crash,
+}
+
+/// All classes, with their names.
+const CLASSES: [(Class, &str); 10] = [
+    (Class::PrematureReclamation, "premature-reclamation"),
+    (Class::DoubleFree, "double-free"),
+    (Class::InvalidFree, "invalid-free"),
+    (Class::OutOfBounds, "out-of-bounds"),
+    (Class::TornValue, "torn-value"),
+    (Class::Leak, "leak"),
+    (Class::Deadlock, "deadlock"),
+    (Class::Livelock, "livelock"),
+    (Class::Panic, "panic"),
+    (Class::Crash, "crash"),
+];
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = CLASSES.iter().find(|c| c.0 == *self).map_or("", |c| c.1);
+        f.pad(name)
+    }
+}
+
+impl FromStr for Class {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Class, String> {
+        let found = CLASSES.iter().find(|c| c.1 == name);
+        found.map(|c| c.0).ok_or_else(|| format!("there is no finding class `{name}`"))
+    }
+}
+
+/// A broken promise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Its class.
+    pub class: Class,
+    /// What happened, a lower-case fragment.
+    pub message: String,
+}
+
+/// The verdict on a fact: the first oracle that knows it speaks.
+pub fn judge(fact: &Fact) -> Violation {
+    let known = pointer::judge(fact).or_else(|| progress::judge(fact));
+    known.unwrap_or_else(|| failure::judge(fact))
+}
+
+/// The block that a fact is about.
+pub(crate) fn block_of(fact: &Fact) -> Option<&Block> {
+    match fact {
+        Fact::BadAccess { block, .. } => block.as_ref(),
+        Fact::InvalidFree { block, .. } | Fact::Told { block, .. } => block.as_ref(),
+        Fact::DoubleFree { block, .. } => Some(block),
+        _ => None,
+    }
+}
+
+/// What a thread did when a fact was seen, in one word.
+pub(crate) fn verb(fact: &Fact) -> &'static str {
+    match fact {
+        Fact::BadAccess { access, .. } => verb_of(access),
+        Fact::DoubleFree { .. } => "freed",
+        Fact::InvalidFree { .. } => "freed",
+        Fact::Told { class: "panic", .. } => "panicked",
+        Fact::Told { .. } => "used",
+        Fact::Deadlock { .. } => "waited",
+        Fact::Signal { .. } | Fact::StackOverflow => "crashed",
+        Fact::StepLimit { .. } | Fact::Stuck | Fact::HeapExhausted { .. } => "stopped",
+    }
+}
+
+fn verb_of(access: &Access) -> &'static str {
+    match access.kind {
+        Kind::Write => "wrote",
+        Kind::AtomicLoad => "loaded",
+        Kind::AtomicStore => "stored",
+        Kind::AtomicRmw => "updated",
+        _ => "read",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_every_class_reads_back() {
+        for (class, name) in CLASSES {
+            assert_eq!(class.to_string(), name);
+            assert_eq!(name.parse(), Ok(class));
+        }
+        assert!("smell".parse::<Class>().is_err());
+    }
+}

@@ -1,0 +1,150 @@
+//! Replaying and shrinking repro files, for runners and for tests.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use mapcheck_machine as machine;
+
+use crate::campaign::{confirm, replay_command};
+use crate::report::Finding;
+use crate::repro::Repro;
+use crate::runner::exit;
+use crate::scenario::Scenario;
+use crate::shrink as shrinker;
+
+/// How often to replay: `MAPCHECK_TIMES`, or once.
+pub(crate) fn times() -> Result<u64, String> {
+    match std::env::var("MAPCHECK_TIMES") {
+        Err(_) => Ok(1),
+        Ok(text) => match text.parse() {
+            Ok(n @ 1..) => Ok(n),
+            _ => Err(format!("MAPCHECK_TIMES: `{text}` is not a whole number above 0")),
+        },
+    }
+}
+
+/// Refuses a repro that this build cannot replay: it would run something else and find nothing.
+pub(crate) fn fits(repro: &Repro, path: &Path, versions: &str) -> Result<(), String> {
+    let path = path.display();
+    if repro.versions != versions {
+        let (was, is) = difference(&repro.versions, versions);
+        return Err(format!(
+            "{path} was made with {was}, and this build has {is}: check out the lock file it was \
+             made with"
+        ));
+    }
+    if repro.instrumented && !machine::instrumented() {
+        return Err(format!(
+            "{path} was made with instrumentation: replay it with `cargo mapcheck replay`"
+        ));
+    }
+    if !repro.instrumented && machine::instrumented() {
+        return Err(format!(
+            "{path} was made without instrumentation: run its test by plain `cargo test` with \
+             MAPCHECK_REPLAY set to it"
+        ));
+    }
+    Ok(())
+}
+
+/// The versions in which two lists differ.
+fn difference(was: &str, is: &str) -> (String, String) {
+    let only = |a: &str, b: &str| {
+        let others: Vec<&str> = b.split(", ").collect();
+        let own: Vec<&str> = a.split(", ").filter(|v| !others.contains(v)).collect();
+        if own.is_empty() { "fewer dependencies".to_owned() } else { own.join(", ") }
+    };
+    (only(was, is), only(is, was))
+}
+
+/// What some replays of a repro found.
+pub(crate) struct Replayed {
+    /// The first one's finding.
+    first: Option<Finding>,
+    times: u64,
+    /// Replays whose report was not the first one's, byte for byte.
+    different: u64,
+}
+
+/// Replays a repro so many times, each in a process of its own.
+pub(crate) fn run(repro: &Repro, run: &dyn Fn(&Scenario), times: u64) -> Result<Replayed, String> {
+    let first = confirm::replay(run, repro, true)?;
+    let mut different = 0;
+    for _ in 1..times {
+        different += u64::from(confirm::replay(run, repro, true)? != first);
+    }
+    Ok(Replayed { first, times, different })
+}
+
+impl Replayed {
+    /// What to tell the reader.
+    pub(crate) fn text(&self, repro: &Repro) -> String {
+        let mut out = self.first.as_ref().map_or_else(String::new, |f| f.report.clone());
+        let (times, different) = (self.times, self.different);
+        let plural = if times == 1 { "time" } else { "times" };
+        // Writing to a string does not fail.
+        let _ = match &self.first {
+            _ if different > 0 => {
+                writeln!(out, "replayed {times} times: {different} of them were not like the first")
+            }
+            Some(f) if f.class == repro.class && f.site == repro.site => {
+                writeln!(out, "replayed {times} {plural}: the same finding each time")
+            }
+            Some(_) => writeln!(
+                out,
+                "replayed {times} {plural}: not the {} at {} that the repro tells of",
+                repro.class, repro.site
+            ),
+            None => writeln!(out, "replayed {times} {plural}: nothing found"),
+        };
+        out
+    }
+
+    pub(crate) fn code(&self, _: &Repro) -> u8 {
+        match &self.first {
+            _ if self.different > 0 => exit::INTERNAL,
+            Some(_) => exit::FINDING,
+            None => exit::CLEAN,
+        }
+    }
+}
+
+/// Shrinks a repro into a file beside it, and tells how far it got.
+pub(crate) fn shrink(
+    repro: &Repro,
+    run: &dyn Fn(&Scenario),
+    path: &Path,
+) -> Result<String, String> {
+    let Some(finding) = confirm::replay(run, repro, true)? else {
+        return Ok("nothing found, so there is nothing to shrink\n".to_owned());
+    };
+    let smaller = shrinker::shrink(run, repro, &finding)?;
+    if smaller == *repro {
+        return Ok("it does not get smaller\n".to_owned());
+    }
+    let name = smaller.path(Path::new("."));
+    let beside = path.with_file_name(name.file_name().unwrap_or_default());
+    smaller.save_as(&beside)?;
+    let size = |r: &Repro| {
+        let (threads, ops) = (r.scenario.threads.len(), r.scenario.operations());
+        format!("{threads} threads, {ops} operations, {} decisions", r.decisions.0.len())
+    };
+    Ok(format!(
+        "{}\n  became {}\nreplay: {}\n",
+        size(repro),
+        size(&smaller),
+        replay_command(&beside)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_versions_that_differ() {
+        let (was, is) = difference("a 1.0, b 2.0, c 3.0", "a 1.1, b 2.0");
+        assert_eq!((was.as_str(), is.as_str()), ("a 1.0, c 3.0", "a 1.1"));
+        assert_eq!(difference("a 1.0", "a 1.0, b 1.0").0, "fewer dependencies");
+    }
+}

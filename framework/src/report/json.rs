@@ -1,0 +1,84 @@
+//! JSON output: one flat object a line.
+
+use std::fmt::Write as _;
+
+/// An object under construction; keys come out in the order they are added.
+#[derive(Default)]
+pub(crate) struct Object(String);
+
+impl Object {
+    /// An object whose `type` is this.
+    pub(crate) fn of_type(name: &str) -> Object {
+        Object::default().text("type", name)
+    }
+
+    fn key(mut self, key: &str) -> Object {
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        self.quoted(key);
+        self.0.push(':');
+        self
+    }
+
+    fn quoted(&mut self, text: &str) {
+        self.0.push('"');
+        for c in text.chars() {
+            match c {
+                '"' | '\\' => self.0.extend(['\\', c]),
+                '\n' => self.0.push_str("\\n"),
+                // Writing to a string does not fail.
+                c if c < ' ' => drop(write!(self.0, "\\u{:04x}", c as u32)),
+                c => self.0.push(c),
+            }
+        }
+        self.0.push('"');
+    }
+
+    pub(crate) fn text(self, key: &str, value: &str) -> Object {
+        let mut object = self.key(key);
+        object.quoted(value);
+        object
+    }
+
+    pub(crate) fn number(self, key: &str, value: u64) -> Object {
+        let mut object = self.key(key);
+        let _ = write!(object.0, "{value}");
+        object
+    }
+
+    pub(crate) fn flag(self, key: &str, value: bool) -> Object {
+        let mut object = self.key(key);
+        let _ = write!(object.0, "{value}");
+        object
+    }
+
+    pub(crate) fn texts<S: AsRef<str>>(self, key: &str, values: &[S]) -> Object {
+        let mut object = self.key(key);
+        object.0.push('[');
+        for (i, value) in values.iter().enumerate() {
+            if i > 0 {
+                object.0.push(',');
+            }
+            object.quoted(value.as_ref());
+        }
+        object.0.push(']');
+        object
+    }
+
+    /// The object in one line.
+    pub(crate) fn line(self) -> String {
+        if self.0.is_empty() { "{}".to_owned() } else { self.0 + "}" }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_escaped_and_keys_keep_their_order() {
+        let object = Object::of_type("a\"b\\\n\u{1}").number("n", 7).flag("f", true);
+        let line = object.texts("list", &["x", "y"]).texts::<&str>("none", &[]).line();
+        let wanted = r#"{"type":"a\"b\\\n\u0001","n":7,"f":true,"list":["x","y"],"none":[]}"#;
+        assert_eq!(line, wanted);
+    }
+}

@@ -1,0 +1,295 @@
+//! What a finding looks like to its reader: text with three stacks and the schedule, and JSON.
+
+mod frames;
+mod json;
+mod schedule;
+
+use std::fmt::Write as _;
+
+use mapcheck_machine::{Block, Fact, Found, Stack, Stamp};
+
+use crate::oracle::{self, Class, Violation};
+use crate::scenario::Scenario;
+use crate::text::{Section, Writer};
+pub(crate) use frames::{Place, places, short_file};
+pub(crate) use json::Object;
+pub(crate) use schedule::{Trace, WIDTH};
+
+/// What an execution found, told so that it can be understood without the process that found it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Its class.
+    pub class: Class,
+    /// What happened, a lower-case fragment.
+    pub message: String,
+    /// Where: the innermost line of the map's own code, `crate-1.2.3/src/file.rs:12`; empty where
+    /// there is none.
+    pub site: String,
+    /// The report: the headline, the stacks, the schedule. Ends with a line feed.
+    pub report: String,
+    /// Virtual threads of the execution, the root thread included.
+    pub threads: u64,
+    /// Operations of the scenario.
+    pub operations: u64,
+    /// Switches that left a thread which could have gone on.
+    pub preemptions: u64,
+}
+
+impl Finding {
+    /// Whether it is the same mistake as another: same class, same site.
+    pub fn same_as(&self, other: &Finding) -> bool {
+        self.class == other.class && self.site == other.site
+    }
+
+    pub(crate) fn write(&self, to: &mut Writer) {
+        to.text("class", &self.class.to_string());
+        to.text("message", &self.message);
+        to.text("site", &self.site);
+        to.text("report", &self.report);
+        to.number("threads", self.threads);
+        to.number("operations", self.operations);
+        to.number("preemptions", self.preemptions);
+    }
+
+    pub(crate) fn read(from: &Section<'_>) -> Result<Finding, String> {
+        Ok(Finding {
+            class: from.text("class")?.parse()?,
+            message: from.text("message")?,
+            site: from.text("site")?,
+            report: from.text("report")?,
+            threads: from.number("threads")?,
+            operations: from.number("operations")?,
+            preemptions: from.number("preemptions")?,
+        })
+    }
+}
+
+/// A panic as the panic hook saw it.
+#[derive(Clone, Debug)]
+pub(crate) struct PanicNote {
+    /// The message and the place, as the panic says them.
+    pub message: String,
+    /// Its stack, which unwinding has taken away since.
+    pub stack: Stack,
+}
+
+/// Everything a report is made of.
+pub(crate) struct Diagnosis<'a> {
+    pub found: &'a Found,
+    pub scenario: &'a Scenario,
+    /// `None` if the execution was not recorded: the report then has no schedule.
+    pub trace: Option<&'a Trace>,
+    /// Virtual threads of the execution.
+    pub threads: u32,
+    pub panic: Option<&'a PanicNote>,
+}
+
+impl Diagnosis<'_> {
+    /// Composes the finding.
+    pub(crate) fn finding(&self) -> Finding {
+        let violation = self.violation();
+        let stack = self.panic.map_or(&self.found.stack, |p| &p.stack);
+        let places = places(stack);
+        let site = places.first().map_or_else(String::new, |p| p.site.clone());
+        Finding {
+            report: self.report(&violation, &places),
+            class: violation.class,
+            message: violation.message,
+            site,
+            threads: self.threads.into(),
+            operations: self.scenario.operations() as u64,
+            preemptions: self.trace.map_or(0, |t| t.preemptions),
+        }
+    }
+
+    fn violation(&self) -> Violation {
+        let mut violation = oracle::judge(&self.found.fact);
+        if let Some(panic) = self.panic {
+            violation.message = panic.message.clone();
+        }
+        violation
+    }
+
+    fn report(&self, violation: &Violation, places: &[Place]) -> String {
+        let mut out = headline(violation);
+        let verb = oracle::verb(&self.found.fact);
+        self.actor(&mut out, verb, &self.found.at, places);
+        if let Some(block) = oracle::block_of(&self.found.fact) {
+            self.lifecycle(&mut out, block);
+        }
+        self.waiting(&mut out);
+        if let Some(trace) = self.trace {
+            self.schedule(&mut out, trace, &format!("x {verb}"));
+        }
+        out
+    }
+
+    /// Who did it, in which operation, and where.
+    fn actor(&self, out: &mut String, verb: &str, at: &Stamp, places: &[Place]) {
+        let (role, operation) = self.who(at);
+        let mut line = format!("  {verb:<10} by {role}");
+        if let Some(operation) = operation {
+            let _ = write!(line, ", in `{operation}`");
+        }
+        let _ = write!(line, ", at step {}", at.step);
+        push(out, &line);
+        for place in places {
+            push(out, &format!("{:13}{:<44} {}", "", place.site, place.function));
+        }
+    }
+
+    fn who(&self, at: &Stamp) -> (String, Option<String>) {
+        match self.scenario.operation(at.label) {
+            Some(operation) => (operation.role, Some(operation.text)),
+            None => (self.thread_name(at.thread), None),
+        }
+    }
+
+    fn thread_name(&self, thread: u32) -> String {
+        match thread {
+            0 if self.scenario.threads.is_empty() => "the main thread".to_owned(),
+            0 => "setup".to_owned(),
+            t => format!("thread {t}"),
+        }
+    }
+
+    /// The life of the block: who freed it and who allocated it.
+    fn lifecycle(&self, out: &mut String, block: &Block) {
+        if let Some(free) = &block.free {
+            self.actor(out, "freed", free, &places(&block.free_stack));
+        }
+        self.actor(out, "allocated", &block.alloc, &places(&block.alloc_stack));
+        if block.earlier_execution {
+            push(out, "  note: an earlier execution of the same process allocated the block");
+        }
+    }
+
+    fn waiting(&self, out: &mut String) {
+        let Fact::Deadlock { waiting } = &self.found.fact else { return };
+        for w in waiting {
+            let stamp = Stamp { thread: w.thread, label: w.label, step: 0 };
+            let (role, operation) = self.who(&stamp);
+            let doing = operation.map_or_else(String::new, |o| format!(", in `{o}`"));
+            push(out, &format!("  waits      {role}{doing}, for {}", w.on));
+        }
+    }
+
+    fn schedule(&self, out: &mut String, trace: &Trace, end: &str) {
+        let (p, n) = (trace.preemptions, trace.steps);
+        let plural = if p == 1 { "" } else { "s" };
+        let mark = if p == 0 { "" } else { ", marked !" };
+        push(out, &format!("  schedule: {n} steps, {p} preemption{plural}{mark}"));
+        let block = oracle::block_of(&self.found.fact).map_or(0, |b| b.addr);
+        let end = (self.found.at.thread, end.to_owned());
+        out.push_str(&schedule::table(trace, self.scenario, &self.column_names(), block, end));
+    }
+
+    fn column_names(&self) -> Vec<String> {
+        let roles = self.scenario.roles();
+        let name = |t: u32| match roles.get((t as usize).wrapping_sub(1)) {
+            Some(role) => format!("{t}: {role}"),
+            None => self.thread_name(t),
+        };
+        (0..self.threads).map(name).collect()
+    }
+}
+
+fn headline(violation: &Violation) -> String {
+    let mut lines = violation.message.lines();
+    let first = lines.next().unwrap_or_default();
+    let mut out = String::new();
+    push(&mut out, &format!("error[{}]: {first}", violation.class));
+    lines.for_each(|line| push(&mut out, &format!("    {line}")));
+    out
+}
+
+/// Appends a line, cut to the width of a report.
+fn push(out: &mut String, line: &str) {
+    if line.chars().count() <= WIDTH {
+        out.push_str(line.trim_end());
+    } else {
+        out.extend(line.chars().take(WIDTH - 2));
+        out.push_str("..");
+    }
+    out.push('\n');
+}
+
+/// A finding of a worker that died before it could tell what it saw.
+pub(crate) fn died(how: &str, scenario: &Scenario) -> Finding {
+    let violation = Violation { class: Class::Crash, message: how.to_owned() };
+    Finding {
+        class: violation.class,
+        site: String::new(),
+        report: headline(&violation),
+        message: violation.message,
+        threads: scenario.threads.len() as u64 + 1,
+        operations: scenario.operations() as u64,
+        preemptions: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mapcheck_machine::{Access, Event, Kind, Observer, Order};
+
+    fn scenario() -> Scenario {
+        let ops = |text: &str| text.split(", ").map(|op| op.parse().unwrap()).collect::<Vec<_>>();
+        Scenario {
+            setup: ops("insert 0..8"),
+            threads: vec![ops("iterate"), ops("remove 3")],
+            ..Scenario::default()
+        }
+    }
+
+    fn found() -> Found {
+        let alloc = Stamp { thread: 0, label: 1, step: 7 };
+        let free = Some(Stamp { thread: 2, label: 3, step: 40 });
+        let block = Block { addr: 4096, size: 48, align: 8, alloc, free, ..Block::default() };
+        let access = Access { kind: Kind::Read, addr: 4112, size: 8, order: Order::Relaxed };
+        Found {
+            fact: Fact::BadAccess { access, block: Some(block) },
+            at: Stamp { thread: 1, label: 2, step: 55 },
+            stack: Stack::default(),
+        }
+    }
+
+    #[test]
+    fn a_report_names_who_read_who_freed_and_who_allocated() {
+        let (found, scenario) = (found(), scenario());
+        let mut trace = Trace::default();
+        trace.event(&Event::Label { at: Stamp { thread: 0, label: 1, step: 0 } });
+        let diagnosis = Diagnosis {
+            found: &found,
+            scenario: &scenario,
+            trace: Some(&trace),
+            threads: 3,
+            panic: None,
+        };
+        let report = diagnosis.finding().report;
+        let lines: Vec<&str> = report.lines().collect();
+        assert_eq!(
+            lines[..5],
+            [
+                "error[premature-reclamation]: read 8 bytes, 16 into a block of 48 bytes that had been freed",
+                "  read       by thread 1: iterator, in `iterate`, at step 55",
+                "  freed      by thread 2: remover, in `remove 3`, at step 40",
+                "  allocated  by setup, in `insert 0..8`, at step 7",
+                "  schedule: 0 steps, 0 preemptions",
+            ]
+        );
+        assert!(lines[5].contains("setup") && lines[5].contains("2: remover"), "{report}");
+        assert!(lines.iter().all(|l| l.chars().count() <= WIDTH));
+    }
+
+    #[test]
+    fn a_finding_crosses_the_border_between_processes_as_text() {
+        let (found, scenario) = (found(), scenario());
+        let diagnosis =
+            Diagnosis { found: &found, scenario: &scenario, trace: None, threads: 3, panic: None };
+        let finding = diagnosis.finding();
+        let mut writer = Writer::default();
+        finding.write(&mut writer);
+        assert_eq!(crate::text::parse(&writer.0, Finding::read), Ok(finding));
+    }
+}

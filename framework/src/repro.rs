@@ -1,0 +1,281 @@
+//! Repro files: a finding that can be replayed, for ever.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::decision::Decisions;
+use crate::fault::Fault;
+use crate::oracle::Class;
+use crate::scenario::Scenario;
+use crate::text::{self, Section, Writer};
+
+/// The format this version writes, and the newest it reads.
+pub const FORMAT: u64 = 1;
+
+/// Executions that went before, in the same process, where the finding needs them: memory that they
+/// left behind, say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    /// The scheduler, a name of [`crate::scheduler::NAMES`].
+    pub scheduler: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Its bound on preemptions.
+    pub bound: Option<u64>,
+    /// The number of the first execution.
+    pub first: u64,
+    /// How many there are; the finding is in the last.
+    pub executions: u64,
+}
+
+/// Everything an execution is a function of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repro {
+    /// The target's name, or the test's.
+    pub target: String,
+    /// The versions of what was checked.
+    pub versions: String,
+    /// The package whose runner or test found it.
+    pub runner: String,
+    /// The test that found it; `None` for a target's finding.
+    pub test: Option<String>,
+    /// Whether the code under test was instrumented. Schedule points differ where it was not.
+    pub instrumented: bool,
+    /// The finding's class.
+    pub class: Class,
+    /// The finding's site.
+    pub site: String,
+    /// Seed of the randomness that the code under test asks for.
+    pub random: u64,
+    /// Schedule points after which the execution counts as not ending.
+    pub max_steps: u64,
+    /// The faults that were switched on.
+    pub faults: Vec<Fault>,
+    /// The decisions of the execution; ignored where there is a history.
+    pub decisions: Decisions,
+    /// The executions before it, if they matter.
+    pub history: Option<History>,
+    /// The scenario.
+    pub scenario: Scenario,
+}
+
+const KEYS: [&str; 14] = [
+    "format",
+    "target",
+    "versions",
+    "runner",
+    "test",
+    "instrumented",
+    "class",
+    "site",
+    "random",
+    "max_steps",
+    "faults",
+    "decisions",
+    "history",
+    "scenario",
+];
+
+impl Repro {
+    /// The file's text.
+    pub fn to_text(&self) -> String {
+        let mut to = Writer::default();
+        to.number("format", FORMAT);
+        to.text("target", &self.target);
+        to.text("versions", &self.versions);
+        to.text("runner", &self.runner);
+        if let Some(test) = &self.test {
+            to.text("test", test);
+        }
+        to.flag("instrumented", self.instrumented);
+        to.text("class", &self.class.to_string());
+        to.text("site", &self.site);
+        to.number("random", self.random);
+        to.number("max_steps", self.max_steps);
+        let faults: Vec<String> = self.faults.iter().map(|f| f.name().to_owned()).collect();
+        to.texts("faults", &faults);
+        to.text("decisions", &self.decisions.to_string());
+        if let Some(history) = &self.history {
+            to.section("history");
+            history.write(&mut to);
+        }
+        to.section("scenario");
+        self.scenario.write(&mut to);
+        to.0
+    }
+
+    /// Reads a file's text.
+    ///
+    /// # Errors
+    /// A fragment that goes on after the file's name: what is missing, malformed, or of a newer
+    /// format.
+    pub fn from_text(text: &str) -> Result<Repro, String> {
+        text::parse(text, |doc| match doc.number("format")? {
+            format if format > FORMAT => {
+                Err(format!("it has format {format}, and this mapcheck reads up to {FORMAT}"))
+            }
+            _ => Repro::read(doc),
+        })
+        .map_err(|what| format!("is not a repro, or only a part of one: {what}"))
+    }
+
+    fn read(from: &Section<'_>) -> Result<Repro, String> {
+        from.only(&KEYS)?;
+        let faults = from.texts("faults")?;
+        let decisions = from.text("decisions")?;
+        let scenario = from.section("scenario")?.ok_or("`scenario` is missing")?;
+        Ok(Repro {
+            target: from.text("target")?,
+            versions: from.text("versions")?,
+            runner: from.text("runner")?,
+            test: from.optional_text("test")?,
+            instrumented: from.flag("instrumented")?,
+            class: from.text("class")?.parse()?,
+            site: from.text("site")?,
+            random: from.number("random")?,
+            max_steps: from.number("max_steps")?,
+            faults: faults.iter().map(|f| Fault::by_name(f)).collect::<Result<_, _>>()?,
+            decisions: decisions.parse().map_err(|e| format!("`decisions`: {e}"))?,
+            history: from.section("history")?.map(|h| History::read(&h)).transpose()?,
+            scenario: Scenario::read(&scenario)?,
+        })
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// A sentence that begins with the file's name.
+    pub fn load(path: &Path) -> Result<Repro, String> {
+        let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        Repro::from_text(&text).map_err(|what| format!("{} {what}", path.display()))
+    }
+
+    /// Where it is kept below `out`: a folder a target, a name by class and content.
+    pub fn path(&self, out: &Path) -> PathBuf {
+        let target: String =
+            self.target.chars().map(|c| if "/:\\".contains(c) { '-' } else { c }).collect();
+        let name = format!("{}-{:08x}.toml", self.class, hash(&self.to_text()) as u32);
+        out.join(target).join(name)
+    }
+
+    /// Writes it to [`Repro::path`], as a whole or not at all, and returns the path.
+    ///
+    /// # Errors
+    /// A sentence that names the path that could not be written.
+    pub fn save(&self, out: &Path) -> Result<PathBuf, String> {
+        let path = self.path(out);
+        self.save_as(&path)?;
+        Ok(path)
+    }
+
+    /// Writes it to a path, as a whole or not at all.
+    ///
+    /// # Errors
+    /// As for [`Repro::save`].
+    pub fn save_as(&self, path: &Path) -> Result<(), String> {
+        let failed = |e: std::io::Error| format!("{} could not be written: {e}", path.display());
+        fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
+        let aside = path.with_extension(format!("{}.part", std::process::id()));
+        let written = fs::File::create(&aside).and_then(|mut f| {
+            f.write_all(self.to_text().as_bytes())?;
+            f.sync_all()?;
+            fs::rename(&aside, path)
+        });
+        written.map_err(failed)
+    }
+}
+
+impl History {
+    fn write(&self, to: &mut Writer) {
+        to.text("scheduler", &self.scheduler);
+        to.number("seed", self.seed);
+        if let Some(bound) = self.bound {
+            to.number("bound", bound);
+        }
+        to.number("first", self.first);
+        to.number("executions", self.executions);
+    }
+
+    fn read(from: &Section<'_>) -> Result<History, String> {
+        from.only(&["scheduler", "seed", "bound", "first", "executions"])?;
+        let history = History {
+            scheduler: from.text("scheduler")?,
+            seed: from.number("seed")?,
+            bound: from.has("bound").then(|| from.number("bound")).transpose()?,
+            first: from.number("first")?,
+            executions: from.number("executions")?,
+        };
+        match crate::scheduler::by_name(&history.scheduler, 0) {
+            Some(_) => Ok(history),
+            None => Err(format!("there is no scheduler `{}`", history.scheduler)),
+        }
+    }
+}
+
+/// The hash of Fowler, Noll and Vo, 64 bits, variant 1a: short, and the same on every machine.
+fn hash(text: &str) -> u64 {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repro() -> Repro {
+        Repro {
+            target: "flurry@0.4.0".into(),
+            versions: "flurry 0.4.0, seize 0.2.1".into(),
+            runner: "old".into(),
+            test: None,
+            instrumented: true,
+            class: Class::PrematureReclamation,
+            site: "flurry-0.4.0/src/iter.rs:7".into(),
+            random: u64::MAX,
+            max_steps: 1000,
+            faults: vec![Fault::AddressReuse],
+            decisions: "1@137>2 reuse:1@3=1".parse().unwrap(),
+            history: None,
+            scenario: Scenario { name: "n".into(), family: "f".into(), ..Scenario::default() },
+        }
+    }
+
+    #[test]
+    fn the_text_of_a_repro_round_trips() {
+        let history =
+            History { scheduler: "pct".into(), seed: 1, bound: Some(2), first: 0, executions: 9 };
+        for repro in
+            [repro(), Repro { test: Some("a::b".into()), history: Some(history), ..repro() }]
+        {
+            assert_eq!(Repro::from_text(&repro.to_text()), Ok(repro));
+        }
+    }
+
+    #[test]
+    fn a_truncated_repro_is_refused_wherever_it_ends() {
+        let text = repro().to_text();
+        let needed = text.rfind("teardown").unwrap();
+        for end in (0..needed).step_by(7) {
+            let error = Repro::from_text(&text[..end]).unwrap_err();
+            assert!(error.starts_with("is not a repro, or only a part of one: "), "{end}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_newer_format_and_an_unknown_key_are_refused_by_name() {
+        let newer = repro().to_text().replace("format = 1", "format = 9");
+        assert!(Repro::from_text(&newer).unwrap_err().contains("format 9"));
+        let stranger = repro().to_text().replace("random =", "chance =");
+        assert!(Repro::from_text(&stranger).unwrap_err().contains("`chance`"));
+    }
+
+    #[test]
+    fn a_repro_is_kept_by_target_class_and_content() {
+        let path = repro().path(Path::new("out"));
+        assert!(path.starts_with("out/flurry@0.4.0"));
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(name.starts_with("premature-reclamation-") && name.ends_with(".toml"));
+        assert_ne!(path, Repro { random: 1, ..repro() }.path(Path::new("out")));
+    }
+}

@@ -1,0 +1,292 @@
+//! The main function of a runner: a binary that knows some targets and is driven by `cargo mapcheck`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use mapcheck_machine as machine;
+
+use crate::campaign::watch::{self, Outcome};
+use crate::campaign::worker::{Script, Setting};
+use crate::campaign::{self, Subject, Totals};
+use crate::decision::Decisions;
+use crate::oracle::Class;
+use crate::report::Object;
+use crate::repro::Repro;
+use crate::scenario::{Scenario, families};
+use crate::settings::{Format, Settings};
+use crate::{Target, fault, replay, scheduler};
+
+/// Exit codes, the same for every command.
+pub mod exit {
+    /// Nothing was found.
+    pub const CLEAN: u8 = 0;
+    /// It was asked for something it cannot do.
+    pub const USAGE: u8 = 1;
+    /// There is at least one finding.
+    pub const FINDING: u8 = 2;
+    /// The budget ended before the bound that was asked for.
+    pub const BUDGET: u8 = 3;
+    /// An adapter failed its self-check.
+    pub const ADAPTER: u8 = 4;
+    /// mapcheck itself went wrong.
+    pub const INTERNAL: u8 = 70;
+}
+
+/// Why a runner stopped: an exit code and a sentence.
+type Failure = (u8, String);
+
+fn usage(what: String) -> Failure {
+    (exit::USAGE, what)
+}
+
+fn internal(what: String) -> Failure {
+    (exit::INTERNAL, what)
+}
+
+/// Does what the arguments say with `targets`, and returns the exit code, one of [`exit`].
+///
+/// The arguments are `list`, `check TARGET…`, `replay FILE` or `shrink FILE`; settings come from the
+/// environment, see [`Settings::from_env`]. `cargo mapcheck` calls it so.
+pub fn main(targets: &[Target]) -> ExitCode {
+    machine::fix_addresses();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let result = Settings::from_env().map_err(usage).and_then(|settings| {
+        let runner = Runner { targets, settings };
+        match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["list"] => Ok(runner.list()),
+            ["check", names @ ..] if !names.is_empty() => runner.check(names),
+            ["replay", path] => runner.replay(Path::new(path)),
+            ["shrink", path] => runner.shrink(Path::new(path)),
+            _ => Err(usage("run this through `cargo mapcheck`".to_owned())),
+        }
+    });
+    let code = result.unwrap_or_else(|(code, what)| {
+        eprintln!("error: {what}");
+        code
+    });
+    ExitCode::from(code)
+}
+
+struct Runner<'a> {
+    targets: &'a [Target],
+    settings: Settings,
+}
+
+impl Runner<'_> {
+    fn target(&self, name: &str) -> Result<&Target, Failure> {
+        let found = self.targets.iter().find(|t| t.name == name);
+        found.ok_or_else(|| usage(format!("this runner has no target `{name}`")))
+    }
+
+    fn check(&self, names: &[&str]) -> Result<u8, Failure> {
+        let mut summary = Summary::default();
+        for name in names {
+            let target = self.target(name)?;
+            if let Some(what) = self_check(target).map_err(internal)? {
+                return Err((exit::ADAPTER, format!("the adapter of {name} is wrong: {what}")));
+            }
+            let mut subject = subject(target);
+            subject.restrict(&self.settings).map_err(usage)?;
+            let done = campaign::run(&subject, &self.settings).map_err(internal)?;
+            summary.add(name, &done);
+        }
+        summary.cpu_ms = machine::cpu_time().as_millis() as u64;
+        summary.write().map_err(internal)?;
+        Ok(summary.code())
+    }
+
+    fn load(&self, path: &Path) -> Result<(Repro, &Target), Failure> {
+        let repro = Repro::load(path).map_err(usage)?;
+        let target = self.target(&repro.target)?;
+        replay::fits(&repro, path, &target.versions()).map_err(usage)?;
+        Ok((repro, target))
+    }
+
+    fn replay(&self, path: &Path) -> Result<u8, Failure> {
+        let (repro, target) = self.load(path)?;
+        let times = replay::times().map_err(usage)?;
+        let replayed = replay::run(&repro, target.run_ref(), times).map_err(internal)?;
+        print!("{}", replayed.text(&repro));
+        Ok(replayed.code(&repro))
+    }
+
+    fn shrink(&self, path: &Path) -> Result<u8, Failure> {
+        let (repro, target) = self.load(path)?;
+        let text = replay::shrink(&repro, target.run_ref(), path).map_err(internal)?;
+        print!("{text}");
+        Ok(exit::CLEAN)
+    }
+
+    fn list(&self) -> u8 {
+        match self.settings.format {
+            Format::Json => self.list_json(),
+            Format::Text => self.list_text(),
+        }
+        exit::CLEAN
+    }
+
+    fn list_text(&self) {
+        println!("targets:");
+        for target in self.targets {
+            let profile = (target.profile)();
+            let has = |wanted| names_of((target.capabilities)(), wanted);
+            println!("  {:<20} {}", target.name, first_version(target));
+            println!("    iteration   {} ({})", profile.iteration, profile.promised_by);
+            println!("    supports    {}", has(true));
+            let lacks = has(false);
+            if !lacks.is_empty() {
+                println!("    unsupported {lacks}");
+            }
+            if !profile.knobs.is_empty() {
+                println!("    knobs       {}", profile.knobs);
+            }
+        }
+        let rows = |title: &str, rows: &[(&str, &str)]| {
+            println!("\n{title}:");
+            rows.iter().for_each(|(name, what)| println!("  {name:<20} {what}"));
+        };
+        let faults: Vec<_> = fault::NAMES.iter().map(|f| (f.1, f.2)).collect();
+        rows("scenario families", families::FAMILIES);
+        rows("faults", &faults);
+        rows("schedulers", scheduler::NAMES);
+    }
+
+    fn list_json(&self) {
+        for target in self.targets {
+            let profile = (target.profile)();
+            let supported: Vec<&str> =
+                (target.capabilities)().iter().filter(|c| c.1).map(|c| c.0).collect();
+            let scenarios = families::all(&profile);
+            let names: Vec<&str> = scenarios.iter().map(|s| s.name.as_str()).collect();
+            let line = Object::of_type("target")
+                .text("target", target.name)
+                .text("versions", &target.versions())
+                .text("iteration", &profile.iteration.to_string())
+                .text("promised_by", profile.promised_by)
+                .number("grows_at", profile.grows_at.into())
+                .flag("write_in_visit", profile.write_in_visit)
+                .text("knobs", profile.knobs)
+                .texts("capabilities", &supported)
+                .texts("scenarios", &names)
+                .flag("known_bad", false);
+            println!("{}", line.line());
+        }
+        let rows = |kind: &str, rows: &[(&str, &str)]| {
+            for (name, what) in rows {
+                println!("{}", Object::of_type(kind).text("name", name).text("what", what).line());
+            }
+        };
+        let faults: Vec<_> = fault::NAMES.iter().map(|f| (f.1, f.2)).collect();
+        rows("family", families::FAMILIES);
+        rows("fault-kind", &faults);
+        rows("scheduler", scheduler::NAMES);
+    }
+}
+
+fn names_of(capabilities: Vec<(&'static str, bool)>, wanted: bool) -> String {
+    let names: Vec<&str> = capabilities.iter().filter(|c| c.1 == wanted).map(|c| c.0).collect();
+    names.join(", ")
+}
+
+fn first_version(target: &Target) -> String {
+    let versions = target.versions();
+    versions.split(", ").next().unwrap_or_default().to_owned()
+}
+
+/// A target as the subject of a campaign.
+fn subject(target: &Target) -> Subject<'_> {
+    Subject {
+        target: target.name.to_owned(),
+        versions: target.versions(),
+        runner: std::env::var("MAPCHECK_RUNNER").unwrap_or_default(),
+        test: None,
+        scenarios: families::all(&(target.profile)()),
+        run: target.run_ref(),
+    }
+}
+
+/// What the self-check of an adapter says against it. It runs in a worker, as an execution, so that
+/// an adapter that hangs or crashes is told from one that lies; what else is found there is left to
+/// the campaign.
+fn self_check(target: &Target) -> Result<Option<String>, String> {
+    let check = |_: &Scenario| {
+        crate::scenario::guarded(|| {
+            if let Err(what) = (target.self_check)() {
+                panic!("{ADAPTER}{what}");
+            }
+        });
+    };
+    let scenario = Scenario { name: "self-check".into(), ..Scenario::default() };
+    let setting =
+        Setting { run: &check, scenario: &scenario, faults: &[], random: 0, max_steps: 10_000_000 };
+    let (outcome, _) = watch::run(setting, &Script::Replay(&Decisions::default(), false))?;
+    Ok(match outcome {
+        Outcome::Found(f) if f.class == Class::Panic => {
+            f.message.split_once(ADAPTER).map(|(_, what)| what.to_owned())
+        }
+        Outcome::Found(f) if matches!(f.class, Class::Deadlock | Class::Livelock) => {
+            Some(f.message)
+        }
+        _ => None,
+    })
+}
+
+/// Tells a panic of the self-check from one of the map.
+const ADAPTER: &str = "adapter: ";
+
+/// The sums of a run, for `cargo mapcheck`.
+#[derive(Default)]
+struct Summary {
+    targets: Vec<String>,
+    totals: Totals,
+    findings: u64,
+    incomplete: bool,
+    wall_ms: u64,
+    cpu_ms: u64,
+}
+
+impl Summary {
+    fn add(&mut self, name: &str, done: &campaign::Done) {
+        self.targets.push(name.to_owned());
+        self.totals.add(done.totals);
+        self.findings += done.findings.len() as u64;
+        self.incomplete |= !done.complete;
+        self.wall_ms += done.wall.as_millis() as u64;
+    }
+
+    fn code(&self) -> u8 {
+        match (self.findings, self.incomplete) {
+            (1.., _) => exit::FINDING,
+            (0, true) => exit::BUDGET,
+            (0, false) => exit::CLEAN,
+        }
+    }
+
+    /// Writes it where `cargo mapcheck` asked for it.
+    fn write(&self) -> Result<(), String> {
+        let Some(path) = std::env::var_os("MAPCHECK_SUMMARY").map(PathBuf::from) else {
+            return Ok(());
+        };
+        let line = Object::of_type("summary")
+            .texts("targets", &self.targets)
+            .number("executions", self.totals.executions)
+            .number("schedule_points", self.totals.points)
+            .number("switches", self.totals.switches)
+            .number("cpu_ms", self.cpu_ms)
+            .number("wall_ms", self.wall_ms)
+            .number("findings", self.findings)
+            // Random search never exhausts the executions of a scenario.
+            .flag("exhausted", false)
+            .line();
+        fs::write(&path, line + "\n")
+            .map_err(|e| format!("{} could not be written: {e}", path.display()))
+    }
+}
+
+impl Target {
+    /// The run function behind a reference, as campaigns take it.
+    fn run_ref(&self) -> &dyn Fn(&Scenario) {
+        &self.run
+    }
+}

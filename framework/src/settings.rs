@@ -1,0 +1,284 @@
+//! What a run is asked to do: the same settings in code, in the environment and on the command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::fault::Fault;
+use crate::scheduler;
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The settings of a run. Start from [`Settings::from_env`] in tests, so that the environment can
+/// override what it names; the methods set what the code asks for.
+///
+/// ```
+/// use mapcheck::Settings;
+/// let settings = Settings::default().executions(500).seed(7);
+/// assert_eq!(settings.seed, 7);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Executions of a target, at most; `MAPCHECK_EXECUTIONS`.
+    pub executions: u64,
+    /// Wall time for a target, at most; `MAPCHECK_TIME`, such as `30s`. Where it is given and the
+    /// number of executions is not, time alone ends the run.
+    pub time: Option<Duration>,
+    /// Whether a number of executions was asked for.
+    pub counted: bool,
+    /// Where the random decisions start; `MAPCHECK_SEED`.
+    pub seed: u64,
+    /// A name of [`scheduler::NAMES`]; `MAPCHECK_SCHEDULER`.
+    pub scheduler: String,
+    /// Only this scenario, or scenarios whose name begins like this; `MAPCHECK_SCENARIO`.
+    pub scenario: Option<String>,
+    /// Threads of each scenario, where it is not the scenario that says; `MAPCHECK_THREADS`.
+    pub threads: Option<usize>,
+    /// Preemptions of an execution, at most; `MAPCHECK_BOUND`.
+    pub bound: Option<u64>,
+    /// This shard, counted from 1, of so many; `MAPCHECK_SHARD`, such as `2/8`.
+    pub shard: (u64, u64),
+    /// Faults that are injected; `MAPCHECK_FAULTS`, names separated by commas.
+    pub faults: Vec<Fault>,
+    /// Worker processes at one time; `MAPCHECK_WORKERS`. As many as processors unless given.
+    pub workers: usize,
+    /// Schedule points after which an execution counts as not ending; `MAPCHECK_STEPS`.
+    pub max_steps: u64,
+    /// Where repros are written; `MAPCHECK_OUT`.
+    pub out: PathBuf,
+    /// How results are printed; `MAPCHECK_FORMAT`.
+    pub format: Format,
+    /// Whether to go on after a finding, for others; `MAPCHECK_KEEP_GOING`.
+    pub keep_going: bool,
+}
+
+/// Executions of a target on the command line.
+const EXECUTIONS: u64 = 100_000;
+/// Schedule points that the largest scenarios need, times about a hundred.
+const MAX_STEPS: u64 = 400_000;
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            executions: EXECUTIONS,
+            time: None,
+            counted: false,
+            seed: 0,
+            scheduler: "pct".to_owned(),
+            scenario: None,
+            threads: None,
+            bound: None,
+            shard: (1, 1),
+            faults: Vec::new(),
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            max_steps: MAX_STEPS,
+            out: PathBuf::from("mapcheck.out"),
+            format: Format::Text,
+            keep_going: false,
+        }
+    }
+}
+
+impl Settings {
+    /// The defaults, overridden by what the environment sets.
+    ///
+    /// # Errors
+    /// A sentence that names the variable whose value is malformed.
+    pub fn from_env() -> Result<Settings, String> {
+        Settings::default().overridden()
+    }
+
+    /// These settings, overridden by what the environment sets.
+    ///
+    /// # Errors
+    /// As for [`Settings::from_env`].
+    pub fn overridden(self) -> Result<Settings, String> {
+        self.overridden_by(&|name| std::env::var(name).ok().filter(|v| !v.is_empty()))
+    }
+
+    fn overridden_by(
+        mut self,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Settings, String> {
+        for (name, set) in VARIABLES {
+            if let Some(value) = variable(name) {
+                set(&mut self, &value).map_err(|e| format!("{name}: `{value}` {e}"))?;
+            }
+        }
+        Ok(self)
+    }
+
+    /// Sets how many executions a target or test gets at most.
+    #[must_use]
+    pub fn executions(mut self, executions: u64) -> Settings {
+        self.executions = executions;
+        self.counted = true;
+        self
+    }
+
+    /// Sets the wall time that a target or test gets at most.
+    #[must_use]
+    pub fn time(mut self, time: Duration) -> Settings {
+        self.time = Some(time);
+        self
+    }
+
+    /// Sets where the random decisions start.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Settings {
+        self.seed = seed;
+        self
+    }
+
+    /// Sets the scheduler.
+    ///
+    /// # Panics
+    /// When there is none of that name.
+    #[must_use]
+    pub fn scheduler(mut self, name: &str) -> Settings {
+        set_scheduler(&mut self, name).unwrap_or_else(|e| panic!("`{name}` {e}"));
+        self
+    }
+
+    /// Injects a fault.
+    #[must_use]
+    pub fn fault(mut self, fault: Fault) -> Settings {
+        self.faults.push(fault);
+        self
+    }
+
+    /// The executions after which a run is complete; `u64::MAX` where only time ends it.
+    pub(crate) fn goal(&self) -> u64 {
+        if self.time.is_some() && !self.counted { u64::MAX } else { self.executions }
+    }
+
+    pub(crate) fn has(&self, fault: Fault) -> bool {
+        self.faults.contains(&fault)
+    }
+}
+
+type Set = fn(&mut Settings, &str) -> Result<(), String>;
+
+const VARIABLES: [(&str, Set); 14] = [
+    ("MAPCHECK_EXECUTIONS", |s, v| {
+        s.counted = true;
+        number(v).map(|n| s.executions = n)
+    }),
+    ("MAPCHECK_TIME", |s, v| duration(v).map(|t| s.time = Some(t))),
+    ("MAPCHECK_SEED", |s, v| number(v).map(|n| s.seed = n)),
+    ("MAPCHECK_SCHEDULER", set_scheduler),
+    ("MAPCHECK_SCENARIO", |s, v| {
+        s.scenario = Some(v.to_owned());
+        Ok(())
+    }),
+    ("MAPCHECK_THREADS", |s, v| {
+        let n = number(v)?;
+        s.threads = Some(n.clamp(1, 64) as usize);
+        if (1..=64).contains(&n) { Ok(()) } else { Err("is not between 1 and 64".to_owned()) }
+    }),
+    ("MAPCHECK_BOUND", |s, v| number(v).map(|n| s.bound = Some(n))),
+    ("MAPCHECK_SHARD", |s, v| shard(v).map(|x| s.shard = x)),
+    ("MAPCHECK_FAULTS", |s, v| {
+        s.faults = v.split(',').map(Fault::by_name).collect::<Result<_, _>>()?;
+        Ok(())
+    }),
+    ("MAPCHECK_WORKERS", |s, v| number(v).map(|n| s.workers = n.clamp(1, 1024) as usize)),
+    ("MAPCHECK_STEPS", |s, v| number(v).map(|n| s.max_steps = n.max(1))),
+    ("MAPCHECK_OUT", |s, v| {
+        s.out = v.into();
+        Ok(())
+    }),
+    ("MAPCHECK_FORMAT", |s, v| {
+        s.format = match v {
+            "text" => Format::Text,
+            "json" => Format::Json,
+            _ => return Err("is neither text nor json".to_owned()),
+        };
+        Ok(())
+    }),
+    ("MAPCHECK_KEEP_GOING", |s, v| {
+        s.keep_going = v != "0";
+        Ok(())
+    }),
+];
+
+fn set_scheduler(settings: &mut Settings, name: &str) -> Result<(), String> {
+    let names: Vec<&str> = scheduler::NAMES.iter().map(|n| n.0).collect();
+    if !names.contains(&name) {
+        return Err(format!("is no scheduler; there are {}", names.join(", ")));
+    }
+    settings.scheduler = name.to_owned();
+    Ok(())
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "is not a whole number".to_owned())
+}
+
+fn shard(text: &str) -> Result<(u64, u64), String> {
+    let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+    let valid = parts.filter(|&(i, n): &(u64, u64)| 1 <= i && i <= n);
+    valid.ok_or_else(|| "is not a shard such as 2/8".to_owned())
+}
+
+/// A whole number and a unit: `500ms`, `30s`, `10m`, `2h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("is not a whole number and ms, s, m or h, such as 30s".to_owned()),
+    };
+    let n = number(&text[..text.len() - unit.len()])?;
+    Ok(Duration::from_millis(n.saturating_mul(millis)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(name: &str, value: &str) -> Result<Settings, String> {
+        Settings::default().overridden_by(&|n| (n == name).then(|| value.to_owned()))
+    }
+
+    #[test]
+    fn the_environment_overrides_what_it_names() {
+        assert_eq!(set("MAPCHECK_TIME", "2m").unwrap().time, Some(Duration::from_secs(120)));
+        assert_eq!(set("MAPCHECK_SHARD", "2/8").unwrap().shard, (2, 8));
+        let faults = set("MAPCHECK_FAULTS", "hash-collisions,address-reuse").unwrap().faults;
+        assert_eq!(faults, [Fault::HashCollisions, Fault::AddressReuse]);
+        assert_eq!(set("MAPCHECK_NONE", "x").unwrap().seed, 0);
+    }
+
+    #[test]
+    fn a_malformed_value_is_refused_with_its_variable() {
+        for (name, value) in [
+            ("MAPCHECK_TIME", "30"),
+            ("MAPCHECK_SEED", "x"),
+            ("MAPCHECK_SCHEDULER", "fair"),
+            ("MAPCHECK_SHARD", "9/8"),
+            ("MAPCHECK_THREADS", "0"),
+            ("MAPCHECK_FAULTS", "rain"),
+            ("MAPCHECK_FORMAT", "yaml"),
+        ] {
+            let error = set(name, value).unwrap_err();
+            assert!(error.starts_with(&format!("{name}: `{value}` ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn time_alone_ends_a_run_unless_executions_are_asked_for_too() {
+        let timed = Settings::default().time(Duration::from_secs(1));
+        assert_eq!(timed.goal(), u64::MAX);
+        assert_eq!(timed.executions(5).goal(), 5);
+        assert_eq!(Settings::default().goal(), EXECUTIONS);
+    }
+}

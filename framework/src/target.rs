@@ -1,0 +1,132 @@
+//! Targets: an adapter and the configuration it runs in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::de::{DeTable, DeValue};
+
+use crate::map::{self, Map, Profile};
+use crate::scenario::{self, Scenario};
+
+/// An adapter under a name, with the versions of what it adapts.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// The name on the command line: `dashmap`, `flurry@0.4.0`.
+    pub name: &'static str,
+    package: &'static str,
+    lock: &'static str,
+    /// What scenarios and oracles must know about the map.
+    pub profile: fn() -> Profile,
+    /// Runs a scenario, see [`scenario::run`].
+    pub run: fn(&Scenario),
+    /// Which optional capabilities the map has, see [`map::capabilities`].
+    pub capabilities: fn() -> Vec<(&'static str, bool)>,
+    /// Tries the adapter on one thread, see [`map::self_check`].
+    pub self_check: fn() -> Result<(), String>,
+}
+
+impl Target {
+    /// A target that runs `M`. `package` is the map's crate as `lock`, the text of the runner's
+    /// `Cargo.lock`, names it, or `std`: a target is a version of a map and of everything that map
+    /// depends on, and a repro records both.
+    ///
+    /// ```ignore
+    /// Target::of::<Dashmap>("dashmap", "dashmap", include_str!("../../Cargo.lock"))
+    /// ```
+    pub const fn of<M: Map>(
+        name: &'static str,
+        package: &'static str,
+        lock: &'static str,
+    ) -> Target {
+        Target {
+            name,
+            package,
+            lock,
+            profile: M::profile,
+            run: scenario::run::<M>,
+            capabilities: map::capabilities::<M>,
+            self_check: map::self_check::<M>,
+        }
+    }
+
+    /// The map's crate and version, then those of its dependencies by name:
+    /// `flurry 0.4.0, ahash 0.7.8, seize 0.2.1`. Just the crate's name where the lock file does not
+    /// have it.
+    pub fn versions(&self) -> String {
+        let locked = locked(self.lock).unwrap_or_default();
+        let mut rest = BTreeSet::new();
+        let mut todo = vec![self.package.to_owned()];
+        while let Some(name) = todo.pop() {
+            let dependencies = locked.get(&name).map(|p| &p.1[..]).unwrap_or_default();
+            todo.extend(dependencies.iter().filter(|&d| rest.insert(d.clone())).cloned());
+        }
+        rest.remove(self.package);
+        let told = |name: &str| match locked.get(name) {
+            Some((version, _)) => format!("{} {version}", name.split(' ').next().unwrap_or(name)),
+            None => name.to_owned(),
+        };
+        let names = std::iter::once(self.package).chain(rest.iter().map(String::as_str));
+        names.map(told).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The packages of a lock file: version and dependencies, by name. Where there are several versions
+/// of one, `name version` finds each, as in the lists of dependencies.
+fn locked(text: &str) -> Option<BTreeMap<String, (String, Vec<String>)>> {
+    let table = DeTable::parse(text).ok()?;
+    let mut found = BTreeMap::new();
+    for package in table.get_ref().get("package")?.get_ref().as_array()? {
+        let package = package.get_ref().as_table()?;
+        let word = |key: &str| package.get(key)?.get_ref().as_str().map(str::to_owned);
+        let (name, version) = (word("name")?, word("version")?);
+        let list = package.get("dependencies").and_then(|d| d.get_ref().as_array());
+        let name_of = |item: &toml::Spanned<DeValue<'_>>| {
+            item.get_ref().as_str().map(|d| d.split(" (").next().unwrap_or(d).to_owned())
+        };
+        let dependencies: Vec<String> =
+            list.map(|l| l.iter().filter_map(name_of).collect()).unwrap_or_default();
+        found.insert(format!("{name} {version}"), (version.clone(), dependencies.clone()));
+        found.insert(name, (version, dependencies));
+    }
+    Some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOCK: &str = r#"
+        version = 4
+        [[package]]
+        name = "a"
+        version = "1.2.0"
+        dependencies = ["b", "c 2.0.0"]
+        [[package]]
+        name = "b"
+        version = "0.3.0"
+        dependencies = ["c 2.0.0"]
+        [[package]]
+        name = "c"
+        version = "1.0.0"
+        [[package]]
+        name = "c"
+        version = "2.0.0"
+    "#;
+
+    fn target(package: &'static str) -> Target {
+        Target {
+            name: "t",
+            package,
+            lock: LOCK,
+            profile: || unreachable!("not asked for"),
+            run: |_| (),
+            capabilities: Vec::new,
+            self_check: || Ok(()),
+        }
+    }
+
+    #[test]
+    fn a_target_s_versions_are_its_crate_and_all_that_it_depends_on() {
+        assert_eq!(target("a").versions(), "a 1.2.0, b 0.3.0, c 2.0.0");
+        assert_eq!(target("std").versions(), "std");
+    }
+}

@@ -1,0 +1,107 @@
+//! flurry 0.4.0 with seize 0.2.1: an iteration beside a growth reads nodes that were freed.
+#![forbid(unsafe_code)]
+
+use std::num::NonZeroU64;
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+
+use flurry::HashMap;
+use mapcheck::{Iteration, Key, Map, Previous, Profile, Target, Unsupported, Value};
+use seize::Collector;
+
+const TARGET: Target =
+    Target::of::<Flurry>("flurry@0.4.0", "flurry", include_str!("../Cargo.lock"));
+
+fn main() -> ExitCode {
+    mapcheck::runner::main(&[TARGET])
+}
+
+/// A flurry [`HashMap`] that retires each object on its own, in an epoch of its own: with seize's batches small
+/// scenarios free nothing, and the bug stays hidden.
+struct Flurry(HashMap<Key, Value>);
+
+impl Map for Flurry {
+    fn profile() -> Profile {
+        Profile {
+            iteration: Iteration::WeaklyConsistent,
+            promised_by: "flurry 0.4 crate docs, Consistency",
+            // The sixth element makes three quarters of `new`'s 8 bins.
+            grows_at: 5,
+            write_in_visit: true,
+            knobs: "8 bins instead of 16; seize batch size 1 instead of 120 and a new epoch each \
+                object instead of 110, both except in maps made from elements",
+        }
+    }
+
+    fn new() -> Flurry {
+        let collector = Collector::new().batch_size(1).epoch_frequency(NonZeroU64::new(1));
+        let map = HashMap::new().with_collector(collector);
+        // It rounds two elements up to 8 bins. `with_capacity` would link the table to the collector that is replaced.
+        map.pin().reserve(2);
+        Flurry(map)
+    }
+
+    fn insert(&self, key: Key, value: Value) -> Previous {
+        let map = self.0.pin();
+        map.insert(key, value).map_or(Previous::Absent, |old| Previous::Present(old.id()))
+    }
+
+    fn remove(&self, key: &Key) -> Previous {
+        let map = self.0.pin();
+        map.remove(key).map_or(Previous::Absent, |old| Previous::Present(old.id()))
+    }
+
+    fn get(&self, key: &Key, read: &mut dyn FnMut(&Value)) -> bool {
+        self.0.pin().get(key).map(read).is_some()
+    }
+
+    fn for_each(&self, visit: &mut dyn FnMut(&Key, &Value) -> ControlFlow<()>) {
+        let _ = self.0.pin().iter().try_for_each(|(key, value)| visit(key, value));
+    }
+
+    fn from_elements(elements: Vec<(Key, Value)>) -> Result<Flurry, Unsupported> {
+        Ok(Flurry(elements.into_iter().collect()))
+    }
+
+    fn len(&self) -> Result<usize, Unsupported> {
+        Ok(self.0.len())
+    }
+
+    fn reserve(&self, additional: usize) -> Result<(), Unsupported> {
+        self.0.pin().reserve(additional);
+        Ok(())
+    }
+
+    fn clear(&self) -> Result<(), Unsupported> {
+        self.0.pin().clear();
+        Ok(())
+    }
+
+    fn retain(&self, keep: &mut dyn FnMut(&Key, &Value) -> bool) -> Result<(), Unsupported> {
+        self.0.pin().retain(|key, value| keep(key, value));
+        Ok(())
+    }
+
+    /// Frees what other threads retired while this one was active. This seize cannot hand over a batch early.
+    fn reclaim(&self) -> Result<(), Unsupported> {
+        self.0.guard().flush();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TARGET;
+
+    #[test]
+    fn the_adapter_does_on_one_thread_what_the_trait_asks_for() {
+        assert_eq!((TARGET.self_check)(), Ok(()));
+    }
+
+    #[test]
+    fn the_lock_file_keeps_the_versions_that_are_bad() {
+        let versions = TARGET.versions();
+        assert!(versions.starts_with("flurry 0.4.0, "), "{versions}");
+        assert!(versions.contains(", seize 0.2.1"), "{versions}");
+    }
+}
