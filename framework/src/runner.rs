@@ -51,7 +51,7 @@ fn internal(what: String) -> Failure {
 pub fn main(targets: &[Target]) -> ExitCode {
     machine::fix_addresses();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let result = Settings::from_env().map_err(usage).and_then(|settings| {
+    let result = Settings::from_env().map_err(with_flag).and_then(|settings| {
         let runner = Runner { targets, settings };
         match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["list"] => Ok(runner.list()),
@@ -66,6 +66,14 @@ pub fn main(targets: &[Target]) -> ExitCode {
         code
     });
     ExitCode::from(code)
+}
+
+/// A complaint about a setting, under the name of the flag that sets it too.
+fn with_flag(what: String) -> Failure {
+    let variable = what.split(':').next().unwrap_or_default();
+    let name = variable.trim_start_matches("MAPCHECK_").to_lowercase().replace('_', "-");
+    let flag = if name == "faults" { "fault" } else { &name };
+    usage(format!("--{flag} or {what}"))
 }
 
 struct Runner<'a> {

@@ -64,7 +64,7 @@ pub struct Check {
     /// Targets, as `cargo mapcheck list` shows them
     #[arg(value_name = "TARGET", required = true)]
     pub targets: Vec<String>,
-    /// Only this scenario or scenario family
+    /// Only scenarios whose name begins like this, such as a family's
     #[arg(long)]
     pub scenario: Option<String>,
     /// Which scheduler picks the next thread
@@ -85,6 +85,12 @@ pub struct Check {
     /// Start the random decisions from this number
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Stop each execution's preemptions at this number
+    #[arg(long, value_name = "N")]
+    pub bound: Option<u64>,
+    /// Explore only this part of the executions, such as 2/8
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<String>,
     /// How many threads a scenario has
     #[arg(long, value_name = "N")]
     pub threads: Option<u32>,

@@ -28,6 +28,13 @@ fn cargo_program() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
+/// A cargo command without instrumentation.
+pub fn plain(subcommand: &str) -> Command {
+    let mut command = Command::new(cargo_program());
+    command.arg(subcommand);
+    command
+}
+
 /// The rustc that cargo would run.
 pub fn rustc_program() -> OsString {
     std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())

@@ -169,7 +169,7 @@ fn heap_addresses_are_the_same_in_every_worker() {
     let blocks = |shared: &Shared| {
         run_under(Random(3), || {
             concurrently(3, &|i| {
-                let block = vec![i; 10];
+                let block = Box::new([i; 10]);
                 shared.push_word(block.as_ptr().addr() as u64);
             });
         });

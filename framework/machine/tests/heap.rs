@@ -157,7 +157,7 @@ fn a_read_that_straddles_the_end_of_a_block_is_found() {
 
 fn a_wide_read_within_a_block_holds() {
     holds(|| {
-        let block = vec![1_u8; 21];
+        let block = Box::new([1_u8; 21]);
         let addr = block.as_ptr().addr();
         // SAFETY: as above.
         unsafe {

@@ -48,8 +48,10 @@ fn is_map_s(frame: &Frame) -> bool {
         || ["/library/std/", "/library/core/", "/library/alloc/"]
             .iter()
             .any(|dir| frame.file.contains(dir));
-    // Without a line there is nothing to show: libc, and the functions that the machine interposes.
+    // libc's own frames say nothing of the map, and without a line there is nothing to show.
+    let libc = ["nptl/", "sysdeps/"].iter().any(|dir| frame.file.contains(dir));
     frame.line > 0
+        && !libc
         && !standard
         && !OWN.iter().any(|own| function.starts_with(own))
         && !own_file(frame)

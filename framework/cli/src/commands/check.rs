@@ -63,6 +63,8 @@ fn settings(command: &mut Command, check: &Check) -> Result<(), Error> {
         ("MAPCHECK_SCHEDULER", check.scheduler.clone()),
         ("MAPCHECK_SCENARIO", check.scenario.clone()),
         ("MAPCHECK_FORMAT", check.format.map(|format| format.name().to_owned())),
+        ("MAPCHECK_BOUND", number(check.bound)),
+        ("MAPCHECK_SHARD", check.shard.clone()),
         ("MAPCHECK_THREADS", check.threads.map(|n| n.to_string())),
         ("MAPCHECK_FAULTS", Some(check.faults.join(",")).filter(|faults| !faults.is_empty())),
         ("MAPCHECK_KEEP_GOING", check.keep_going.then(|| "1".to_owned())),

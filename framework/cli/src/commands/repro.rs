@@ -23,6 +23,8 @@ struct Repro {
     target: String,
     runner: String,
     test: Option<String>,
+    /// Schedule points are others without instrumentation, so it is replayed as it was found.
+    instrumented: bool,
 }
 
 /// `replay`: runs the recorded decisions again.
@@ -67,7 +69,10 @@ fn act_in_test(
     cargo: &Cargo,
 ) -> Result<i32, Error> {
     let command = |more: &[&str]| -> Result<Command, Error> {
-        let mut command = cargo.command("test", &cargo.target_dir)?;
+        let mut command = match repro.instrumented {
+            true => cargo.command("test", &cargo.target_dir)?,
+            false => cargo::plain("test"),
+        };
         command.args(["-p", &repro.runner]).args(more);
         Ok(command)
     };
@@ -124,6 +129,10 @@ impl Repro {
             target: word("target").ok_or_else(|| missing("target"))?,
             runner: word("runner").ok_or_else(|| missing("runner"))?,
             test: word("test").filter(|name| !name.is_empty()),
+            instrumented: table
+                .get("instrumented")
+                .and_then(|value| value.get_ref().as_bool())
+                .ok_or_else(|| missing("instrumented"))?,
         })
     }
 
@@ -147,7 +156,10 @@ mod tests {
 
     #[test]
     fn a_repro_names_its_target_and_runner() {
-        let repro = parse("format = 1\ntarget = \"a\"\nrunner = \"b\"\n[scenario]\nx = 1").unwrap();
+        let repro = parse(
+            "format = 1\ntarget = \"a\"\nrunner = \"b\"\ninstrumented = true\n[scenario]\nx = 1",
+        )
+        .unwrap();
         assert_eq!((repro.target.as_str(), repro.runner.as_str(), repro.test), ("a", "b", None));
     }
 

@@ -54,8 +54,8 @@ unsafe extern "C" fn pthread_key_create(
 
 /// Deletes the keys that executions have created: the globals that held them are as before.
 pub(crate) fn forget() {
-    for key in 0..CREATED.load(Relaxed) {
-        if INSIDE[key].swap(false, Relaxed) {
+    for (key, inside) in INSIDE.iter().enumerate().take(CREATED.load(Relaxed)) {
+        if inside.swap(false, Relaxed) {
             // SAFETY: nobody knows the key any more; if it was deleted, the call is refused.
             unsafe { libc::pthread_key_delete(key as libc::pthread_key_t) };
         }
