@@ -1,6 +1,7 @@
 //! A fault-injection test framework for concurrent maps.
 #![forbid(unsafe_code)]
 
+pub mod bench;
 mod campaign;
 pub mod decision;
 pub mod element;

@@ -1,8 +1,14 @@
-//! The runner of the targets in this crate; `cargo mapcheck` builds and drives it.
+//! The runner of the published maps, driven by `cargo mapcheck`.
 #![forbid(unsafe_code)]
+
+mod bench;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    mapcheck::runner::main(&mapcheck_targets::all())
+    let targets = mapcheck_targets::all();
+    if std::env::args().nth(1).as_deref() == Some("bench") {
+        return bench::main(&targets);
+    }
+    mapcheck::runner::main(&targets)
 }

@@ -30,20 +30,21 @@ unsafe extern "C" fn sched_getaffinity(pid: i32, size: usize, mask: *mut libc::c
     0
 }
 
-/// Where the quota of processors is looked up.
-const QUOTA: &CStr = c"/proc/self/cgroup";
+/// Where the quota of processors, and their number, are looked up.
+const HIDDEN: [&CStr; 2] = [c"/proc/self/cgroup", c"/proc/cpuinfo"];
 
 #[unsafe(link_section = "mapcheck_kept")]
 static OPEN64: Real = Real::new(c"open64");
 
-/// Replaces libc's `open64`, only to hide the quota of processors, by which `available_parallelism` may be less.
+/// Replaces libc's `open64`, only to hide what the machine's processors are: by their quota `available_parallelism` may
+/// be less, and crates count cores in the list of them.
 ///
 /// # Safety
 /// As libc's.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn open64(path: *const c_char, flags: c_int, mode: libc::mode_t) -> c_int {
     // SAFETY: the path is a C string by the caller's promise.
-    if armed() && unsafe { CStr::from_ptr(path) } == QUOTA {
+    if armed() && HIDDEN.contains(&unsafe { CStr::from_ptr(path) }) {
         set_errno(libc::ENOENT);
         return -1;
     }

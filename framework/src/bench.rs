@@ -1,0 +1,59 @@
+//! Measuring what executions cost.
+
+use std::time::Duration;
+
+use mapcheck_machine as machine;
+
+use crate::campaign::watch::{self, Outcome};
+use crate::campaign::worker::{Batch, Script, Setting};
+use crate::scenario::Scenario;
+
+/// What some executions took.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    /// Executions made.
+    pub executions: u64,
+    /// Schedule points passed.
+    pub points: u64,
+    /// Switches between threads.
+    pub switches: u64,
+    /// CPU time of the worker process that made them, its start included.
+    pub cpu: Duration,
+}
+
+/// Makes `executions` executions of `body` with a scenario in one worker process, one core, and says
+/// what they took.
+///
+/// # Errors
+/// A sentence, when something is found or the worker fails.
+///
+/// # Panics
+/// When there is no scheduler of that name.
+pub fn sample(
+    scheduler: &str,
+    executions: u64,
+    scenario: &Scenario,
+    body: &dyn Fn(&Scenario),
+) -> Result<Sample, String> {
+    assert!(crate::scheduler::by_name(scheduler, 0).is_some(), "no scheduler `{scheduler}`");
+    let batch = Batch {
+        scheduler: scheduler.to_owned(),
+        seed: 0,
+        bound: None,
+        first: 0,
+        count: executions,
+        record_last: false,
+    };
+    let setting = Setting { run: body, scenario, faults: &[], random: 0, max_steps: u64::MAX >> 1 };
+    let before = machine::cpu_time();
+    let (outcome, recording) = watch::run(setting, &Script::Batch(&batch))?;
+    let cpu = machine::cpu_time().saturating_sub(before);
+    match outcome {
+        Outcome::Found(finding) => Err(format!("{}: {}", finding.class, finding.message)),
+        Outcome::Finished | Outcome::Spent => {
+            let totals = recording.totals();
+            let (executions, points) = (totals.executions, totals.points);
+            Ok(Sample { executions, points, switches: totals.switches, cpu })
+        }
+    }
+}

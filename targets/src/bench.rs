@@ -1,0 +1,99 @@
+//! `cargo mapcheck bench`: what a schedule point, a switch and an execution cost.
+
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use mapcheck::Target;
+use mapcheck::bench::{Sample, sample};
+use mapcheck::scenario::Scenario;
+
+/// Samples of which the median is told.
+const SAMPLES: usize = 7;
+/// Schedule points of a sample of the machine's costs.
+const POINTS: u64 = 2_000_000;
+/// Executions of a sample of a map's.
+const EXECUTIONS: u64 = 4_000;
+
+/// Measures and prints, one line a figure; the floor that each must reach is said beside it.
+pub fn main(targets: &[Target]) -> ExitCode {
+    let outcome = measure(targets);
+    outcome.map_or_else(
+        |what| {
+            eprintln!("error: {what}");
+            ExitCode::from(70)
+        },
+        |()| ExitCode::SUCCESS,
+    )
+}
+
+fn measure(targets: &[Target]) -> Result<(), String> {
+    println!("medians of {SAMPLES} samples, CPU time on one core");
+    let point = median(&|| Ok(nanos_a_point(&sample("pct", 1, &threads(0), &alone)?)))?;
+    println!("schedule point without a switch   {point:>8.1} ns         (at most 15)");
+    let switch = median(&|| {
+        let s = sample("random", 1, &threads(0), &together)?;
+        Ok((s.cpu.as_nanos() as f64 - point * s.points as f64) / s.switches as f64)
+    })?;
+    println!("switch, decision included         {switch:>8.1} ns         (at most 50)");
+    println!("3 threads, each 8 inserts, an iteration and a removal, scheduler pct:");
+    for target in targets {
+        let mut points = 0;
+        let rate = median(&|| {
+            let s = sample("pct", EXECUTIONS, &threads(3), &target.run)?;
+            Ok(s.executions as f64 / s.cpu.as_secs_f64())
+        })?;
+        points += sample("pct", 100, &threads(3), &target.run)?.points / 100;
+        let floor = if target.name == "papaya" { "(at least 30000)" } else { "" };
+        println!("  {:<20} {rate:>9.0} executions/s of {points} points {floor}", target.name);
+    }
+    Ok(())
+}
+
+fn nanos_a_point(sample: &Sample) -> f64 {
+    sample.cpu.as_nanos() as f64 / sample.points as f64
+}
+
+fn median(measure: &dyn Fn() -> Result<f64, String>) -> Result<f64, String> {
+    let mut samples = (0..SAMPLES).map(|_| measure()).collect::<Result<Vec<f64>, _>>()?;
+    samples.sort_by(f64::total_cmp);
+    Ok(samples[SAMPLES / 2])
+}
+
+/// The scenario that is measured on maps.
+fn threads(n: u32) -> Scenario {
+    let ops = |t: u32| {
+        let texts = [
+            format!("insert {}..{}", 8 * t, 8 * t + 8),
+            "iterate".to_owned(),
+            format!("remove {}", 8 * t + 3),
+        ];
+        texts.iter().map(|op| op.parse().expect("these are operations")).collect()
+    };
+    Scenario { name: "bench".into(), threads: (0..n).map(ops).collect(), ..Scenario::default() }
+}
+
+/// Stores and loads, half atomic and half plain, of one thread. This crate is instrumented, so each
+/// is a schedule point.
+fn alone(_: &Scenario) {
+    accesses(&Box::new(AtomicU64::new(0)), &mut Box::new(0), POINTS / 4);
+}
+
+fn accesses(atomic: &AtomicU64, plain: &mut u64, rounds: u64) {
+    for i in 0..rounds {
+        atomic.store(i, Relaxed);
+        *black_box(&mut *plain) = i;
+        black_box(atomic.load(Relaxed));
+        black_box(*black_box(&*plain));
+    }
+}
+
+/// The same on two threads, which the random scheduler leaves at every second point.
+fn together(_: &Scenario) {
+    let atomic = AtomicU64::new(0);
+    std::thread::scope(|s| {
+        for _ in 0..2 {
+            s.spawn(|| accesses(&atomic, &mut Box::new(0), POINTS / 4));
+        }
+    });
+}
