@@ -4,6 +4,9 @@ use mapcheck_machine::{ChoiceKind, Consult, Reason, Slice, ThreadId};
 
 use super::{Dice, Scheduler, UNBOUNDED};
 
+/// Points of a slice, at most: where the fraction is used up, its digits are zeros for ever.
+const LONGEST: u64 = 40;
+
 /// At each schedule point any runnable thread goes on, all equally likely.
 ///
 /// How many points in a row fall to the same thread is drawn at once, so that it is asked once a switch, not once a
@@ -40,10 +43,12 @@ impl Scheduler for Random {
         let leaves = consult.reason == Reason::Yield || consult.step == self.end;
         let left =
             Some(consult.current).filter(|&t| leaves && consult.threads[t as usize].runnable);
-        let n = self.dice.below(runnable - u64::from(left.is_some()));
+        // All draws of a slice come from one number, because a number costs more than a digit of it.
+        let mut digits = self.dice.next();
+        let n = digit(&mut digits, runnable - u64::from(left.is_some()));
         let thread = nth_runnable(consult, n, left);
         let mut points = 1;
-        while self.dice.below(runnable) == 0 {
+        while digit(&mut digits, runnable) == 0 && points < LONGEST {
             points += 1;
         }
         self.end = consult.step + points;
@@ -55,6 +60,13 @@ impl Scheduler for Random {
     }
 
     fn end(&mut self, _steps: u64, _threads: u32) {}
+}
+
+/// The next digit, in base `n`, of a random fraction of 2^64.
+fn digit(fraction: &mut u64, n: u64) -> u64 {
+    let product = u128::from(*fraction) * u128::from(n);
+    *fraction = product as u64;
+    (product >> 64) as u64
 }
 
 /// The `n`th runnable thread other than `left`; the current one if there are not as many.
