@@ -88,7 +88,7 @@ fn alone(_: &Scenario) {
 fn together(_: &Scenario) {
     std::thread::scope(|s| {
         for _ in 0..2 {
-            s.spawn(|| (0..POINTS / 8).for_each(|_| std::thread::yield_now()));
+            s.spawn(|| (0..POINTS / 2).for_each(|_| std::thread::yield_now()));
         }
     });
 }

@@ -105,14 +105,13 @@ impl Consult<'_> {
     /// The choice that needs no decision: go on with the current thread where it can and does not yield,
     /// otherwise take the next runnable thread in cyclic order.
     pub fn default_thread(&self) -> ThreadId {
-        let n = self.threads.len() as u32;
         if self.reason == Reason::Point && self.threads[self.current as usize].runnable {
             return self.current;
         }
-        (1..=n)
-            .map(|i| (self.current + i) % n)
-            .find(|&t| self.threads[t as usize].runnable)
-            .unwrap_or(self.current)
+        let (before, after) = self.threads.split_at(self.current as usize + 1);
+        let of = |threads: &[ThreadView]| threads.iter().position(|t| t.runnable);
+        let later = of(after).map(|i| i + before.len());
+        later.or_else(|| of(before)).map_or(self.current, |t| t as ThreadId)
     }
 }
 

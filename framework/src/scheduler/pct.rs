@@ -102,12 +102,15 @@ impl Scheduler for Pct {
 
     fn schedule(&mut self, consult: &Consult<'_>) -> Slice {
         self.update(consult);
-        let mut best = None;
-        let mut runnable = 0;
+        // Three plain numbers: pairs behind an option are slow here, and this runs at every switch.
+        let (mut best, mut highest, mut runnable) = (consult.current, 0, 0);
         for (thread, view) in (0..).zip(consult.threads) {
             if view.runnable {
                 runnable += 1;
-                best = best.max(Some((self.priorities[thread as usize], thread)));
+                let priority = self.priorities[thread as usize];
+                if priority >= highest {
+                    (best, highest) = (thread, priority);
+                }
             }
         }
         self.contends = runnable > 1;
@@ -115,7 +118,7 @@ impl Scheduler for Pct {
             Some(change) if self.contends => change - self.contended,
             _ => UNBOUNDED,
         };
-        Slice { thread: best.map_or(consult.current, |b| b.1), points }
+        Slice { thread: best, points }
     }
 
     fn choose(&mut self, kind: ChoiceKind, _thread: ThreadId, _index: u64, n: u32) -> u32 {
