@@ -68,6 +68,7 @@ pub struct Profile {
 /// An adapter. Implement it for a wrapper around your map; about fifteen lines.
 ///
 /// Every method may be called from many threads at once. A method with a default is a capability that maps may lack.
+#[expect(clippy::len_without_is_empty, reason = "a capability, not a collection's interface")]
 pub trait Map: Send + Sync + Sized + 'static {
     /// What scenarios and oracles must know about the map.
     fn profile() -> Profile;

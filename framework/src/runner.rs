@@ -11,7 +11,7 @@ use crate::campaign::worker::{Script, Setting};
 use crate::campaign::{self, Subject, Totals};
 use crate::decision::Decisions;
 use crate::oracle::Class;
-use crate::report::Object;
+use crate::report::{Object, WIDTH};
 use crate::repro::Repro;
 use crate::scenario::{Scenario, families};
 use crate::settings::{Format, Settings};
@@ -140,19 +140,15 @@ impl Runner<'_> {
             let profile = (target.profile)();
             let has = |wanted| names_of((target.capabilities)(), wanted);
             println!("  {:<20} {}", target.name, first_version(target));
-            println!("    iteration   {} ({})", profile.iteration, profile.promised_by);
-            println!("    supports    {}", has(true));
-            let lacks = has(false);
-            if !lacks.is_empty() {
-                println!("    unsupported {lacks}");
-            }
-            if !profile.knobs.is_empty() {
-                println!("    knobs       {}", profile.knobs);
-            }
+            let promised = format!("{} ({})", profile.iteration, profile.promised_by);
+            print_row("iteration", &promised);
+            print_row("supports", &has(true));
+            print_row("unsupported", &has(false));
+            print_row("knobs", profile.knobs);
         }
         let rows = |title: &str, rows: &[(&str, &str)]| {
             println!("\n{title}:");
-            rows.iter().for_each(|(name, what)| println!("  {name:<20} {what}"));
+            rows.iter().for_each(|(name, what)| print_wrapped(&format!("  {name:<20} "), what));
         };
         let faults: Vec<_> = fault::NAMES.iter().map(|f| (f.1, f.2)).collect();
         rows("scenario families", families::FAMILIES);
@@ -190,6 +186,27 @@ impl Runner<'_> {
         rows("fault-kind", &faults);
         rows("scheduler", scheduler::NAMES);
     }
+}
+
+/// A row below a target, if there is anything to say.
+fn print_row(name: &str, what: &str) {
+    if !what.is_empty() {
+        print_wrapped(&format!("    {name:<11} "), what);
+    }
+}
+
+/// Prints words after a prefix, and below it where a line is full.
+fn print_wrapped(prefix: &str, what: &str) {
+    let mut line = prefix.to_owned();
+    for word in what.split(' ') {
+        if line.len() + word.len() > WIDTH {
+            println!("{}", line.trim_end());
+            line = " ".repeat(prefix.len());
+        }
+        line.push_str(word);
+        line.push(' ');
+    }
+    println!("{}", line.trim_end());
 }
 
 fn names_of(capabilities: Vec<(&'static str, bool)>, wanted: bool) -> String {

@@ -157,10 +157,6 @@ impl Settings {
     pub(crate) fn goal(&self) -> u64 {
         if self.time.is_some() && !self.counted { u64::MAX } else { self.executions }
     }
-
-    pub(crate) fn has(&self, fault: Fault) -> bool {
-        self.faults.contains(&fault)
-    }
 }
 
 type Set = fn(&mut Settings, &str) -> Result<(), String>;

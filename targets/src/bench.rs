@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use mapcheck::Target;
-use mapcheck::bench::{Sample, sample};
+use mapcheck::bench::sample;
 use mapcheck::scenario::Scenario;
 
 /// Samples of which the median is told.

@@ -20,7 +20,7 @@ pub enum Command {
     /// Show the targets, their contracts and capabilities, the scenario families, faults and schedulers
     List(List),
     /// Explore the executions of targets, within a budget
-    Check(Check),
+    Check(Box<Check>),
     /// Run `cargo test` with instrumentation, in any crate
     Test(Test),
     /// Replay a repro

@@ -3,7 +3,6 @@
 use super::watch::{self, Outcome};
 use super::worker::{Batch, Script, Setting};
 use super::{Candidate, Subject};
-use crate::decision::Decisions;
 use crate::report::Finding;
 use crate::repro::{History, Repro};
 use crate::settings::Settings;
@@ -110,7 +109,7 @@ fn repro(subject: &Subject<'_>, settings: &Settings, candidate: &Candidate) -> R
         random: candidate.job.random,
         max_steps: settings.max_steps,
         faults: settings.faults.clone(),
-        decisions: candidate.decisions.clone().unwrap_or_else(Decisions::default),
+        decisions: candidate.decisions.clone().unwrap_or_default(),
         history: None,
         scenario: subject.scenarios[candidate.job.scenario].clone(),
     }

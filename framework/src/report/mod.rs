@@ -147,7 +147,7 @@ impl Diagnosis<'_> {
 
     fn thread_name(&self, thread: u32) -> String {
         match thread {
-            0 if self.scenario.threads.is_empty() => "the main thread".to_owned(),
+            0 if self.scenario.operations() == 0 => "the main thread".to_owned(),
             0 => "setup".to_owned(),
             t => format!("thread {t}"),
         }

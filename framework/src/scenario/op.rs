@@ -127,6 +127,7 @@ pub enum Op {
 
 impl Op {
     /// How many keys it writes.
+    #[cfg(test)]
     pub(crate) fn keys(&self) -> usize {
         match self {
             Op::Insert(keys) | Op::Remove(keys) => keys.iter().len(),

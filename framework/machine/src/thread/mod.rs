@@ -284,6 +284,7 @@ pub(crate) fn stop(fact: Fact) -> ! {
     let s = unsafe { state() };
     let stack =
         if s.options.stacks || s.options.record { Stack::capture() } else { Stack::default() };
+    s.settle();
     s.found = Some(Found { fact, at: s.stamp(), stack });
     leave();
     unreachable!("an execution that was stopped was resumed")
