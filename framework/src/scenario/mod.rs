@@ -47,11 +47,8 @@ impl Scenario {
         let mut left = (label as usize).checked_sub(1)?;
         for (thread, ops) in self.sections() {
             if let Some(op) = ops.get(left) {
-                let in_setup = label as usize <= self.setup.len();
-                let role = self.role(thread, in_setup);
-                let built = self.elements && in_setup && label == 1;
-                let text = if built { format!("from elements: {op}") } else { op.to_string() };
-                return Some(Operation { thread, role, text });
+                let role = self.role(thread, label as usize <= self.setup.len());
+                return Some(Operation { thread, role, text: op.to_string() });
             }
             left -= ops.len();
         }
