@@ -28,6 +28,7 @@
 compile_error!("mapcheck-machine supports Linux only");
 
 mod api;
+mod atomic;
 mod border;
 mod globals;
 mod heap;

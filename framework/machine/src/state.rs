@@ -155,7 +155,7 @@ fn consult(reason: Reason, access: Access) {
     // SAFETY: this is the running thread; the borrow ends before the switch.
     let next = unsafe { state() }.decide(reason, access);
     if let Some(next) = next {
-        crate::memory::not_spinning();
+        crate::atomic::not_spinning();
         crate::thread::switch_to(next);
     }
     grant();

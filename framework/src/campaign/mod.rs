@@ -21,6 +21,8 @@ use watch::{Outcome, Watched};
 pub(crate) use worker::Totals;
 use worker::{Script, Setting};
 
+/// Times that a scenario may meet findings that are known already.
+const REPEATS: u32 = 20;
 /// How long the coordinator sleeps before it looks at its workers again.
 const LOOK: Duration = Duration::from_micros(300);
 
@@ -79,6 +81,8 @@ struct Campaign<'a> {
     candidates: Vec<Candidate>,
     /// Findings that are settled.
     known: Vec<Finding>,
+    /// How often each scenario met one of them again.
+    repeats: Vec<u32>,
     done: Done,
     started: Instant,
     /// CPU time of the process when the campaign began.
@@ -105,6 +109,7 @@ pub(crate) fn run(subject: &Subject<'_>, settings: &Settings) -> Result<Done, St
         running: Vec::new(),
         candidates: Vec::new(),
         known: Vec::new(),
+        repeats: vec![0; subject.scenarios.len()],
         done: Done::default(),
         started: Instant::now(),
         cpu: machine::cpu_time(),
@@ -226,6 +231,7 @@ impl Campaign<'_> {
             self.continue_after(&candidate.job, candidate.execution);
         }
         if self.known.iter().any(|known| known.same_as(&candidate.finding)) {
+            self.met_again(candidate.job.scenario);
             return Ok(false);
         }
         if !self.settings.keep_going {
@@ -235,10 +241,26 @@ impl Campaign<'_> {
         Ok(true)
     }
 
+    /// Gives a scenario up that meets what is known again and again: each time costs a process.
+    fn met_again(&mut self, scenario: usize) {
+        self.repeats[scenario] += 1;
+        if self.repeats[scenario] == REPEATS {
+            self.queue.give_up(scenario);
+            let name = &self.subject.scenarios[scenario].name;
+            self.console.warn(&format!(
+                "scenario {name} is given up: {REPEATS} times it met what is known already",
+            ));
+        }
+    }
+
     /// Confirms, shrinks, saves and prints a finding.
     fn report(&mut self, candidate: &Candidate) -> Result<(), String> {
         let cpu = machine::cpu_time().saturating_sub(self.cpu);
         self.console.note("found something; replaying and shrinking it");
+        if self.known.is_empty() {
+            // The workers that replay it inherit the debug information that is read here.
+            machine::Stack::capture().frames();
+        }
         self.known.push(candidate.finding.clone());
         let settled = confirm::settle(self.subject, self.settings, candidate)?;
         let saved = settled.repro.save(&self.settings.out);

@@ -42,6 +42,8 @@ pub(crate) struct Queue {
     executions: u64,
     /// Jobs whose worker could not finish them.
     rest: Vec<Job>,
+    /// Scenarios that get no more jobs.
+    given_up: Vec<usize>,
 }
 
 impl Queue {
@@ -56,12 +58,21 @@ impl Queue {
         };
         let (scenarios, goal) = (scenarios as u64, settings.goal());
         let shard = settings.shard;
-        Queue { template, scenarios, goal, shard, order: 0, executions: 0, rest: Vec::new() }
+        let (rest, given_up) = (Vec::new(), Vec::new());
+        Queue { template, scenarios, goal, shard, order: 0, executions: 0, rest, given_up }
     }
 
     /// Takes back what is left of a job.
     pub(crate) fn take_back(&mut self, job: Job) {
-        self.rest.push(job);
+        if !self.given_up.contains(&job.scenario) {
+            self.rest.push(job);
+        }
+    }
+
+    /// Hands out no more jobs of a scenario, nor what is left of one.
+    pub(crate) fn give_up(&mut self, scenario: usize) {
+        self.given_up.push(scenario);
+        self.rest.retain(|job| job.scenario != scenario);
     }
 
     /// The next job; `None` when the goal is reached.
@@ -69,9 +80,13 @@ impl Queue {
         if let Some(job) = self.rest.pop() {
             return Some(job);
         }
+        if self.given_up.len() as u64 >= self.scenarios {
+            return None;
+        }
         loop {
             let job = self.fresh()?;
-            if job.order % self.shard.1 == self.shard.0 - 1 {
+            let mine = job.order % self.shard.1 == self.shard.0 - 1;
+            if mine && !self.given_up.contains(&job.scenario) {
                 return Some(job);
             }
         }
@@ -129,6 +144,16 @@ mod tests {
     fn a_few_executions_still_reach_every_scenario() {
         let jobs = all(&Settings::default().executions(10), 10);
         assert!(jobs.iter().all(|j| j.batch.count == 1) && jobs.len() == 10);
+    }
+
+    #[test]
+    fn a_scenario_that_is_given_up_gets_no_more_jobs() {
+        let mut queue = Queue::new(&Settings::default().executions(5000), 3);
+        queue.give_up(1);
+        assert!(std::iter::from_fn(|| queue.next()).all(|job| job.scenario != 1));
+        let mut queue = Queue::new(&Settings::default(), 1);
+        queue.give_up(0);
+        assert_eq!(queue.next(), None);
     }
 
     #[test]

@@ -83,7 +83,7 @@ unsafe fn begin(options: &Options, decider: *mut dyn Decider, observer: *mut dyn
     s.root_ended_at = None;
     s.carrier_task = super::os_thread();
     s.start_counting();
-    crate::memory::not_spinning();
+    crate::atomic::not_spinning();
     crate::heap::begin(options.reuse, options.fresh_globals);
 }
 

@@ -1,0 +1,351 @@
+//! Atomic accesses of instrumented code. The compiler turns each into a call, and the access is made here.
+//!
+//! Inside executions all of them, whatever their width and operation, pass through [`modelled`]. It knows kind, address
+//! and memory order, and [`visible`] is where a memory model says which of the writes an access reads. Today that is
+//! the latest one: sequential consistency.
+
+use std::sync::atomic::{
+    AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering::*, fence,
+};
+
+use crate::api::*;
+use crate::memory::check;
+use crate::state::{armed, give_way, step};
+
+/// Times that a thread may read the same value at the same address in a row before it counts as spinning.
+const SPINS: usize = 24;
+
+/// The memory order as LLVM passes it: relaxed, consume, acquire, release, acquire-release, sequentially consistent.
+fn order(code: i32) -> Order {
+    match code {
+        0 => Order::Relaxed,
+        1 | 2 => Order::Acquire,
+        3 => Order::Release,
+        4 => Order::AcqRel,
+        _ => Order::SeqCst,
+    }
+}
+
+/// A value that an atomic access reads or writes.
+trait Word: Copy + PartialEq {
+    /// A number that tells most values apart.
+    fn digest(self) -> u64;
+}
+
+macro_rules! words {
+    ($($int:ident)*) => {$(
+        impl Word for $int {
+            #[inline(always)]
+            fn digest(self) -> u64 {
+                self as u64
+            }
+        }
+    )*};
+}
+words! { u8 u16 u32 u64 }
+
+impl Word for u128 {
+    #[inline(always)]
+    fn digest(self) -> u64 {
+        (self ^ (self >> 64)) as u64
+    }
+}
+
+/// An atomic access of an execution: a schedule point, a check like any other, a read of a visible write, and a write
+/// of what `change` makes of it, if anything. Returns what was read.
+///
+/// # Safety
+/// The address must be valid, as the code that was compiled to the callback promised. The caller must be armed: only
+/// one thread runs then, so that a load and a store in a row are one step.
+#[inline(always)]
+unsafe fn modelled<W: Word>(
+    cell: *mut W,
+    kind: Kind,
+    code: i32,
+    change: impl FnOnce(W) -> Option<W>,
+) -> W {
+    let access = Access { kind, addr: cell.addr(), size: size_of::<W>(), order: order(code) };
+    step(access);
+    check(access);
+    // SAFETY: by the caller's promise, and checked if it lies in the arena.
+    let read = visible(&access, unsafe { cell.read_volatile() });
+    match change(read) {
+        Some(written) if written != read || kind == Kind::AtomicStore => {
+            not_spinning();
+            // SAFETY: as for the read.
+            unsafe { cell.write_volatile(written) };
+        }
+        _ => watch_for_spinning(access, read.digest()),
+    }
+    read
+}
+
+/// The value that an access reads: of the writes that the memory model lets it see, the latest.
+#[inline(always)]
+fn visible<W: Word>(_: &Access, latest: W) -> W {
+    latest
+}
+
+#[unsafe(link_section = "mapcheck_kept")]
+static LAST_ADDR: AtomicUsize = AtomicUsize::new(0);
+#[unsafe(link_section = "mapcheck_kept")]
+static LAST_VALUE: AtomicU64 = AtomicU64::new(0);
+#[unsafe(link_section = "mapcheck_kept")]
+static REPEATED: AtomicUsize = AtomicUsize::new(0);
+
+/// Forgets what the running thread read last; called when it made progress or another thread runs.
+#[inline(always)]
+pub(crate) fn not_spinning() {
+    REPEATED.store(0, Relaxed);
+}
+
+/// A thread that reads the same value at the same address again and again spins, and gives way to the others.
+#[inline(always)]
+fn watch_for_spinning(access: Access, value: u64) {
+    let repeated = LAST_ADDR.load(Relaxed) == access.addr && LAST_VALUE.load(Relaxed) == value;
+    let count = if repeated { REPEATED.load(Relaxed) + 1 } else { 0 };
+    LAST_ADDR.store(access.addr, Relaxed);
+    LAST_VALUE.store(value, Relaxed);
+    REPEATED.store(count, Relaxed);
+    if count >= SPINS {
+        not_spinning();
+        give_way(Reason::Yield, access);
+    }
+}
+
+/// The callbacks of one width. `$outside` is the type that performs them where no execution is under way.
+macro_rules! callbacks {
+    ($int:ident $outside:ident: $load:ident $store:ident $exchange:ident $cas:ident $cas_strong:ident $cas_weak:ident
+     $add:ident $sub:ident $and:ident $or:ident $xor:ident $nand:ident) => {
+        /// Performs an atomic load.
+        ///
+        /// # Safety
+        /// The address must be valid, as the code that was compiled to this call promised.
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $load(cell: *mut $int, code: i32) -> $int {
+            // SAFETY: by the caller's promise, here and below.
+            unsafe {
+                if !armed() {
+                    return $outside::from_ptr(cell).load(SeqCst);
+                }
+                modelled(cell, Kind::AtomicLoad, code, |_| None)
+            }
+        }
+        /// Performs an atomic store.
+        ///
+        /// # Safety
+        /// As for the load.
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $store(cell: *mut $int, value: $int, code: i32) {
+            // SAFETY: by the caller's promise.
+            unsafe {
+                if !armed() {
+                    return $outside::from_ptr(cell).store(value, SeqCst);
+                }
+                modelled(cell, Kind::AtomicStore, code, |_| Some(value));
+            }
+        }
+        /// Performs an atomic compare-exchange and returns the value found.
+        ///
+        /// # Safety
+        /// As for the load.
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $cas(
+            cell: *mut $int,
+            expected: $int,
+            value: $int,
+            code: i32,
+            _: i32,
+        ) -> $int {
+            // SAFETY: by the caller's promise.
+            unsafe {
+                if !armed() {
+                    let done =
+                        $outside::from_ptr(cell).compare_exchange(expected, value, SeqCst, SeqCst);
+                    return done.unwrap_or_else(|found| found);
+                }
+                modelled(cell, Kind::AtomicRmw, code, |found| (found == expected).then_some(value))
+            }
+        }
+        /// Performs an atomic compare-exchange in the form that C code is compiled to.
+        ///
+        /// # Safety
+        /// As for the load; `expected` must be valid too.
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $cas_strong(
+            cell: *mut $int,
+            expected: *mut $int,
+            value: $int,
+            code: i32,
+            failure: i32,
+        ) -> i32 {
+            // SAFETY: by the caller's promise.
+            unsafe {
+                let found = $cas(cell, *expected, value, code, failure);
+                let same = found == *expected;
+                *expected = found;
+                i32::from(same)
+            }
+        }
+        /// As the strong form: no spurious failures.
+        ///
+        /// # Safety
+        /// As for the strong form.
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $cas_weak(
+            cell: *mut $int,
+            expected: *mut $int,
+            value: $int,
+            code: i32,
+            failure: i32,
+        ) -> i32 {
+            // SAFETY: by the caller's promise.
+            unsafe { $cas_strong(cell, expected, value, code, failure) }
+        }
+        updates! { $int $outside:
+            $exchange swap |_, new| new;
+            $add fetch_add |old, by| old.wrapping_add(by);
+            $sub fetch_sub |old, by| old.wrapping_sub(by);
+            $and fetch_and |old, by| old & by;
+            $or fetch_or |old, by| old | by;
+            $xor fetch_xor |old, by| old ^ by;
+            $nand fetch_nand |old, by| !(old & by);
+        }
+    };
+}
+
+macro_rules! updates {
+    ($int:ident $outside:ident: $($name:ident $method:ident |$old:pat_param, $by:ident| $new:expr;)*) => {$(
+        /// Performs an atomic read-modify-write and returns the old value.
+        ///
+        /// # Safety
+        /// The address must be valid, as the code that was compiled to this call promised.
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name(cell: *mut $int, $by: $int, code: i32) -> $int {
+            // SAFETY: by the caller's promise.
+            unsafe {
+                if !armed() {
+                    return $outside::from_ptr(cell).$method($by, SeqCst);
+                }
+                modelled(cell, Kind::AtomicRmw, code, |$old| Some($new))
+            }
+        }
+    )*};
+}
+
+callbacks! {
+    u8 AtomicU8: __tsan_atomic8_load __tsan_atomic8_store __tsan_atomic8_exchange
+    __tsan_atomic8_compare_exchange_val __tsan_atomic8_compare_exchange_strong
+    __tsan_atomic8_compare_exchange_weak __tsan_atomic8_fetch_add __tsan_atomic8_fetch_sub
+    __tsan_atomic8_fetch_and __tsan_atomic8_fetch_or __tsan_atomic8_fetch_xor
+    __tsan_atomic8_fetch_nand
+}
+callbacks! {
+    u16 AtomicU16: __tsan_atomic16_load __tsan_atomic16_store __tsan_atomic16_exchange
+    __tsan_atomic16_compare_exchange_val __tsan_atomic16_compare_exchange_strong
+    __tsan_atomic16_compare_exchange_weak __tsan_atomic16_fetch_add __tsan_atomic16_fetch_sub
+    __tsan_atomic16_fetch_and __tsan_atomic16_fetch_or __tsan_atomic16_fetch_xor
+    __tsan_atomic16_fetch_nand
+}
+callbacks! {
+    u32 AtomicU32: __tsan_atomic32_load __tsan_atomic32_store __tsan_atomic32_exchange
+    __tsan_atomic32_compare_exchange_val __tsan_atomic32_compare_exchange_strong
+    __tsan_atomic32_compare_exchange_weak __tsan_atomic32_fetch_add __tsan_atomic32_fetch_sub
+    __tsan_atomic32_fetch_and __tsan_atomic32_fetch_or __tsan_atomic32_fetch_xor
+    __tsan_atomic32_fetch_nand
+}
+callbacks! {
+    u64 AtomicU64: __tsan_atomic64_load __tsan_atomic64_store __tsan_atomic64_exchange
+    __tsan_atomic64_compare_exchange_val __tsan_atomic64_compare_exchange_strong
+    __tsan_atomic64_compare_exchange_weak __tsan_atomic64_fetch_add __tsan_atomic64_fetch_sub
+    __tsan_atomic64_fetch_and __tsan_atomic64_fetch_or __tsan_atomic64_fetch_xor
+    __tsan_atomic64_fetch_nand
+}
+callbacks! {
+    u128 Wide: __tsan_atomic128_load __tsan_atomic128_store __tsan_atomic128_exchange
+    __tsan_atomic128_compare_exchange_val __tsan_atomic128_compare_exchange_strong
+    __tsan_atomic128_compare_exchange_weak __tsan_atomic128_fetch_add __tsan_atomic128_fetch_sub
+    __tsan_atomic128_fetch_and __tsan_atomic128_fetch_or __tsan_atomic128_fetch_xor
+    __tsan_atomic128_fetch_nand
+}
+
+/// Accesses of 16 bytes where no execution is under way: stable Rust has no 128-bit atomics, so a lock of our own makes
+/// each one step. Every instrumented access to the same cell passes through it.
+struct Wide(*mut u128);
+
+#[unsafe(link_section = "mapcheck_kept")]
+static WIDE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+impl Wide {
+    /// # Safety
+    /// The address must be valid for as long as the result is used.
+    unsafe fn from_ptr(cell: *mut u128) -> Wide {
+        Wide(cell)
+    }
+
+    fn update(&self, change: impl FnOnce(u128) -> Option<u128>) -> u128 {
+        let _one_step = WIDE.lock();
+        // SAFETY: valid by the promise of `from_ptr`, and the lock keeps others away.
+        unsafe {
+            let old = self.0.read_volatile();
+            if let Some(new) = change(old) {
+                self.0.write_volatile(new);
+            }
+            old
+        }
+    }
+
+    fn load(&self, _: std::sync::atomic::Ordering) -> u128 {
+        self.update(|_| None)
+    }
+
+    fn store(&self, value: u128, _: std::sync::atomic::Ordering) {
+        self.update(|_| Some(value));
+    }
+
+    fn compare_exchange(
+        &self,
+        expected: u128,
+        value: u128,
+        _: std::sync::atomic::Ordering,
+        _: std::sync::atomic::Ordering,
+    ) -> Result<u128, u128> {
+        let found = self.update(|old| (old == expected).then_some(value));
+        if found == expected { Ok(found) } else { Err(found) }
+    }
+}
+
+macro_rules! wide_updates {
+    ($($name:ident |$old:pat_param, $by:ident| $new:expr;)*) => {
+        impl Wide {$(
+            fn $name(&self, $by: u128, _: std::sync::atomic::Ordering) -> u128 {
+                self.update(|$old| Some($new))
+            }
+        )*}
+    };
+}
+
+wide_updates! {
+    swap |_, new| new;
+    fetch_add |old, by| old.wrapping_add(by);
+    fetch_sub |old, by| old.wrapping_sub(by);
+    fetch_and |old, by| old & by;
+    fetch_or |old, by| old | by;
+    fetch_xor |old, by| old ^ by;
+    fetch_nand |old, by| !(old & by);
+}
+
+/// Performs a fence.
+#[unsafe(no_mangle)]
+extern "C" fn __tsan_atomic_thread_fence(code: i32) {
+    if armed() {
+        step(Access { kind: Kind::Fence, addr: 0, size: 0, order: order(code) });
+    }
+    fence(SeqCst);
+}
+
+/// Performs a compiler fence.
+#[unsafe(no_mangle)]
+extern "C" fn __tsan_atomic_signal_fence(_: i32) {
+    std::sync::atomic::compiler_fence(SeqCst);
+}
