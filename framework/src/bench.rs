@@ -44,7 +44,8 @@ pub fn sample(
         count: executions,
         record_last: false,
     };
-    let setting = Setting { run: body, scenario, faults: &[], random: 0, max_steps: u64::MAX >> 1 };
+    let setting =
+        Setting { run: body, scenario, home: "", faults: &[], random: 0, max_steps: u64::MAX >> 1 };
     let before = machine::cpu_time();
     let (outcome, recording) = watch::run(setting, &Script::Batch(&batch))?;
     let cpu = machine::cpu_time().saturating_sub(before);

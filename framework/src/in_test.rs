@@ -124,7 +124,7 @@ impl Settings {
 
 /// Makes a `#[test]` of each scenario family for an adapter, in the module it stands in.
 ///
-/// ```ignore
+/// ```text
 /// mod delete_while_iterating {
 ///     mapcheck::map_tests!(super::MyMap);
 /// }
@@ -160,6 +160,7 @@ fn subject<'a>(name: &str, scenarios: Vec<Scenario>, run: &'a dyn Fn(&Scenario))
     Subject {
         target: name.to_owned(),
         versions: format!("{} {}", package("CARGO_PKG_NAME"), package("CARGO_PKG_VERSION")),
+        home: String::new(),
         runner: package("CARGO_PKG_NAME"),
         test: Some(name.to_owned()),
         scenarios,
@@ -247,10 +248,10 @@ fn replay_in_test(path: &Path, subject: &Subject<'_>) -> Result<u8, String> {
     }
     replay::fits(&repro, path, &subject.versions)?;
     if std::env::var_os("MAPCHECK_SHRINK").is_some() {
-        print!("{}", replay::shrink(&repro, subject.run, path)?);
+        print!("{}", replay::shrink(&repro, subject.run, &subject.home, path)?);
         return Ok(exit::CLEAN);
     }
-    let replayed = replay::run(&repro, subject.run, replay::times()?)?;
+    let replayed = replay::run(&repro, subject.run, &subject.home, replay::times()?)?;
     print!("{}", replayed.text(&repro));
     Ok(replayed.code(&repro))
 }

@@ -67,11 +67,16 @@ pub(crate) struct Replayed {
 }
 
 /// Replays a repro so many times, each in a process of its own.
-pub(crate) fn run(repro: &Repro, run: &dyn Fn(&Scenario), times: u64) -> Result<Replayed, String> {
-    let first = confirm::replay(run, repro, true)?;
+pub(crate) fn run(
+    repro: &Repro,
+    run: &dyn Fn(&Scenario),
+    home: &str,
+    times: u64,
+) -> Result<Replayed, String> {
+    let first = confirm::replay(run, home, repro, true)?;
     let mut different = 0;
     for _ in 1..times {
-        different += u64::from(confirm::replay(run, repro, true)? != first);
+        different += u64::from(confirm::replay(run, home, repro, true)? != first);
     }
     Ok(Replayed { first, times, different })
 }
@@ -113,12 +118,13 @@ impl Replayed {
 pub(crate) fn shrink(
     repro: &Repro,
     run: &dyn Fn(&Scenario),
+    home: &str,
     path: &Path,
 ) -> Result<String, String> {
-    let Some(finding) = confirm::replay(run, repro, true)? else {
+    let Some(finding) = confirm::replay(run, home, repro, true)? else {
         return Ok("nothing found, so there is nothing to shrink\n".to_owned());
     };
-    let smaller = shrinker::shrink(run, repro, &finding)?;
+    let smaller = shrinker::shrink(run, home, repro, &finding)?;
     if smaller == *repro {
         return Ok("it does not get smaller\n".to_owned());
     }

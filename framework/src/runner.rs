@@ -114,14 +114,16 @@ impl Runner<'_> {
     fn replay(&self, path: &Path) -> Result<u8, Failure> {
         let (repro, target) = self.load(path)?;
         let times = replay::times().map_err(usage)?;
-        let replayed = replay::run(&repro, target.run_ref(), times).map_err(internal)?;
+        let replayed =
+            replay::run(&repro, target.run_ref(), target.package(), times).map_err(internal)?;
         print!("{}", replayed.text(&repro));
         Ok(replayed.code(&repro))
     }
 
     fn shrink(&self, path: &Path) -> Result<u8, Failure> {
         let (repro, target) = self.load(path)?;
-        let text = replay::shrink(&repro, target.run_ref(), path).map_err(internal)?;
+        let text =
+            replay::shrink(&repro, target.run_ref(), target.package(), path).map_err(internal)?;
         print!("{text}");
         Ok(exit::CLEAN)
     }
@@ -224,6 +226,7 @@ fn subject(target: &Target) -> Subject<'_> {
     Subject {
         target: target.name.to_owned(),
         versions: target.versions(),
+        home: target.package().to_owned(),
         runner: std::env::var("MAPCHECK_RUNNER").unwrap_or_default(),
         test: None,
         scenarios: families::all(&(target.profile)()),
@@ -243,8 +246,14 @@ fn self_check(target: &Target) -> Result<Option<String>, String> {
         });
     };
     let scenario = Scenario { name: "self-check".into(), ..Scenario::default() };
-    let setting =
-        Setting { run: &check, scenario: &scenario, faults: &[], random: 0, max_steps: 10_000_000 };
+    let setting = Setting {
+        run: &check,
+        scenario: &scenario,
+        home: "",
+        faults: &[],
+        random: 0,
+        max_steps: 10_000_000,
+    };
     let (outcome, _) = watch::run(setting, &Script::Replay(&Decisions::default(), false))?;
     Ok(match outcome {
         Outcome::Found(f) if f.class == Class::Panic => {

@@ -25,13 +25,15 @@ const SEARCH: u64 = 150;
 /// The error is a sentence about a failure of mapcheck or of the system.
 pub(crate) fn shrink(
     run: &dyn Fn(&Scenario),
+    home: &str,
     repro: &Repro,
     finding: &Finding,
 ) -> Result<Repro, String> {
     if repro.history.is_some() {
         return Ok(repro.clone());
     }
-    let mut shrinker = Shrinker { run, finding, best: repro.clone(), end: Instant::now() + TIME };
+    let mut shrinker =
+        Shrinker { run, home, finding, best: repro.clone(), end: Instant::now() + TIME };
     shrinker.scenario()?;
     shrinker.decisions()?;
     Ok(shrinker.best)
@@ -39,6 +41,7 @@ pub(crate) fn shrink(
 
 struct Shrinker<'a> {
     run: &'a dyn Fn(&Scenario),
+    home: &'a str,
     finding: &'a Finding,
     best: Repro,
     end: Instant,
@@ -53,6 +56,7 @@ impl Shrinker<'_> {
         Setting {
             run: self.run,
             scenario,
+            home: self.home,
             faults: &self.best.faults,
             random: self.best.random,
             max_steps: self.best.max_steps,

@@ -29,7 +29,7 @@ impl Target {
     /// `Cargo.lock`, names it, or `std`: a target is a version of a map and of everything that map
     /// depends on, and a repro records both.
     ///
-    /// ```ignore
+    /// ```text
     /// Target::of::<Dashmap>("dashmap", "dashmap", include_str!("../../Cargo.lock"))
     /// ```
     pub const fn of<M: Map>(
@@ -46,6 +46,11 @@ impl Target {
             capabilities: map::capabilities::<M>,
             self_check: map::self_check::<M>,
         }
+    }
+
+    /// The map's crate.
+    pub(crate) fn package(&self) -> &'static str {
+        self.package
     }
 
     /// The map's crate and version, then those of its dependencies by name:

@@ -48,19 +48,21 @@ fn replayed(
     if repro.history.is_none() && candidate.decisions.is_none() {
         return Ok(None);
     }
-    let found = replay(subject.run, repro, true)?;
+    let found = replay(subject.run, &subject.home, repro, true)?;
     Ok(found.filter(|f| f.same_as(&candidate.finding)))
 }
 
 /// Runs a repro in a fresh process and returns what it finds.
 pub(crate) fn replay(
     run: &dyn Fn(&crate::scenario::Scenario),
+    home: &str,
     repro: &Repro,
     record: bool,
 ) -> Result<Option<Finding>, String> {
     let setting = Setting {
         run,
         scenario: &repro.scenario,
+        home,
         faults: &repro.faults,
         random: repro.random,
         max_steps: repro.max_steps,
@@ -117,8 +119,8 @@ fn repro(subject: &Subject<'_>, settings: &Settings, candidate: &Candidate) -> R
 
 /// Shrinks a finding that replays alone, and tells it anew.
 fn shrunk(subject: &Subject<'_>, repro: Repro, finding: Finding) -> Result<Settled, String> {
-    let smaller = shrink::shrink(subject.run, &repro, &finding)?;
-    let told = replay(subject.run, &smaller, true)?.filter(|f| f.same_as(&finding));
+    let smaller = shrink::shrink(subject.run, &subject.home, &repro, &finding)?;
+    let told = replay(subject.run, &subject.home, &smaller, true)?.filter(|f| f.same_as(&finding));
     let (finding, repro) = told.map_or((finding, repro), |told| (told, smaller));
     Ok(Settled { finding, repro, notes: Vec::new() })
 }

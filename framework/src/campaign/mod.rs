@@ -32,6 +32,8 @@ pub(crate) struct Subject<'a> {
     pub target: String,
     /// The versions of what is checked.
     pub versions: String,
+    /// The map's crate; empty where there is none.
+    pub home: String,
     /// The package whose binary this is.
     pub runner: String,
     /// The test that this is a part of.
@@ -165,6 +167,7 @@ impl Campaign<'_> {
         Setting {
             run: self.subject.run,
             scenario: &self.subject.scenarios[job.scenario],
+            home: &self.subject.home,
             faults: &self.settings.faults,
             random: job.random,
             max_steps: self.settings.max_steps,

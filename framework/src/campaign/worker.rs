@@ -52,6 +52,8 @@ const STATES: [State; 5] =
 pub(crate) struct Setting<'a> {
     pub run: &'a dyn Fn(&Scenario),
     pub scenario: &'a Scenario,
+    /// The map's crate: findings are told by the place in it. Empty where there is none.
+    pub home: &'a str,
     pub faults: &'a [Fault],
     /// Seed of the randomness that the code under test asks for.
     pub random: u64,
@@ -295,6 +297,7 @@ impl Child<'_> {
         let diagnosis = Diagnosis {
             found,
             scenario: self.setting.scenario,
+            home: self.setting.home,
             trace: recorded.then_some(&*trace),
             threads: done.threads,
             panic: note.as_ref().filter(|_| panicked),

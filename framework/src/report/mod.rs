@@ -22,8 +22,8 @@ pub struct Finding {
     pub class: Class,
     /// What happened, a lower-case fragment.
     pub message: String,
-    /// Where: the innermost line of the map's own code, `crate-1.2.3/src/file.rs:12`; empty where
-    /// there is none.
+    /// Where: the innermost line of the map's crate, `crate-1.2.3/src/file.rs:12`, or else of any
+    /// code that is neither the standard library's nor mapcheck's; empty where there is none.
     pub site: String,
     /// The report: the headline, the stacks, the schedule. Ends with a line feed.
     pub report: String,
@@ -77,6 +77,8 @@ pub(crate) struct PanicNote {
 pub(crate) struct Diagnosis<'a> {
     pub found: &'a Found,
     pub scenario: &'a Scenario,
+    /// The map's crate; empty where there is none.
+    pub home: &'a str,
     /// `None` if the execution was not recorded: the report then has no schedule.
     pub trace: Option<&'a Trace>,
     /// Virtual threads of the execution.
@@ -90,7 +92,8 @@ impl Diagnosis<'_> {
         let violation = self.violation();
         let stack = self.panic.map_or(&self.found.stack, |p| &p.stack);
         let places = places(stack);
-        let site = places.first().map_or_else(String::new, |p| p.site.clone());
+        let at_home = places.iter().find(|p| is_of(&p.site, self.home));
+        let site = at_home.or(places.first()).map_or_else(String::new, |p| p.site.clone());
         Finding {
             report: self.report(&violation, &places),
             class: violation.class,
@@ -194,6 +197,12 @@ impl Diagnosis<'_> {
     }
 }
 
+/// Whether a site is in this crate of a registry: `crate-1.2.3/…`.
+fn is_of(site: &str, home: &str) -> bool {
+    let version = site.strip_prefix(home).and_then(|rest| rest.strip_prefix('-'));
+    !home.is_empty() && version.is_some_and(|v| v.starts_with(|c: char| c.is_ascii_digit()))
+}
+
 fn headline(violation: &Violation) -> String {
     let mut lines = violation.message.lines();
     let first = lines.next().unwrap_or_default();
@@ -262,6 +271,7 @@ mod tests {
         let diagnosis = Diagnosis {
             found: &found,
             scenario: &scenario,
+            home: "",
             trace: Some(&trace),
             threads: 3,
             panic: None,
@@ -283,10 +293,23 @@ mod tests {
     }
 
     #[test]
+    fn a_site_is_of_the_map_s_crate_by_name_and_version() {
+        assert!(is_of("flurry-0.5.2/src/map.rs:7", "flurry"));
+        assert!(!is_of("flurry-more-0.5.2/src/map.rs:7", "flurry"));
+        assert!(!is_of("src/map.rs:7", "") && !is_of("seize-0.3.3/src/raw.rs:1", "flurry"));
+    }
+
+    #[test]
     fn a_finding_crosses_the_border_between_processes_as_text() {
         let (found, scenario) = (found(), scenario());
-        let diagnosis =
-            Diagnosis { found: &found, scenario: &scenario, trace: None, threads: 3, panic: None };
+        let diagnosis = Diagnosis {
+            found: &found,
+            scenario: &scenario,
+            home: "",
+            trace: None,
+            threads: 3,
+            panic: None,
+        };
         let finding = diagnosis.finding();
         let mut writer = Writer::default();
         finding.write(&mut writer);
