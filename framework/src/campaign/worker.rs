@@ -292,7 +292,11 @@ impl Child<'_> {
     fn tell(&self, done: &Execution, trace: &mut Trace, recorded: bool) {
         let Some(found) = &done.found else { return };
         trace.steps = done.steps;
-        let panicked = matches!(&found.fact, machine::Fact::Told { class: "panic", .. });
+        // A panic that must not unwind aborts.
+        let panicked = matches!(
+            &found.fact,
+            machine::Fact::Told { class: "panic", .. } | machine::Fact::Signal { signal: 6, .. }
+        );
         let note = first_panic();
         let diagnosis = Diagnosis {
             found,

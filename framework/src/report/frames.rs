@@ -48,8 +48,10 @@ fn is_map_s(frame: &Frame) -> bool {
         || ["/library/std/", "/library/core/", "/library/alloc/"]
             .iter()
             .any(|dir| frame.file.contains(dir));
-    // libc's own frames say nothing of the map, and without a line there is nothing to show.
-    let libc = ["nptl/", "sysdeps/"].iter().any(|dir| frame.file.contains(dir));
+    // libc's own frames, whose paths are relative, say nothing of the map, and without a line there
+    // is nothing to show.
+    let c = [".c", ".S", ".h"].iter().any(|end| frame.file.ends_with(end));
+    let libc = c && !frame.file.starts_with('/');
     frame.line > 0
         && !libc
         && !standard
@@ -157,6 +159,8 @@ mod tests {
             "memcpy",
             concat!(env!("CARGO_MANIFEST_DIR"), "/machine/src/shim/bytes.rs")
         )));
+        assert!(!is_map_s(&frame("start_thread", "./nptl/pthread_create.c")));
+        assert!(is_map_s(&frame("c_map_get", "/r/c-map/src/map.c")));
         assert!(!is_map_s(&Frame { line: 0, ..frame("syscall", "") }));
     }
 }

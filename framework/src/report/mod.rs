@@ -107,8 +107,12 @@ impl Diagnosis<'_> {
 
     fn violation(&self) -> Violation {
         let mut violation = oracle::judge(&self.found.fact);
-        if let Some(panic) = self.panic {
-            violation.message = panic.message.clone();
+        match (self.panic, violation.class) {
+            (None, _) => {}
+            (Some(panic), Class::Crash) => {
+                violation.message = format!("{}: {}", violation.message, panic.message);
+            }
+            (Some(panic), _) => violation.message = panic.message.clone(),
         }
         violation
     }
