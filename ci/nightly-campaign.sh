@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# A campaign over all targets, within a budget. By hand: ci/nightly-campaign.sh --time 1m
+#
+#   ci/nightly-campaign.sh [--time TIME] [--shard I/N] [--seed N] [--out DIR] [TARGET…]
+#
+# TIME (default 5m) is what each target gets with each scheduler and each fault. The seed is today's date unless given:
+# a night explores other executions than the night before, and all shards of a night agree on the seed.
+# In DIR (default mapcheck.out/nightly): runs.jsonl, repros/, a report beside each repro, summary.txt.
+# Exit code: 0 nothing new; 2 a finding that the corpus does not have; anything else is mapcheck's or this script's own failure.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+time=5m shard=1/1 seed="$(date -u +%Y%m%d)" out=mapcheck.out/nightly
+targets=()
+while [ $# -gt 0 ]; do
+    case "$1" in
+    --time | --shard | --seed | --out)
+        [ $# -ge 2 ] || { echo "error: $1 needs a value" >&2; exit 1; }
+        printf -v "${1#--}" %s "$2"
+        shift 2
+        ;;
+    -*) echo "error: there is no option $1" >&2; exit 1 ;;
+    *) targets+=("$1"); shift ;;
+    esac
+done
+
+cargo build --quiet --release --package cargo-mapcheck
+mapcheck() { cargo mapcheck "$@"; }
+
+# The names of what `list` prints, of one type.
+listed() {
+    mapcheck list --format json | sed -n 's/^{"type":"'"$1"'","[a-z]*":"\([^"]*\)".*'"${2:-}"'.*/\1/p'
+}
+[ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(listed target '"known_bad":false')
+[ ${#targets[@]} -gt 0 ] || { echo "error: there are no targets" >&2; exit 1; }
+
+ways=()
+for scheduler in $(listed scheduler); do ways+=("--scheduler $scheduler"); done
+for fault in $(listed fault-kind); do ways+=("--fault $fault"); done
+
+mkdir -p "$out"
+: >"$out/runs.jsonl"
+: >"$out/summary.txt"
+worst=0
+for target in "${targets[@]}"; do
+    for way in "${ways[@]}"; do
+        code=0
+        # Each way is two words.
+        # shellcheck disable=SC2086
+        mapcheck check "$target" $way --time "$time" --shard "$shard" --seed "$seed" --keep-going \
+            --out "$out/repros" --format json >>"$out/runs.jsonl" || code=$?
+        # Code 3, a budget that ended, is what a campaign is for.
+        case "$code" in
+        0 | 3) told="nothing found" ;;
+        2) told="found something"; [ "$worst" -ne 0 ] || worst=2 ;;
+        *) told="failed with code $code"; worst=$code ;;
+        esac
+        echo "$target $way: $told" | tee -a "$out/summary.txt"
+    done
+done
+
+# What a reader wants beside each repro: the report.
+while IFS= read -r -d '' repro; do
+    mapcheck replay "$repro" >"${repro%.toml}.txt" 2>/dev/null || true
+done < <(find "$out/repros" -name '*.toml' -print0 2>/dev/null)
+
+# Each mistake once, however many ways found it. What the corpus has at the same class and site is known: it does not
+# make a night fail.
+new=0
+while IFS=$'\t' read -r target class site; do
+    told=NEW
+    for repro in corpus/"$target"/*.toml; do
+        [ -e "$repro" ] || continue
+        if grep -qxF "class = \"$class\"" "$repro" && grep -qxF "site = \"$site\"" "$repro"; then told=known; fi
+    done
+    [ "$told" = known ] || new=$((new + 1))
+    echo "$told: $target: $class at $site" | tee -a "$out/summary.txt"
+done < <(
+    sed -n 's/^{"type":"finding","target":"\([^"]*\)".*"class":"\([^"]*\)","site":"\([^"]*\)".*/\1\t\2\t\3/p' \
+        "$out/runs.jsonl" | sort -u
+)
+if [ "$worst" -eq 2 ] && [ "$new" -eq 0 ]; then worst=0; fi
+echo "seed $seed, shard $shard, $time each; exit code $worst" | tee -a "$out/summary.txt"
+exit "$worst"

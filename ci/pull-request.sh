@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# What a change must pass: formatting, lints, tests. Run it by hand before you propose the change.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# The workspace, and the crates that are workspaces of their own.
+cargo fmt --all --check
+for manifest in targets/known-bad/*/Cargo.toml tests/subjects/*/Cargo.toml; do
+    [ -e "$manifest" ] || continue
+    cargo fmt --manifest-path "$manifest" --check
+done
+cargo clippy --workspace --all-targets -- -D warnings
+.ci/run
