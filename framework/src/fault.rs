@@ -20,7 +20,7 @@ impl Fault {
     /// The fault with a name of [`NAMES`].
     ///
     /// # Errors
-    /// A sentence that lists the names, when there is none.
+    /// A fragment that goes on after the name and lists those there are.
     ///
     /// ```
     /// use mapcheck::Fault;
@@ -30,7 +30,7 @@ impl Fault {
         let found = NAMES.iter().find(|f| f.1 == name).map(|f| f.0);
         found.ok_or_else(|| {
             let names: Vec<&str> = NAMES.iter().map(|f| f.1).collect();
-            format!("there is no fault `{name}`; there are {}", names.join(", "))
+            format!("is no fault; there are {}", names.join(", "))
         })
     }
 

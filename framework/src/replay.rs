@@ -86,21 +86,29 @@ impl Replayed {
     pub(crate) fn text(&self, repro: &Repro) -> String {
         let mut out = self.first.as_ref().map_or_else(String::new, |f| f.report.clone());
         let (times, different) = (self.times, self.different);
-        let plural = if times == 1 { "time" } else { "times" };
+        let replayed = match times {
+            1 => "replayed once:".to_owned(),
+            n => format!("replayed {n} times, each time:"),
+        };
         // Writing to a string does not fail.
         let _ = match &self.first {
             _ if different > 0 => {
                 writeln!(out, "replayed {times} times: {different} of them were not like the first")
             }
             Some(f) if f.class == repro.class && f.site == repro.site => {
-                writeln!(out, "replayed {times} {plural}: the same finding each time")
+                writeln!(out, "{replayed} the same finding")
             }
             Some(_) => writeln!(
                 out,
-                "replayed {times} {plural}: not the {} at {} that the repro tells of",
+                "{replayed} not the {} at {} that the repro tells of",
                 repro.class, repro.site
             ),
-            None => writeln!(out, "replayed {times} {plural}: nothing found"),
+            None => writeln!(
+                out,
+                "{replayed} nothing found\nnote: decisions count schedule points, so a repro holds \
+                 for the build that made it: it finds nothing where\n      the mistake is mended, or \
+                 where the map, its adapter or mapcheck itself has changed since"
+            ),
         };
         out
     }

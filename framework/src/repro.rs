@@ -135,7 +135,7 @@ impl Repro {
             site: from.text("site")?,
             random: from.number("random")?,
             max_steps: from.number("max_steps")?,
-            faults: faults.iter().map(|f| Fault::by_name(f)).collect::<Result<_, _>>()?,
+            faults: faults.iter().map(|f| fault(f)).collect::<Result<_, _>>()?,
             decisions: decisions.parse().map_err(|e| format!("`decisions`: {e}"))?,
             history: from.section("history")?.map(|h| History::read(&h)).transpose()?,
             scenario: Scenario::read(&scenario)?,
@@ -211,6 +211,10 @@ impl History {
             None => Err(format!("there is no scheduler `{}`", history.scheduler)),
         }
     }
+}
+
+fn fault(name: &str) -> Result<Fault, String> {
+    Fault::by_name(name).map_err(|what| format!("`{name}` {what}"))
 }
 
 /// The hash of Fowler, Noll and Vo, 64 bits, variant 1a: short, and the same on every machine.

@@ -94,6 +94,12 @@ pub struct Check {
     /// How many threads a scenario has
     #[arg(long, value_name = "N")]
     pub threads: Option<u32>,
+    /// How many worker processes run at one time; as many as processors unless given
+    #[arg(long, value_name = "N")]
+    pub workers: Option<u64>,
+    /// Schedule points after which an execution counts as not ending
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
     /// Where repros are written
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

@@ -88,16 +88,18 @@ fn push_name(text: &mut String, name: &str, local: &str) {
 /// When the directory cannot be written or rustc refuses the source.
 pub fn ensure(dir: &Path, triple: &str, rustc_version: &str) -> Result<PathBuf, Error> {
     let archive = dir.join("libmapcheck_stubs.a");
-    let (file, stamp) = (dir.join("mapcheck_stubs.rs"), dir.join("mapcheck_stubs.stamp"));
+    let stamp = dir.join("mapcheck_stubs.stamp");
     let source = source();
     let wanted = format!("{source}\n// {rustc_version}");
     if archive.is_file() && fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(archive);
     }
-    fs::create_dir_all(dir).map_err(|e| Error::write(dir, e))?;
+    // Built in a folder of its own, where rustc's intermediate files meet no other command's, and moved into place:
+    // another command may be linking with the old one.
+    let own = dir.join(std::process::id().to_string());
+    let (file, aside) = (own.join("mapcheck_stubs.rs"), own.join("libmapcheck_stubs.rlib"));
+    fs::create_dir_all(&own).map_err(|e| Error::write(&own, e))?;
     fs::write(&file, &source).map_err(|e| Error::write(&file, e))?;
-    // Built aside and renamed: another command may be linking with the old one.
-    let aside = dir.join(format!("libmapcheck_stubs.{}.rlib", std::process::id()));
     let output = Command::new(crate::cargo::rustc_program())
         .args(["--edition", "2024", "--crate-name", "mapcheck_stubs", "--crate-type", "rlib", "-O"])
         .args(["-Cpanic=abort", "-Ccodegen-units=1", "-Cembed-bitcode=no", "--target", triple])
@@ -109,6 +111,8 @@ pub fn ensure(dir: &Path, triple: &str, rustc_version: &str) -> Result<PathBuf, 
         return Err(Error::Stubs(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }
     fs::rename(&aside, &archive).map_err(|e| Error::write(&archive, e))?;
+    // What is left is of no use, and in nobody's way.
+    let _ = fs::remove_dir_all(&own);
     fs::write(&stamp, wanted).map_err(|e| Error::write(&stamp, e))?;
     Ok(archive)
 }

@@ -21,6 +21,11 @@ impl Summary {
         }
     }
 
+    /// Whether no runner has told anything.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The summary as a JSON line.
     pub fn json(&self) -> String {
         Value::Object(self.0.clone()).to_string()

@@ -138,8 +138,8 @@ pub fn capture_stack() -> crate::Stack {
     stack
 }
 
-/// Blocks of the modelled heap freed so far in the execution under way, or in the last one.
+/// The label that the current virtual thread has set; 0 outside executions.
 #[inline(never)]
-pub fn blocks_freed() -> u64 {
-    heap::counts().1
+pub fn current_label() -> u32 {
+    if armed() { disarmed(|s| s.threads[s.current].label) } else { 0 }
 }

@@ -293,8 +293,8 @@ impl Campaign<'_> {
         let maps = self.subject.scenarios.iter().any(|s| !s.threads.is_empty());
         if maps && executions > 0 && freed == 0 && self.done.findings.is_empty() {
             self.console.warn(
-                "no execution freed a block of the map's own before the map was dropped: turn its \
-                 batches down in `new`, or implement `reclaim`",
+                "no execution made the map free an element before the map itself was dropped: turn \
+                 its batches down in `new`, or implement `reclaim`",
             );
         }
         if outlived > 0 {

@@ -88,7 +88,7 @@ pub(crate) struct Totals {
     pub executions: u64,
     pub points: u64,
     pub switches: u64,
-    /// Blocks of the map's own that were freed before the map was dropped.
+    /// Values that the map dropped before it was dropped itself.
     pub freed: u64,
     /// Executions that ended while threads they had started still waited.
     pub outlived: u64,
@@ -323,11 +323,11 @@ fn scheduler_of(batch: &Batch) -> Box<dyn Scheduler> {
     }
 }
 
-/// A panic in a line: `panicked at src/map.rs:7:5: index out of bounds`.
+/// A panic in a line: `src/map.rs:7:5: index out of bounds`.
 fn tidy(text: &str) -> String {
     let text = text.strip_prefix("panicked at ").unwrap_or(text);
     match text.split_once(":\n") {
-        Some((place, message)) => format!("panicked at {}: {message}", short_file(place)),
+        Some((place, message)) => format!("{}: {message}", short_file(place)),
         None => text.to_owned(),
     }
 }

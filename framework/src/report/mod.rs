@@ -141,7 +141,10 @@ impl Diagnosis<'_> {
         let _ = write!(line, ", at step {}", at.step);
         push(out, &line);
         for place in places {
-            push(out, &format!("{:13}{:<44} {}", "", place.site, place.function));
+            let site = format!("{:13}{:<44} ", "", place.site);
+            // The end of a name says more than its beginning.
+            let room = WIDTH.saturating_sub(site.chars().count());
+            push(out, &format!("{site}{}", tail(&place.function, room)));
         }
     }
 
@@ -214,6 +217,15 @@ fn headline(violation: &Violation) -> String {
     push(&mut out, &format!("error[{}]: {first}", violation.class));
     lines.for_each(|line| push(&mut out, &format!("    {line}")));
     out
+}
+
+/// The text, or as much of its end as there is room for.
+fn tail(text: &str, room: usize) -> String {
+    let long = text.chars().count().saturating_sub(room);
+    if long == 0 {
+        return text.to_owned();
+    }
+    format!("..{}", text.chars().skip(long + 2).collect::<String>())
 }
 
 /// Appends a line, cut to the width of a report.

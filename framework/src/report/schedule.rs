@@ -73,7 +73,8 @@ impl Teller<'_> {
     fn told(&mut self, thread: ThreadId) {
         if self.resumed {
             let doing = self.doing(thread).clone();
-            let text = if doing.is_empty() { "runs".to_owned() } else { format!(".. {doing}") };
+            let text =
+                if doing.is_empty() { "(goes on)".to_owned() } else { format!(".. {doing}") };
             self.push(thread, text);
         }
     }

@@ -24,13 +24,13 @@ pub fn run<M: Map>(scenario: &Scenario) {
     element::begin_execution();
     let (map, done) = guarded(|| build::<M>(scenario));
     guarded(|| operate_all(&map, &scenario.setup[done..], 1 + done as u32));
-    let before = element::blocks_freed();
+    let before = element::dropped();
     let threads = &scenario.threads;
     machine::concurrently(threads.len(), &|i| {
         guarded(|| operate_all(&map, &threads[i], scenario.first_label(i)));
     });
     guarded(|| operate_all(&map, &scenario.teardown, scenario.first_label(threads.len())));
-    FREED.store(element::blocks_freed().saturating_sub(before), Relaxed);
+    FREED.store(element::dropped().saturating_sub(before), Relaxed);
     begin(scenario.last_label());
     guarded(|| drop(map));
     machine::set_label(0);
@@ -39,8 +39,8 @@ pub fn run<M: Map>(scenario: &Scenario) {
 /// See [`freed_by_map`].
 static FREED: AtomicU64 = AtomicU64::new(0);
 
-/// Blocks other than payloads of values that the threads and the teardown of the last [`run`] freed:
-/// where a map frees in batches there may be none before it is dropped.
+/// Values that the threads and the teardown of the last [`run`] made the map drop, with the blocks
+/// they were in: where a map frees in batches there may be none before it is dropped itself.
 pub fn freed_by_map() -> u64 {
     FREED.load(Relaxed)
 }

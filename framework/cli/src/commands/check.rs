@@ -38,6 +38,10 @@ pub fn run(check: &Check) -> Result<i32, Error> {
     if summary.findings() > 0 {
         code = worse(code, exit::FINDING);
     }
+    if summary.is_empty() {
+        // Nothing ran, and the runner has said why.
+        return Ok(code);
+    }
     if wants_json(check.format) {
         anstream::println!("{}", summary.json());
     } else {
@@ -63,6 +67,8 @@ fn settings(command: &mut Command, check: &Check) -> Result<(), Error> {
         ("MAPCHECK_SCHEDULER", check.scheduler.clone()),
         ("MAPCHECK_SCENARIO", check.scenario.clone()),
         ("MAPCHECK_FORMAT", check.format.map(|format| format.name().to_owned())),
+        ("MAPCHECK_WORKERS", number(check.workers)),
+        ("MAPCHECK_STEPS", number(check.steps)),
         ("MAPCHECK_BOUND", number(check.bound)),
         ("MAPCHECK_SHARD", check.shard.clone()),
         ("MAPCHECK_THREADS", check.threads.map(|n| n.to_string())),
