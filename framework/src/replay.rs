@@ -106,8 +106,9 @@ impl Replayed {
             None => writeln!(
                 out,
                 "{replayed} nothing found\nnote: decisions count schedule points, so a repro holds \
-                 for the build that made it: it finds nothing where\n      the mistake is mended, or \
-                 where the map, its adapter or mapcheck itself has changed since"
+                 for the build that made it (mapcheck {}):\n      it finds nothing where the mistake is \
+                 mended, or where the map's adapter or mapcheck changed since",
+                repro.mapcheck
             ),
         };
         out

@@ -10,6 +10,9 @@ use crate::oracle::Class;
 use crate::scenario::Scenario;
 use crate::text::{self, Section, Writer};
 
+/// This version of mapcheck.
+pub const MAPCHECK: &str = env!("CARGO_PKG_VERSION");
+
 /// The format this version writes, and the newest it reads.
 pub const FORMAT: u64 = 1;
 
@@ -32,6 +35,8 @@ pub struct History {
 /// Everything an execution is a function of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repro {
+    /// The version of mapcheck that made it.
+    pub mapcheck: String,
     /// The target's name, or the test's.
     pub target: String,
     /// The versions of what was checked.
@@ -60,8 +65,9 @@ pub struct Repro {
     pub scenario: Scenario,
 }
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "format",
+    "mapcheck",
     "target",
     "versions",
     "runner",
@@ -82,6 +88,7 @@ impl Repro {
     pub fn to_text(&self) -> String {
         let mut to = Writer::default();
         to.number("format", FORMAT);
+        to.text("mapcheck", &self.mapcheck);
         to.text("target", &self.target);
         to.text("versions", &self.versions);
         to.text("runner", &self.runner);
@@ -126,6 +133,7 @@ impl Repro {
         let decisions = from.text("decisions")?;
         let scenario = from.section("scenario")?.ok_or("`scenario` is missing")?;
         Ok(Repro {
+            mapcheck: from.text("mapcheck")?,
             target: from.text("target")?,
             versions: from.text("versions")?,
             runner: from.text("runner")?,
@@ -229,6 +237,7 @@ mod tests {
 
     fn repro() -> Repro {
         Repro {
+            mapcheck: MAPCHECK.into(),
             target: "flurry@0.4.0".into(),
             versions: "flurry 0.4.0, seize 0.2.1".into(),
             runner: "old".into(),

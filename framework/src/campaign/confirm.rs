@@ -4,7 +4,7 @@ use super::watch::{self, Outcome};
 use super::worker::{Batch, Script, Setting};
 use super::{Candidate, Subject};
 use crate::report::Finding;
-use crate::repro::{History, Repro};
+use crate::repro::{self, History, Repro};
 use crate::settings::Settings;
 use crate::shrink;
 
@@ -101,6 +101,7 @@ fn history(candidate: &Candidate) -> History {
 
 fn repro(subject: &Subject<'_>, settings: &Settings, candidate: &Candidate) -> Repro {
     Repro {
+        mapcheck: repro::MAPCHECK.to_owned(),
         target: subject.target.clone(),
         versions: subject.versions.clone(),
         runner: subject.runner.clone(),
