@@ -139,27 +139,44 @@ impl Error {
     pub fn help(&self) -> String {
         match self {
             Self::Start { .. } => "check that it is installed and on the PATH".into(),
-            Self::Write { .. } => "check the permissions and the space left, or set CARGO_TARGET_DIR".into(),
+            Self::Write { .. } => {
+                "check the permissions and the space left, or set CARGO_TARGET_DIR".into()
+            }
             Self::Read { .. } => "check the path".into(),
             Self::Stubs(_) | Self::NoHost => "report this with the output of `rustc -vV`".into(),
             Self::Metadata(_) => "run the command inside a cargo workspace".into(),
-            Self::Manifest { .. } => "write `[package.metadata.mapcheck]` with `targets = [\"name\"]`".into(),
-            Self::NoTargets => "for a map's own crate use `cargo mapcheck test`; a runner crate declares its targets in \
-                                `[package.metadata.mapcheck]`"
-                .into(),
-            Self::NoBench => "a runner with benchmarks says `bench = true` in `[package.metadata.mapcheck]`".into(),
-            Self::UnknownTarget { near, .. } if near.is_empty() => "`cargo mapcheck list` shows the targets".into(),
+            Self::Manifest { .. } => {
+                "write `[package.metadata.mapcheck]` with `targets = [\"name\"]`".into()
+            }
+            Self::NoTargets => {
+                "for a map's own crate use `cargo mapcheck test`; a runner crate declares its \
+                                targets in `[package.metadata.mapcheck]`"
+                    .into()
+            }
+            Self::NoBench => {
+                "a runner with benchmarks says `bench = true` in `[package.metadata.mapcheck]`"
+                    .into()
+            }
+            Self::UnknownTarget { near, .. } if near.is_empty() => {
+                "`cargo mapcheck list` shows the targets".into()
+            }
             Self::UnknownTarget { near, .. } => {
                 format!("did you mean {}? `cargo mapcheck list` shows all", near.join(" or "))
             }
             Self::Engine(_) => "leave out --engine, or say --engine native".into(),
             Self::Build { .. } => "the first error is the one to mend".into(),
             Self::Allocator => "put it behind #[cfg(not(test))] or a feature".into(),
-            Self::Runner { .. } => "this is mapcheck's own fault: please report it with the command you gave".into(),
-            Self::Repro { .. } => "a repro is written by `cargo mapcheck check` into its --out directory".into(),
-            Self::UnknownTest { .. } => "the test was renamed or removed after the repro was made: check out the commit \
-                                         it was made at"
-                .into(),
+            Self::Runner { .. } => {
+                "this is mapcheck's own fault: please report it with the command you gave".into()
+            }
+            Self::Repro { .. } => {
+                "a repro is written by `cargo mapcheck check` into its --out directory".into()
+            }
+            Self::UnknownTest { .. } => {
+                "the test was renamed or removed after the repro was made: check out the \
+                                         commit it was made at"
+                    .into()
+            }
         }
     }
 

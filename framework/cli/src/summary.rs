@@ -126,7 +126,10 @@ mod tests {
             r#"{"type":"summary","targets":["a"],"executions":1000,"findings":0,"wall_ms":1250,"exhausted":true}"#,
             r#"{"type":"summary","targets":["a","b"],"executions":234,"findings":1,"wall_ms":50,"exhausted":false}"#,
         ]);
-        let json = r#"{"type":"summary","targets":["a","b"],"executions":1234,"findings":1,"wall_ms":1300,"exhausted":false}"#;
+        let json = concat!(
+            r#"{"type":"summary","targets":["a","b"],"executions":1234,"findings":1,"#,
+            r#""wall_ms":1300,"exhausted":false}"#
+        );
         assert_eq!(summary.json(), json);
         assert_eq!(
             summary.sentence(true),

@@ -1,4 +1,5 @@
-//! Plain accesses of instrumented code, announced by the compiler's coverage callbacks and then made by the code itself.
+//! Plain accesses of instrumented code, announced by the compiler's coverage callbacks and then made by the code
+//! itself.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 

@@ -129,7 +129,8 @@ pub(crate) fn disarmed<R>(f: impl FnOnce(&mut State) -> R) -> R {
     result
 }
 
-/// A schedule point of the running thread, which must be armed: counts it, and asks the decider when the slice is used up.
+/// A schedule point of the running thread, which must be armed: counts it, and asks the decider when the slice is used
+/// up.
 #[inline(always)]
 pub(crate) fn step(access: Access) {
     let left = LEFT.load(Relaxed) - 1;

@@ -14,8 +14,8 @@ fn access(kind: Kind, addr: usize, size: usize) -> Access {
     Access { kind, addr, size, order: Order::Relaxed }
 }
 
-// SAFETY: blocks of the arena are disjoint, aligned and large enough; everything else is the system allocator's. A block
-// goes back to where it came from, told by its address.
+// SAFETY: blocks of the arena are disjoint, aligned and large enough; everything else is the system allocator's. A
+// block goes back to where it came from, told by its address.
 unsafe impl GlobalAlloc for ModelledHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if !armed() {

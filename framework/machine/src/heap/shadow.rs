@@ -1,4 +1,5 @@
-//! Shadow memory: one byte for every eight bytes of the arena, holding how many of them, from the first, are accessible.
+//! Shadow memory: one byte for every eight bytes of the arena, which tells how many of them, from the first, are
+//! accessible.
 
 use super::{ARENA, BASE};
 

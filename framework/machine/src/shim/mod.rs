@@ -1,5 +1,5 @@
-//! Functions of libc that the executable defines itself, so that blocking, time, randomness and threads of the code under
-//! test pass through the machine. Outside executions each does what libc's does.
+//! Functions of libc that the executable defines itself, so that blocking, time, randomness and threads of the code
+//! under test pass through the machine. Outside executions each does what libc's does.
 
 mod bytes;
 mod futex;

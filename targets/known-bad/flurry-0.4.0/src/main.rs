@@ -32,8 +32,8 @@ impl Map for Flurry {
             // The sixth element makes three quarters of `new`'s 8 bins.
             grows_at: 5,
             write_in_visit: true,
-            knobs: "SipHash instead of ahash; 8 bins instead of 16; seize batch size 1 instead of 120 and a new epoch each \
-                object instead of 110, both except in maps made from elements",
+            knobs: "SipHash instead of ahash; 8 bins instead of 16; seize batch size 1 instead of 120 and a \
+                new epoch each object instead of 110, both except in maps made from elements",
         }
     }
 
