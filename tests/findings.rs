@@ -1,0 +1,183 @@
+//! The known bugs of published maps are found, quickly and every time, and nothing is found in correct maps.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use mapcheck_tests::{Run, TempDir, mapcheck, read, root, tempdir};
+use serde_json::Value;
+
+fn run(args: &[&str]) -> Run {
+    Run::of(&mut mapcheck(root(), args))
+}
+
+fn check(targets: &[&str], more: &[&str]) -> (Run, TempDir) {
+    let out = tempdir().unwrap();
+    let dir = out.path().to_str().unwrap();
+    let run = run(&[&["check", "--format", "json", "--out", dir], targets, more].concat());
+    (run, out)
+}
+
+/// The repros of flurry 0.4.0 and papaya 0.1.2, made once for all tests.
+fn repros() -> &'static [PathBuf] {
+    static MADE: OnceLock<(TempDir, Vec<PathBuf>)> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let (run, out) = check(&["flurry@0.4.0", "papaya@0.1.2"], &[]);
+        let found = run.code(2).of_type("finding");
+        assert_eq!(found.len(), 2);
+        (out, found.iter().map(|f| f["repro"].as_str().unwrap().into()).collect())
+    });
+    &made.1
+}
+
+/// A replay of a finding.
+#[track_caller]
+fn run_of(finding: &Value) -> Run {
+    run(&["replay", finding["repro"].as_str().unwrap()]).code(2)
+}
+
+/// Threads, operations and decisions of a repro, to compare two by.
+fn size(path: &Path) -> (usize, usize, usize) {
+    let text = read(path);
+    let line = |key: &str| text.lines().find(|l| l.starts_with(key)).unwrap().to_owned();
+    let threads = text.lines().filter(|l| l.starts_with("  [")).count();
+    let operations = line("setup = ").matches('"').count()
+        + line("teardown = ").matches('"').count()
+        + text
+            .lines()
+            .filter(|l| l.starts_with("  ["))
+            .map(|l| l.matches('"').count())
+            .sum::<usize>();
+    (threads, operations / 2, line("decisions = ").split(' ').count() - 2)
+}
+
+#[test]
+fn the_use_after_free_of_flurry_0_4_0_is_found_with_any_seed() {
+    for seed in ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"] {
+        let (run, _out) = check(&["flurry@0.4.0"], &["--seed", seed]);
+        let finding = run.code(2).only("finding");
+        assert_eq!(finding["class"], "premature-reclamation", "seed {seed}");
+    }
+}
+
+#[test]
+fn the_use_after_free_of_papaya_0_1_2_is_found_with_any_seed() {
+    for seed in ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"] {
+        let (run, _out) = check(&["papaya@0.1.2"], &["--seed", seed]);
+        let finding = run.code(2).only("finding");
+        assert_eq!(finding["class"], "premature-reclamation", "seed {seed}");
+        let site = finding["site"].as_str().unwrap();
+        assert!(site.starts_with("papaya-0.1.2/src/"), "{site}");
+    }
+}
+
+#[test]
+fn a_deletion_beside_an_iteration_and_a_growth_breaks_flurry_0_4_0() {
+    let (run, _out) = check(&["flurry@0.4.0"], &["--scenario", "delete-unvisited"]);
+    let finding = run.code(2).only("finding");
+    assert_eq!(finding["class"], "premature-reclamation");
+    assert!(finding["preemptions"].as_u64() > Some(0), "it takes a switch at the right time");
+    let report = run_of(&finding).stdout;
+    let freed = report.split("\n  freed ").nth(1).unwrap().split("\n  allocated ").next().unwrap();
+    assert!(freed.contains("flurry-0.4.0/src/"), "the map freed what is read:\n{report}");
+}
+
+#[test]
+fn a_repro_replays_a_hundred_times_out_of_a_hundred_with_the_same_report() {
+    for path in repros() {
+        let run = run(&["replay", path.to_str().unwrap(), "--times", "100"]).code(2);
+        let last = run.stdout.lines().last().unwrap();
+        assert_eq!(last, "replayed 100 times, each time: the same finding");
+        assert!(run.stdout.starts_with("error[premature-reclamation]: "), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn two_replays_print_the_same_bytes() {
+    for path in repros() {
+        let replay = || run(&["replay", path.to_str().unwrap()]).code(2).stdout;
+        assert_eq!(replay(), replay());
+    }
+}
+
+#[test]
+fn a_repro_replays_from_any_folder_of_the_workspace() {
+    let path = repros()[0].to_str().unwrap();
+    let mut command = mapcheck(&root().join("framework/src"), ["replay", path]);
+    assert_eq!(Run::of(&mut command).code(2).stdout, run(&["replay", path]).stdout);
+}
+
+#[test]
+fn shrinking_takes_away_what_a_finding_does_not_need() {
+    for path in repros() {
+        let dir = tempdir().unwrap();
+        let larger = dir.path().join("larger.toml");
+        let text =
+            read(path).replace("teardown = []", "teardown = [\"reclaim\", \"get 0\", \"len\"]");
+        fs::write(&larger, text).unwrap();
+        run(&["replay", larger.to_str().unwrap()]).code(2);
+        let told = run(&["shrink", larger.to_str().unwrap()]).code(0).stdout;
+        let smaller = told.lines().find_map(|l| l.strip_prefix("replay: cargo mapcheck replay "));
+        let smaller = Path::new(smaller.unwrap_or_else(|| panic!("{told}")));
+        assert!(size(smaller) < size(&larger) && size(smaller) <= size(path), "{told}");
+        let replayed = run(&["replay", smaller.to_str().unwrap()]).code(2).stdout;
+        assert!(replayed.ends_with("replayed once: the same finding\n"), "{replayed}");
+    }
+}
+
+#[test]
+fn a_repro_that_check_has_shrunk_gets_no_larger() {
+    for path in repros() {
+        let before = size(path);
+        let told = run(&["shrink", path.to_str().unwrap()]).code(0).stdout;
+        let smaller = told.lines().find_map(|l| l.strip_prefix("replay: cargo mapcheck replay "));
+        assert!(smaller.is_none_or(|s| size(Path::new(s)) <= before), "{told}");
+        let replayed = run(&["replay", path.to_str().unwrap()]).code(2).stdout;
+        assert!(replayed.ends_with("replayed once: the same finding\n"), "{replayed}");
+    }
+}
+
+/// The names of the targets that are not known to be bad.
+fn correct() -> Vec<String> {
+    let list = run(&["list", "--format", "json"]).code(0).of_type("target");
+    let correct = list.iter().filter(|t| t["known_bad"] == false);
+    correct.map(|t| t["target"].as_str().unwrap().to_owned()).collect()
+}
+
+/// What was found, with the repros, for the reader of a failed test.
+fn told(run: &Run) -> String {
+    let repro = |f: &Value| format!("{f}\n{}\n", read(Path::new(f["repro"].as_str().unwrap())));
+    run.of_type("finding").iter().map(repro).collect()
+}
+
+#[test]
+fn nothing_is_found_in_correct_maps() {
+    let names = correct();
+    let names: Vec<&str> = names.iter().map(String::as_str).filter(|n| *n != "flurry").collect();
+    assert!(names.len() >= 7);
+    let (run, _out) = check(&names, &["--executions", "3000"]);
+    assert_eq!(run.code, 0, "{}{}", told(&run), run.stderr);
+    assert_eq!(run.only("summary")["executions"], 3000 * names.len());
+}
+
+#[test]
+fn nothing_is_found_in_flurry_0_5_where_it_is_not_made_from_elements() {
+    for family in ["delete-", "concurrent-write"] {
+        let (run, _out) = check(&["flurry"], &["--executions", "3000", "--scenario", family]);
+        assert_eq!(run.code, 0, "{}{}", told(&run), run.stderr);
+    }
+}
+
+/// `from_iter` works with an unprotected guard, which frees at once what is retired; and a growth in it retires a
+/// node whose lock it holds, and unlocks it then.
+#[test]
+fn flurry_0_5_unlocks_a_node_it_has_freed_when_it_is_made_from_elements() {
+    let found = (0..10).find_map(|seed| {
+        let seed = seed.to_string();
+        let (run, _out) = check(&["flurry"], &["--scenario", "bulk-build", "--seed", &seed]);
+        run.of_type("finding").pop()
+    });
+    let found = found.expect("one of ten seeds makes keys collide as it takes");
+    assert_eq!(found["class"], "premature-reclamation");
+    assert_eq!(found["threads"], 1, "no other thread is needed");
+}

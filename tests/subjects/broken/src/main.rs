@@ -1,0 +1,37 @@
+//! Maps that are broken on purpose, one way each. The tests of mapcheck expect each to be found, and the campaign to
+//! go on with the next.
+
+mod bugs;
+mod map;
+
+use std::process::ExitCode;
+
+use mapcheck::{Map, Target};
+
+use map::Broken;
+
+fn main() -> ExitCode {
+    mapcheck::runner::main(&[
+        of::<Broken<bugs::None>>("healthy"),
+        of::<Broken<bugs::Segfault>>("segfault"),
+        of::<Broken<bugs::Abort>>("abort"),
+        of::<Broken<bugs::StackOverflow>>("stack-overflow"),
+        of::<Broken<bugs::EndlessLoop>>("endless-loop"),
+        of::<Broken<bugs::EndlessSpin>>("endless-spin"),
+        of::<Broken<bugs::MemoryHog>>("memory-hog"),
+        of::<Broken<bugs::Exit>>("exit"),
+        of::<Broken<bugs::OrphanThread>>("orphan-thread"),
+        of::<Broken<bugs::PanicInInsert>>("panic-in-insert"),
+        of::<Broken<bugs::Deadlock>>("deadlock"),
+        of::<Broken<bugs::DoubleFree>>("double-free"),
+        of::<Broken<bugs::WrongLayout>>("wrong-layout"),
+        of::<Broken<bugs::Redzone>>("redzone"),
+        of::<Broken<bugs::UseAfterFree>>("use-after-free"),
+        of::<map::Liar>("liar"),
+        of::<Broken<bugs::VisitorDeadlock>>("visitor-deadlock"),
+    ])
+}
+
+const fn of<M: Map>(name: &'static str) -> Target {
+    Target::of::<M>(name, "std", include_str!("../Cargo.lock"))
+}

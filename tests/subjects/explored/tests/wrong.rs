@@ -1,0 +1,58 @@
+//! Explorations of code that is wrong: each fails, with the finding its name tells.
+
+use std::sync::Mutex;
+use std::thread;
+
+use mapcheck_explored::{Published, RacyCounter};
+
+#[test]
+fn panic_because_a_counter_loses_counts() {
+    mapcheck::explore(|| {
+        let counter = RacyCounter::default();
+        thread::scope(|s| {
+            s.spawn(|| counter.add());
+            s.spawn(|| counter.add());
+        });
+        assert_eq!(counter.get(), 2);
+    });
+}
+
+#[test]
+fn deadlock_because_two_locks_are_taken_in_two_orders() {
+    mapcheck::explore(|| {
+        let (a, b) = (Mutex::new(1), Mutex::new(2));
+        thread::scope(|s| {
+            s.spawn(|| *a.lock().unwrap() + *b.lock().unwrap());
+            s.spawn(|| *b.lock().unwrap() + *a.lock().unwrap());
+        });
+    });
+}
+
+#[test]
+fn premature_reclamation_because_a_reader_is_not_waited_for() {
+    mapcheck::explore(|| {
+        let cell = Published::<4>::new(1);
+        thread::scope(|s| {
+            s.spawn(|| cell.read());
+            s.spawn(|| cell.replace(2));
+        });
+    });
+}
+
+#[test]
+fn premature_reclamation_of_a_large_block() {
+    mapcheck::explore(|| {
+        let cell = Published::<4096>::new(1);
+        thread::scope(|s| {
+            s.spawn(|| cell.read());
+            s.spawn(|| cell.replace(2));
+        });
+    });
+}
+
+#[test]
+fn panic_in_a_thread_that_is_joined() {
+    mapcheck::explore(|| {
+        thread::spawn(|| assert_eq!(1 + 1, 3, "sums are wrong")).join().unwrap();
+    });
+}

@@ -1,0 +1,92 @@
+//! Whatever a map does, the run goes on: each broken map of `tests/subjects/broken` is told for what it is.
+
+use mapcheck_tests::{Run, keys, mapcheck_in, subject, tempdir};
+
+/// The broken maps and the class of what is found in each, with a word of the message.
+const FINDINGS: [(&str, &str, &str); 14] = [
+    ("segfault", "crash", "a segmentation fault at address 0x8"),
+    ("abort", "crash", "an abort"),
+    ("stack-overflow", "crash", "the stack of a thread overflowed"),
+    ("endless-loop", "livelock", "computed for seconds without a schedule point"),
+    ("endless-spin", "livelock", "did not end within 400000 schedule points"),
+    ("memory-hog", "leak", "still live"),
+    ("exit", "crash", "exited with code 0 in mid-execution"),
+    ("panic-in-insert", "panic", "key 0 is not welcome"),
+    ("deadlock", "deadlock", "nothing can wake"),
+    ("double-free", "double-free", "a block of 48 bytes was freed again"),
+    ("wrong-layout", "invalid-free", "freed 40 bytes aligned to 8 where 48 bytes"),
+    ("redzone", "out-of-bounds", "wrote 8 bytes, 0 past a live block of 48 bytes"),
+    ("use-after-free", "premature-reclamation", "read 8 bytes, 16 into a block of 48 bytes"),
+    ("visitor-deadlock", "deadlock", "nothing can wake"),
+];
+
+fn check(args: &[&str]) -> Run {
+    let out = tempdir().unwrap();
+    let mut command = mapcheck_in(&subject("broken"), ["check", "--format", "json", "--out"]);
+    Run::of(command.arg(out.path()).args(["--executions", "200"]).args(args))
+}
+
+#[test]
+fn every_broken_map_is_told_for_what_it_is_and_the_run_goes_on_with_the_next() {
+    let mut targets: Vec<&str> = FINDINGS.iter().map(|f| f.0).collect();
+    targets.push("healthy");
+    let run = check(&targets).code(2);
+    let findings = run.of_type("finding");
+    let told: Vec<(&str, &str)> = findings
+        .iter()
+        .map(|f| (f["target"].as_str().unwrap(), f["class"].as_str().unwrap()))
+        .collect();
+    let wanted: Vec<(&str, &str)> = FINDINGS.iter().map(|f| (f.0, f.1)).collect();
+    assert_eq!(told, wanted);
+    for (finding, (target, _, message)) in findings.iter().zip(FINDINGS) {
+        let said = finding["message"].as_str().unwrap();
+        assert!(said.contains(message), "{target}: {said}");
+        assert_eq!(finding["execution"], 0, "{target}: its first execution shows it");
+    }
+    let summary = run.only("summary");
+    assert_eq!(summary["targets"].as_array().unwrap().len(), targets.len());
+    assert_eq!(summary["findings"], FINDINGS.len());
+    assert!(summary["executions"].as_u64() >= Some(200), "the healthy map was checked last");
+}
+
+#[test]
+fn the_site_of_a_finding_is_a_line_of_the_map_s_own() {
+    let run = check(&["abort", "segfault", "deadlock", "use-after-free"]).code(2);
+    for finding in run.of_type("finding") {
+        let site = finding["site"].as_str().unwrap();
+        assert!(site.starts_with("src/"), "{}: `{site}`", finding["target"]);
+    }
+}
+
+#[test]
+fn a_thread_that_outlives_the_map_is_no_finding_but_is_warned_of() {
+    let run = check(&["orphan-thread", "healthy"]).code(0);
+    let run =
+        run.says(&["warning: orphan-thread: ", "while threads they had started still waited"]);
+    assert_eq!(run.only("summary")["executions"], 400);
+    assert_eq!(run.of_type("finding").len(), 0);
+}
+
+#[test]
+fn an_adapter_that_lies_is_told_from_a_broken_map() {
+    let run = check(&["liar"]).code(4).says(&["error: the adapter of liar is wrong: `get` "]);
+    assert_eq!(run.of_type("finding").len(), 0);
+}
+
+#[test]
+fn the_run_goes_on_after_an_adapter_that_lies() {
+    let run = check(&["liar", "healthy", "use-after-free"]).code(4);
+    let summary = run.only("summary");
+    assert!(summary["executions"].as_u64() >= Some(200), "{summary}\n{}", run.stderr);
+    assert_eq!(run.only("finding")["target"], "use-after-free");
+}
+
+#[test]
+fn keeping_on_after_a_finding_finds_others_of_the_same_target() {
+    let run = check(&["visitor-deadlock", "--keep-going"]).code(2);
+    let sites: Vec<_> = run.of_type("finding").iter().map(|f| f["site"].clone()).collect();
+    let mut distinct = sites.clone();
+    distinct.dedup();
+    assert_eq!(sites, distinct, "the same mistake is told once");
+    assert!(keys(&run.only("summary")).contains(&"findings"));
+}
