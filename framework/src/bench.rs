@@ -42,6 +42,7 @@ pub fn sample(
         bound: None,
         first: 0,
         count: executions,
+        vary: false,
         record_last: false,
     };
     let setting =

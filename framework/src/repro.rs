@@ -51,7 +51,8 @@ pub struct Repro {
     pub class: Class,
     /// The finding's site.
     pub site: String,
-    /// Seed of the randomness that the code under test asks for.
+    /// Seed of the randomness that the code under test asks for; with a history, what the seed of
+    /// each of its executions is derived from.
     pub random: u64,
     /// Schedule points after which the execution counts as not ending.
     pub max_steps: u64,

@@ -92,7 +92,9 @@ impl Runner<'_> {
         for name in names {
             let target = self.target(name)?;
             if let Some(what) = self_check(target).map_err(internal)? {
-                return Err((exit::ADAPTER, format!("the adapter of {name} is wrong: {what}")));
+                eprintln!("error: the adapter of {name} is wrong: {what}");
+                summary.wrong_adapter(name);
+                continue;
             }
             let mut subject = subject(target);
             subject.restrict(&self.settings).map_err(usage)?;
@@ -276,6 +278,8 @@ struct Summary {
     totals: Totals,
     findings: u64,
     incomplete: bool,
+    /// Whether an adapter failed its self-check; its target was not explored.
+    wrong_adapter: bool,
     wall_ms: u64,
     cpu_ms: u64,
 }
@@ -289,8 +293,14 @@ impl Summary {
         self.wall_ms += done.wall.as_millis() as u64;
     }
 
+    fn wrong_adapter(&mut self, name: &str) {
+        self.targets.push(name.to_owned());
+        self.wrong_adapter = true;
+    }
+
     fn code(&self) -> u8 {
         match (self.findings, self.incomplete) {
+            _ if self.wrong_adapter => exit::ADAPTER,
             (1.., _) => exit::FINDING,
             (0, true) => exit::BUDGET,
             (0, false) => exit::CLEAN,

@@ -110,6 +110,7 @@ impl Shrinker<'_> {
             bound: None,
             first: 0,
             count: SEARCH,
+            vary: false,
             record_last: false,
         };
         let (outcome, recording) = watch::run(self.setting(scenario), &Script::Batch(&batch))?;

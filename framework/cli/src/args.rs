@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Fault-injection tests for concurrent maps.
 #[derive(Debug, Parser)]
-#[command(name = "cargo mapcheck", bin_name = "cargo mapcheck", version, about)]
+#[command(name = "cargo mapcheck", bin_name = "cargo mapcheck", version)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -17,7 +17,7 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show the targets, their contracts and capabilities, the scenario families, faults and schedulers
+    /// Show the targets with their contracts, the scenario families, faults and schedulers
     List(List),
     /// Explore the executions of targets, within a budget
     Check(Box<Check>),

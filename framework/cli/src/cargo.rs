@@ -61,6 +61,8 @@ pub fn metadata() -> Result<Value, Error> {
 pub struct Cargo {
     /// `<workspace target>/mapcheck`.
     pub target_dir: PathBuf,
+    /// The workspace's folder: reports tell files from there on.
+    pub root: PathBuf,
     triple: String,
     stubs: PathBuf,
     chained: Option<OsString>,
@@ -90,7 +92,8 @@ impl Cargo {
                 "note:".green().bold()
             );
         }
-        Ok(Self { target_dir, triple, stubs, chained })
+        let root = metadata["workspace_root"].as_str().unwrap_or(".").into();
+        Ok(Self { root, target_dir, triple, stubs, chained })
     }
 
     /// An instrumented `cargo <subcommand>`, building into `target_dir`.

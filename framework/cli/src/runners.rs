@@ -112,7 +112,7 @@ impl Runner {
         command.arg("--manifest-path").arg(&self.manifest).args(["--bin", &self.package]);
         cargo::build(command, what)?;
         let mut runner = Command::new(cargo.binary(&target_dir, &self.package));
-        runner.env("MAPCHECK_RUNNER", &self.package);
+        runner.env("MAPCHECK_RUNNER", &self.package).env("MAPCHECK_ROOT", &cargo.root);
         Ok(runner)
     }
 }

@@ -183,6 +183,10 @@ pub struct Waiting {
     pub label: u32,
     /// What it waits for, in words: `futex 0x…`, `the end of thread 2`.
     pub on: String,
+    /// Whether that is the end of another thread, and not a lock.
+    pub joins: bool,
+    /// Its stack; empty unless stacks are captured.
+    pub stack: Stack,
 }
 
 /// Something that must not happen, seen by the machine. It ends the execution at once.

@@ -33,6 +33,8 @@ pub(crate) struct State {
     pub threads: Vec<VirtualThread>,
     pub views: Vec<ThreadView>,
     pub current: usize,
+    /// The thread that has asked the current one for its stack.
+    pub asker: Option<usize>,
     /// Where the carrier's own stack continues when the execution ends.
     pub carrier: Context,
     /// The operating-system thread that called `execute`.
@@ -80,6 +82,7 @@ static STATE: Global = Global(UnsafeCell::new(State {
     threads: Vec::new(),
     views: Vec::new(),
     current: 0,
+    asker: None,
     carrier: Context::new(),
     carrier_task: 0,
     executions: 0,

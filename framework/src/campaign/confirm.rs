@@ -1,7 +1,7 @@
 //! From something a worker saw to a finding: replayed in a fresh process, shrunk, and told in full.
 
 use super::watch::{self, Outcome};
-use super::worker::{Batch, Script, Setting};
+use super::worker::{Batch, Script, Setting, random_of};
 use super::{Candidate, Subject};
 use crate::report::Finding;
 use crate::repro::{self, History, Repro};
@@ -25,7 +25,8 @@ pub(super) fn settle(
     if let Some(finding) = replayed(subject, &repro, candidate)? {
         return shrunk(subject, repro, finding);
     }
-    let repro = Repro { history: Some(history(candidate)), ..repro };
+    let random = candidate.job.random;
+    let repro = Repro { history: Some(history(candidate)), random, ..repro };
     let (finding, note) = match replayed(subject, &repro, candidate)? {
         Some(finding) => {
             let before = candidate.execution - candidate.job.batch.first;
@@ -84,6 +85,7 @@ fn batch(history: &History, record: bool) -> Batch {
         bound: history.bound,
         first: history.first,
         count: history.executions,
+        vary: true,
         record_last: record,
     }
 }
@@ -109,7 +111,7 @@ fn repro(subject: &Subject<'_>, settings: &Settings, candidate: &Candidate) -> R
         instrumented: mapcheck_machine::instrumented(),
         class: candidate.finding.class,
         site: candidate.finding.site.clone(),
-        random: candidate.job.random,
+        random: random_of(candidate.job.random, candidate.execution),
         max_steps: settings.max_steps,
         faults: settings.faults.clone(),
         decisions: candidate.decisions.clone().unwrap_or_default(),

@@ -308,5 +308,5 @@ impl Campaign<'_> {
 
 /// The command that replays a repro.
 pub(crate) fn replay_command(path: &Path) -> String {
-    format!("cargo mapcheck replay {}", crate::report::short_file(&path.display().to_string()))
+    format!("cargo mapcheck replay {}", crate::report::from_here(path))
 }

@@ -2,7 +2,6 @@
 //! fast workers are, so the same seed explores the same executions.
 
 use super::worker::Batch;
-use crate::scheduler::splitmix;
 use crate::settings::Settings;
 
 /// Executions of a scenario in its first batches; later ones are as large as the last. Small at
@@ -16,7 +15,7 @@ pub(crate) struct Job {
     pub order: u64,
     /// Index of the scenario.
     pub scenario: usize,
-    /// Seed of the randomness that the code under test asks for.
+    /// From which the randomness of each execution is derived.
     pub random: u64,
     pub batch: Batch,
 }
@@ -54,6 +53,7 @@ impl Queue {
             bound: settings.bound,
             first: 0,
             count: 0,
+            vary: true,
             record_last: false,
         };
         let (scenarios, goal) = (scenarios as u64, settings.goal());
@@ -100,7 +100,7 @@ impl Queue {
         let size = SIZES[round.min(SIZES.len() - 1)].min((self.goal / self.scenarios).max(1));
         let (first, count) = (self.executions, size.min(self.goal - self.executions));
         let batch = Batch { first, count, ..self.template.clone() };
-        let random = splitmix(self.template.seed ^ splitmix(first));
+        let random = self.template.seed;
         let scenario = (self.order % self.scenarios) as usize;
         let job = Job { order: self.order, scenario, random, batch };
         self.order += 1;

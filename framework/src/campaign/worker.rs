@@ -13,7 +13,7 @@ use crate::element;
 use crate::fault::Fault;
 use crate::report::{Diagnosis, Finding, PanicNote, Trace, short_file};
 use crate::scenario::{self, Scenario};
-use crate::scheduler::{self, Bounded, Scheduler};
+use crate::scheduler::{self, Bounded, Scheduler, splitmix};
 use crate::text::{self, Writer};
 
 /// Decisions of one execution that are kept; a longer execution is replayed from its batch.
@@ -68,8 +68,15 @@ pub(crate) struct Batch {
     pub bound: Option<u64>,
     pub first: u64,
     pub count: u64,
+    /// Whether each execution gets randomness of its own, see [`random_of`], or all of them the setting's.
+    pub vary: bool,
     /// Whether to record the last execution in full, and none of the others.
     pub record_last: bool,
+}
+
+/// Seed of the randomness of an execution of a batch that varies it.
+pub(crate) fn random_of(base: u64, execution: u64) -> u64 {
+    splitmix(base ^ splitmix(execution))
 }
 
 /// What a worker does.
@@ -217,7 +224,9 @@ impl Child<'_> {
         let mut scheduler = scheduler_of(batch);
         for execution in batch.first..batch.first + batch.count {
             let last = execution + 1 == batch.first + batch.count;
-            if !self.explore(&mut *scheduler, execution, batch.record_last && last) {
+            let base = self.setting.random;
+            let random = if batch.vary { random_of(base, execution) } else { base };
+            if !self.explore(&mut *scheduler, execution, random, batch.record_last && last) {
                 return;
             }
             if !last && !machine::heap_has_room() {
@@ -228,7 +237,13 @@ impl Child<'_> {
     }
 
     /// One execution; false if there can be no other.
-    fn explore(&self, scheduler: &mut dyn Scheduler, execution: u64, record: bool) -> bool {
+    fn explore(
+        &self,
+        scheduler: &mut dyn Scheduler,
+        execution: u64,
+        random: u64,
+        record: bool,
+    ) -> bool {
         let shared = &self.recording.0;
         shared.clear_words();
         shared.set_counter(EXECUTION, execution);
@@ -236,7 +251,7 @@ impl Child<'_> {
         let mut trace = Trace::default();
         let mut sink = |word| shared.push_word(word);
         let mut recorder = Recorder { scheduler, sink: &mut sink };
-        let done = self.execute(&mut recorder, &mut trace, record);
+        let done = self.execute(&mut recorder, &mut trace, random, record);
         scheduler.end(done.steps, done.threads);
         self.count(&done);
         if done.found.is_some() {
@@ -259,7 +274,8 @@ impl Child<'_> {
 
     fn replay(&self, decisions: &Decisions, record: bool) {
         let mut trace = Trace::default();
-        let done = self.execute(&mut Replayer::new(decisions), &mut trace, record);
+        let mut decider = Replayer::new(decisions);
+        let done = self.execute(&mut decider, &mut trace, self.setting.random, record);
         self.count(&done);
         if done.found.is_some() {
             return self.tell(&done, &mut trace, record);
@@ -271,6 +287,7 @@ impl Child<'_> {
         &self,
         decider: &mut dyn Decider,
         observer: &mut dyn Observer,
+        random: u64,
         record: bool,
     ) -> Execution {
         let options = Options {
@@ -278,7 +295,7 @@ impl Child<'_> {
             stacks: true,
             max_steps: self.setting.max_steps,
             reuse: self.setting.faults.contains(&Fault::AddressReuse),
-            seed: self.setting.random,
+            seed: random,
             fresh_globals: true,
         };
         let Setting { run, scenario, .. } = self.setting;

@@ -1,5 +1,7 @@
 //! Stacks for readers: only the map's own frames, with paths that mean something on another machine.
 
+use std::path::{Path, PathBuf};
+
 use mapcheck_machine::{Frame, Stack};
 
 /// Frames of a stack that a report shows, at most.
@@ -74,10 +76,19 @@ pub(crate) fn short_file(file: &str) -> String {
             return rest.splitn(skip + 1, '/').last().unwrap_or(rest).to_owned();
         }
     }
-    let here = std::env::current_dir().unwrap_or_default();
-    let file = file.trim_start_matches("./");
-    let below = std::path::Path::new(file).strip_prefix(&here).ok().and_then(|p| p.to_str());
-    below.unwrap_or(file).to_owned()
+    let root = std::env::var_os("MAPCHECK_ROOT").map(PathBuf::from);
+    let here = root.or_else(|| std::env::current_dir().ok()).unwrap_or_default();
+    below(file.trim_start_matches("./"), &here)
+}
+
+/// A path from the current directory on, where it lies below it.
+pub(crate) fn from_here(path: &Path) -> String {
+    below(&path.display().to_string(), &std::env::current_dir().unwrap_or_default())
+}
+
+fn below(file: &str, dir: &Path) -> String {
+    let rest = Path::new(file).strip_prefix(dir).ok().and_then(Path::to_str);
+    rest.unwrap_or(file).to_owned()
 }
 
 /// Drops the hash, and the trait and type parameters that say nothing to the reader.

@@ -11,7 +11,7 @@ use mapcheck_machine::{Block, Fact, Found, Stack, Stamp};
 use crate::oracle::{self, Class, Violation};
 use crate::scenario::Scenario;
 use crate::text::{Section, Writer};
-pub(crate) use frames::{Place, places, short_file};
+pub(crate) use frames::{Place, from_here, places, short_file};
 pub(crate) use json::Object;
 pub(crate) use schedule::{Trace, WIDTH};
 
@@ -90,8 +90,7 @@ impl Diagnosis<'_> {
     /// Composes the finding.
     pub(crate) fn finding(&self) -> Finding {
         let violation = self.violation();
-        let stack = self.panic.map_or(&self.found.stack, |p| &p.stack);
-        let places = places(stack);
+        let places = places(self.stack());
         let at_home = places.iter().find(|p| is_of(&p.site, self.home));
         let site = at_home.or(places.first()).map_or_else(String::new, |p| p.site.clone());
         Finding {
@@ -103,6 +102,15 @@ impl Diagnosis<'_> {
             operations: self.scenario.operations() as u64,
             preemptions: self.trace.map_or(0, |t| t.preemptions),
         }
+    }
+
+    /// The stack that tells where it happened: of a deadlock, the first thread's that waits for a lock.
+    fn stack(&self) -> &Stack {
+        let waiting = match &self.found.fact {
+            Fact::Deadlock { waiting } => waiting.iter().find(|w| !w.joins).map(|w| &w.stack),
+            _ => None,
+        };
+        self.panic.map(|p| &p.stack).or(waiting).unwrap_or(&self.found.stack)
     }
 
     fn violation(&self) -> Violation {
@@ -120,7 +128,9 @@ impl Diagnosis<'_> {
     fn report(&self, violation: &Violation, places: &[Place]) -> String {
         let mut out = headline(violation);
         let verb = oracle::verb(&self.found.fact);
-        self.actor(&mut out, verb, &self.found.at, places);
+        if !matches!(self.found.fact, Fact::Deadlock { .. }) {
+            self.actor(&mut out, verb, &self.found.at, places);
+        }
         if let Some(block) = oracle::block_of(&self.found.fact) {
             self.lifecycle(&mut out, block);
         }
@@ -140,12 +150,7 @@ impl Diagnosis<'_> {
         }
         let _ = write!(line, ", at step {}", at.step);
         push(out, &line);
-        for place in places {
-            let site = format!("{:13}{:<44} ", "", place.site);
-            // The end of a name says more than its beginning.
-            let room = WIDTH.saturating_sub(site.chars().count());
-            push(out, &format!("{site}{}", tail(&place.function, room)));
-        }
+        push_places(out, places);
     }
 
     fn who(&self, at: &Stamp) -> (String, Option<String>) {
@@ -181,6 +186,9 @@ impl Diagnosis<'_> {
             let (role, operation) = self.who(&stamp);
             let doing = operation.map_or_else(String::new, |o| format!(", in `{o}`"));
             push(out, &format!("  waits      {role}{doing}, for {}", w.on));
+            if !w.joins {
+                push_places(out, &places(&w.stack));
+            }
         }
     }
 
@@ -217,6 +225,15 @@ fn headline(violation: &Violation) -> String {
     push(&mut out, &format!("error[{}]: {first}", violation.class));
     lines.for_each(|line| push(&mut out, &format!("    {line}")));
     out
+}
+
+fn push_places(out: &mut String, places: &[Place]) {
+    for place in places {
+        let site = format!("{:13}{:<44} ", "", place.site);
+        // The end of a name says more than its beginning.
+        let room = WIDTH.saturating_sub(site.chars().count());
+        push(out, &format!("{site}{}", tail(&place.function, room)));
+    }
 }
 
 /// The text, or as much of its end as there is room for.

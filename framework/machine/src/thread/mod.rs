@@ -57,6 +57,8 @@ pub(crate) struct VirtualThread {
     pub handle: libc::pthread_t,
     pub joined: bool,
     pub destructors: Vec<Destructor>,
+    /// Its stack while it waits, once it was asked for it.
+    pub waiting: Stack,
 }
 
 /// Set while the running thread is a virtual one, armed or not.
@@ -125,6 +127,7 @@ pub(crate) fn create(start: Start) -> usize {
         handle,
         joined: false,
         destructors: Vec::new(),
+        waiting: Stack::default(),
     });
     s.views.push(ThreadView { runnable: true, pending: Access::NONE });
     s.ask_soon();
@@ -140,6 +143,44 @@ pub(crate) fn switch_to(next: usize) {
         let from = &raw mut donor(s.current).context;
         s.current = next;
         context::switch(from, &raw mut donor(next).context);
+        answer();
+    }
+}
+
+/// Where a waiting thread was asked for its stack, captures it and goes back to who asked.
+///
+/// # Safety
+/// As in `switch_to`.
+unsafe fn answer() {
+    // SAFETY: by the caller's promise; the asker waits in `stack_of_waiting`, whose context was saved there.
+    unsafe {
+        while let Some(asker) = state().asker.take() {
+            let stack = Stack::capture();
+            let s = state();
+            s.threads[s.current].waiting = stack;
+            let from = &raw mut donor(s.current).context;
+            s.current = asker;
+            context::switch(from, &raw mut donor(asker).context);
+        }
+    }
+}
+
+/// The stack of a thread that waits, captured by that thread itself.
+fn stack_of_waiting(thread: usize) -> Stack {
+    // SAFETY: the running thread, disarmed. A thread that waits was left in `switch_to`, so it answers and comes back.
+    unsafe {
+        let s = state();
+        if !(s.options.stacks || s.options.record) || s.threads[thread].status == Status::Ended {
+            return Stack::default();
+        }
+        if thread == s.current {
+            return Stack::capture();
+        }
+        let from = &raw mut donor(s.current).context;
+        s.asker = Some(s.current);
+        s.current = thread;
+        context::switch(from, &raw mut donor(thread).context);
+        std::mem::take(&mut state().threads[thread].waiting)
     }
 }
 
@@ -264,17 +305,20 @@ pub(crate) fn nothing_can_run() -> ! {
         leave();
         unreachable!("an execution that ended was resumed");
     }
-    let waiting = waiting.iter().map(|&i| describe_waiting(&s.threads[i], i)).collect();
-    stop(Fact::Deadlock { waiting })
+    stop(Fact::Deadlock { waiting: waiting.into_iter().map(describe_waiting).collect() })
 }
 
-fn describe_waiting(thread: &VirtualThread, index: usize) -> Waiting {
+fn describe_waiting(index: usize) -> Waiting {
+    let stack = stack_of_waiting(index);
+    // SAFETY: the running thread, disarmed.
+    let thread = unsafe { &state().threads[index] };
     let on = match thread.status {
         Status::Futex(addr, _) => format!("a lock or condition (futex at {addr:#x})"),
         Status::Join(other) => format!("the end of thread {other}"),
         _ => "time to pass".into(),
     };
-    Waiting { thread: index as ThreadId, label: thread.label, on }
+    let joins = matches!(thread.status, Status::Join(_));
+    Waiting { thread: index as ThreadId, label: thread.label, on, joins, stack }
 }
 
 /// Ends the execution with a finding. The stacks of its threads are never resumed.
