@@ -46,6 +46,11 @@ pub fn run(check: &Check) -> Result<i32, Error> {
         anstream::println!("{}", summary.json());
     } else {
         anstream::println!("{}", summary.sentence(matches!(code, exit::CLEAN | exit::BUDGET)));
+        if summary.findings() > 0 && !check.keep_going {
+            anstream::println!(
+                "each target stops at its first finding; --keep-going goes on for others"
+            );
+        }
     }
     Ok(code)
 }
