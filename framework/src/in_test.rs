@@ -10,10 +10,10 @@ use std::time::Duration;
 use mapcheck_machine as machine;
 
 use crate::campaign::{self, Done, Subject};
+use crate::exit;
 use crate::map::{self, Map};
 use crate::replay;
 use crate::repro::Repro;
-use crate::runner::exit;
 use crate::scenario::{self, Scenario, families};
 use crate::settings::Settings;
 

@@ -69,6 +69,7 @@ pub mod bench;
 mod campaign;
 pub mod decision;
 pub mod element;
+pub mod exit;
 pub mod fault;
 mod in_test;
 pub mod map;

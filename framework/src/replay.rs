@@ -6,9 +6,9 @@ use std::path::Path;
 use mapcheck_machine as machine;
 
 use crate::campaign::{confirm, replay_command};
+use crate::exit;
 use crate::report::Finding;
 use crate::repro::Repro;
-use crate::runner::exit;
 use crate::scenario::Scenario;
 use crate::shrink as shrinker;
 

@@ -35,11 +35,6 @@ pub fn plain(subcommand: &str) -> Command {
     command
 }
 
-/// The rustc that cargo would run.
-pub fn rustc_program() -> OsString {
-    std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
-}
-
 /// `cargo metadata` of the workspace around the current directory.
 ///
 /// # Errors
@@ -76,7 +71,7 @@ impl Cargo {
     pub fn new(metadata: &Value) -> Result<Self, Error> {
         let target = metadata["target_directory"].as_str().unwrap_or("target");
         let target_dir = Path::new(target).join("mapcheck");
-        let output = Command::new(rustc_program())
+        let output = Command::new(stubs::rustc_program())
             .arg("-vV")
             .output()
             .map_err(|e| Error::start("rustc", e))?;

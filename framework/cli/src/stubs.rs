@@ -1,6 +1,7 @@
 //! The callbacks for executables that do not link mapcheck: a small archive, given last to the linker, so that it is
 //! opened only for what is still undefined.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -80,6 +81,11 @@ fn push_name(text: &mut String, name: &str, local: &str) {
     let _ = write!(text, "\nweak!(\"{name}\", \"{local}\");");
 }
 
+/// The rustc that cargo would run.
+pub fn rustc_program() -> OsString {
+    std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
+}
+
 /// Builds the archive for `triple` into `dir` unless it is there already, and returns its path.
 ///
 /// An rlib rather than a staticlib: it is an archive of exactly one object, without a second copy of core.
@@ -100,7 +106,7 @@ pub fn ensure(dir: &Path, triple: &str, rustc_version: &str) -> Result<PathBuf, 
     let (file, aside) = (own.join("mapcheck_stubs.rs"), own.join("libmapcheck_stubs.rlib"));
     fs::create_dir_all(&own).map_err(|e| Error::write(&own, e))?;
     fs::write(&file, &source).map_err(|e| Error::write(&file, e))?;
-    let output = Command::new(crate::cargo::rustc_program())
+    let output = Command::new(rustc_program())
         .args(["--edition", "2024", "--crate-name", "mapcheck_stubs", "--crate-type", "rlib", "-O"])
         .args(["-Cpanic=abort", "-Ccodegen-units=1", "-Cembed-bitcode=no", "--target", triple])
         .arg("-o")
