@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Mutex, OnceLock};
 use std::thread;
@@ -17,8 +18,10 @@ tests! {
     thousands_of_executions_do_not_use_up_the_keys_of_libc,
     what_the_framework_keeps_on_its_own_stack_and_heap_stays,
     a_panic_is_still_reported_outside,
+    threads_that_are_left_behind_leave_no_trace_on_the_carrier,
 }
 
+thread_local!(static LOCAL: Cell<u32> = const { Cell::new(7) });
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 static CELL: OnceLock<Box<u32>> = OnceLock::new();
 static KEPT: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -94,4 +97,30 @@ fn a_panic_is_still_reported_outside() {
         let ended = fresh(|| assert!(thread::spawn(|| panic!("on purpose")).join().is_err()));
         assert!(ended.allocated < 50, "{ended:?}");
     }
+}
+
+fn threads_that_are_left_behind_leave_no_trace_on_the_carrier() {
+    let mut seen = Vec::new();
+    for _ in 0..500 {
+        let ended = fresh(|| {
+            for _ in 0..2 {
+                thread::spawn(|| {
+                    assert_eq!(LOCAL.replace(8), 7);
+                    let held = KEPT.lock();
+                    thread::park();
+                    drop(held);
+                });
+            }
+            thread::yield_now();
+            assert_eq!(LOCAL.replace(9), 7);
+        });
+        seen.push((ended.steps, ended.switches, ended.outlived, ended.allocated));
+        if !ended.reusable {
+            break;
+        }
+    }
+    // With the baton a thread continues only where it is, so the process is spent after the first execution.
+    let executions = if switching() == Switching::Auto { 500 } else { 1 };
+    assert_eq!(seen.len(), executions);
+    assert!(seen.iter().all(|s| *s == seen[0] && s.2 == 2), "{seen:?}");
 }

@@ -299,8 +299,8 @@ impl Campaign<'_> {
         }
         if outlived > 0 {
             self.console.warn(&format!(
-                "{outlived} executions ended while threads they had started still waited; each of \
-                 them needs a process of its own, which is slow",
+                "{outlived} executions ended while threads they had started still waited; nothing \
+                 joins or wakes them",
             ));
         }
     }

@@ -100,6 +100,14 @@ fn run_root() {
     }
 }
 
+/// Whether the donors of an execution that left threads behind could be made fresh. What those threads held is forgotten
+/// with the globals and the heap, or else the process must not be used again.
+fn abandoned(threads: usize) -> bool {
+    // SAFETY: the execution has ended.
+    let fresh = unsafe { state() }.options.fresh_globals;
+    fresh && (0..threads).all(|i| donor(i).recycle())
+}
+
 fn finish() -> Execution {
     // SAFETY: the execution has ended.
     let s = unsafe { state() };
@@ -107,7 +115,7 @@ fn finish() -> Execution {
     (s.decider, s.observer, s.options.record) = (None, None, false);
     let (allocated, freed) = crate::heap::counts();
     let all_ended = s.threads.iter().all(|t| t.status == Status::Ended);
-    let reusable = s.found.is_none() && all_ended;
+    let reusable = s.found.is_none() && (all_ended || abandoned(s.threads.len()));
     SPENT.store(!reusable, Relaxed);
     Execution {
         found: s.found.take(),

@@ -68,6 +68,11 @@ pub fn wait(worker: &mut Worker) -> Option<Exit> {
     None
 }
 
+/// How this worker switches threads.
+pub fn switching() -> Switching {
+    *REQUESTED.get().expect("chosen by the harness")
+}
+
 static REQUESTED: std::sync::OnceLock<Switching> = std::sync::OnceLock::new();
 
 /// Lets each thread run until it cannot go on.
