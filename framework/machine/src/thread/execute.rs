@@ -100,8 +100,8 @@ fn run_root() {
     }
 }
 
-/// Whether the donors of an execution that left threads behind could be made fresh. What those threads held is forgotten
-/// with the globals and the heap, or else the process must not be used again.
+/// Whether the donors of an execution that left threads behind could be made fresh. What those threads held is
+/// forgotten with the globals and the heap, or else the process must not be used again.
 fn abandoned(threads: usize) -> bool {
     // SAFETY: the execution has ended.
     let fresh = unsafe { state() }.options.fresh_globals;
