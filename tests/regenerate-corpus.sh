@@ -23,6 +23,7 @@ find_in_one_of_ten() {
 
 find_in flurry@0.4.0
 find_in flurry@0.4.0 --scenario delete-unvisited
+find_in flurry@0.4.0 --scenario concurrent-write/at/grow-during
 find_in papaya@0.1.2
 find_in_one_of_ten flurry --scenario bulk-build
 
