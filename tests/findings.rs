@@ -61,6 +61,23 @@ fn the_use_after_free_of_flurry_0_4_0_is_found_with_any_seed() {
 }
 
 #[test]
+fn the_iterator_of_flurry_0_4_0_is_seen_to_read_freed_nodes_with_nine_seeds_of_ten() {
+    let iterator = "flurry-0.4.0/src/iter/traverser.rs:";
+    let found = |seed: u32| {
+        let seed = seed.to_string();
+        let settings = ["--scenario", "concurrent-write/at/grow-during", "--seed", &seed];
+        let (run, out) = check(&["flurry@0.4.0"], &settings);
+        let finding = run.of_type("finding").pop()?;
+        finding["site"].as_str()?.starts_with(iterator).then_some((finding, out))
+    };
+    let found: Vec<_> = (0..10).filter_map(found).collect();
+    assert!(found.len() >= 9, "with {} seeds of ten", found.len());
+    let repro = found[0].0["repro"].as_str().unwrap();
+    let replayed = run(&["replay", repro, "--times", "100"]).code(2).stdout;
+    assert!(replayed.ends_with("replayed 100 times, each time: the same finding\n"), "{replayed}");
+}
+
+#[test]
 fn the_use_after_free_of_papaya_0_1_2_is_found_with_any_seed() {
     for seed in ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"] {
         let (run, _out) = check(&["papaya@0.1.2"], &["--seed", seed]);
