@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use mapcheck_machine as machine;
 
-use crate::campaign::watch::{self, Outcome};
-use crate::campaign::worker::{Batch, Script, Setting};
 use crate::scenario::Scenario;
+use crate::worker::watch::{self, Outcome};
+use crate::worker::{Batch, Script, Setting};
 
 /// What some executions took.
 #[derive(Clone, Copy, Debug)]

@@ -84,6 +84,7 @@ mod settings;
 mod shrink;
 mod target;
 pub(crate) mod text;
+mod worker;
 
 pub use fault::Fault;
 pub use in_test::{check, explore};

@@ -6,8 +6,6 @@ use std::process::ExitCode;
 
 use mapcheck_machine as machine;
 
-use crate::campaign::watch::{self, Outcome};
-use crate::campaign::worker::{Script, Setting};
 use crate::campaign::{self, Subject, Totals};
 use crate::decision::Decisions;
 use crate::oracle::Class;
@@ -15,6 +13,8 @@ use crate::report::{Object, WIDTH};
 use crate::repro::Repro;
 use crate::scenario::{Scenario, families};
 use crate::settings::{Format, Settings};
+use crate::worker::watch::{self, Outcome};
+use crate::worker::{Script, Setting};
 use crate::{Target, exit, fault, replay, scheduler};
 
 /// Why a runner stopped: an exit code and a sentence.

@@ -7,12 +7,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::campaign::watch::{self, Outcome};
-use crate::campaign::worker::{Batch, Script, Setting};
 use crate::decision::{Decision, DecisionKind, Decisions};
 use crate::report::Finding;
 use crate::repro::Repro;
 use crate::scenario::{Op, Scenario};
+use crate::worker::watch::{self, Outcome};
+use crate::worker::{Batch, Script, Setting};
 
 /// Wall time for one finding.
 const TIME: Duration = Duration::from_secs(12);

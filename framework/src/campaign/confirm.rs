@@ -1,12 +1,12 @@
 //! From something a worker saw to a finding: replayed in a fresh process, shrunk, and told in full.
 
-use super::watch::{self, Outcome};
-use super::worker::{Batch, Script, Setting, random_of};
 use super::{Candidate, Subject};
 use crate::report::Finding;
 use crate::repro::{self, History, Repro};
 use crate::settings::Settings;
 use crate::shrink;
+use crate::worker::watch::{self, Outcome};
+use crate::worker::{Batch, Script, Setting, random_of};
 
 /// A finding, how to replay it, and what the reader must know.
 pub(super) struct Settled {

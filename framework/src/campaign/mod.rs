@@ -4,8 +4,6 @@
 pub(crate) mod confirm;
 pub(crate) mod console;
 mod queue;
-pub(crate) mod watch;
-pub(crate) mod worker;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -15,11 +13,11 @@ use mapcheck_machine as machine;
 use crate::report::Finding;
 use crate::scenario::{self, Scenario};
 use crate::settings::Settings;
+pub(crate) use crate::worker::Totals;
+use crate::worker::watch::{Outcome, Watched};
+use crate::worker::{Script, Setting};
 use console::{Console, Told};
 use queue::{Job, Queue};
-use watch::{Outcome, Watched};
-pub(crate) use worker::Totals;
-use worker::{Script, Setting};
 
 /// Times that a scenario may meet findings that are known already.
 const REPEATS: u32 = 20;

@@ -1,8 +1,8 @@
 //! Which batches a campaign consists of, in which order. Nothing here depends on time or on how
 //! fast workers are, so the same seed explores the same executions.
 
-use super::worker::Batch;
 use crate::settings::Settings;
+use crate::worker::Batch;
 
 /// Executions of a scenario in its first batches; later ones are as large as the last. Small at
 /// first, so that every scenario has its turn before one of them has many.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use mapcheck_machine::{Exit, Worker};
 
-use super::worker::{Recording, Script, Setting, State, start};
+use super::{Recording, Script, Setting, State, start};
 use crate::oracle::Class;
 use crate::report::{self, Finding};
 use crate::scenario::Scenario;

@@ -3,6 +3,8 @@
 //! The parent sees a worker through shared memory alone, so whatever kills the worker leaves the
 //! decisions behind.
 
+pub(crate) mod watch;
+
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Mutex;
 
