@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use mapcheck::{Iteration, Key, Map, Previous, Profile, Unsupported, Value};
 use seize_of_flurry::Collector;
 
-/// A flurry [`HashMap`] that retires each object on its own, in an epoch of its own.
+/// A [`flurry::HashMap`] that retires each object on its own, in an epoch of its own.
 pub struct Flurry(HashMap<Key, Value>);
 
 /// Not the default hasher: ahash seeds itself with the addresses of statics, which move when the program is built anew,
