@@ -1,4 +1,4 @@
-//! The limits that keep the code pleasant: DESIGN's section 9, held over the whole checkout.
+//! The limits that keep the code pleasant, held over the whole checkout.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -300,7 +300,7 @@ fn no_file_names_a_place_on_somebody_s_machine() {
 }
 
 #[test]
-fn the_entries_of_the_checkout_are_those_of_the_design() {
+fn the_checkout_has_the_rooms_it_is_meant_to_have() {
     let wanted = ["Cargo.toml", "framework", "targets", "corpus", "tests", "ci", "README.md"];
     none(
         wanted.into_iter().filter(|name| !root().join(name).exists()).map(str::to_owned),
