@@ -12,20 +12,10 @@ find_in() {
     [ "$code" -eq 2 ] || { echo "nothing found in $*" >&2; exit 1; }
 }
 
-# flurry 0.5 shows its bug with some hash seeds only.
-find_in_one_of_ten() {
-    for seed in 0 1 2 3 4 5 6 7 8 9; do
-        cargo mapcheck check --out "$out" --seed "$seed" "$@" && code=0 || code=$?
-        [ "$code" -eq 0 ] || break
-    done
-    [ "$code" -eq 2 ] || { echo "nothing found in $*" >&2; exit 1; }
-}
-
-find_in flurry@0.4.0
-find_in flurry@0.4.0 --scenario delete-unvisited
+find_in flurry@0.4.0 --keep-going
 find_in flurry@0.4.0 --scenario concurrent-write/at/grow-during
-find_in papaya@0.1.2
-find_in_one_of_ten flurry --scenario bulk-build
+find_in papaya@0.1.2 --keep-going
+find_in flurry --scenario bulk-build --keep-going
 
 for dir in "$out"/*/; do
     target=$(basename "$dir")
