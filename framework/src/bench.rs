@@ -6,7 +6,7 @@ use mapcheck_machine as machine;
 
 use crate::scenario::Scenario;
 use crate::worker::watch::{self, Outcome};
-use crate::worker::{Batch, Script, Setting};
+use crate::worker::{Batch, Code, Script, Setting};
 
 /// What some executions took.
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +45,13 @@ pub fn sample(
         vary: false,
         record_last: false,
     };
-    let setting =
-        Setting { run: body, scenario, home: "", faults: &[], random: 0, max_steps: u64::MAX >> 1 };
+    let setting = Setting {
+        code: Code { run: body, home: "" },
+        scenario,
+        faults: &[],
+        random: 0,
+        max_steps: u64::MAX >> 1,
+    };
     let before = machine::cpu_time();
     let (outcome, recording) = watch::run(setting, &Script::Batch(&batch))?;
     let cpu = machine::cpu_time().saturating_sub(before);

@@ -63,14 +63,6 @@ fn canary(pattern: u64, id: u64) -> u64 {
     pattern ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
 }
 
-/// A schedule point and a check of the modelled heap; nothing outside executions.
-#[inline(never)]
-fn touch(addr: usize, size: usize, write: bool) {
-    if machine::current_thread().is_some() {
-        machine::touch(addr, size, write);
-    }
-}
-
 /// Ends the execution with a finding; panics outside executions.
 #[inline(never)]
 fn fail(class: &'static str, message: String, addr: usize) -> ! {
@@ -160,7 +152,7 @@ impl Key {
     /// Its number. Reads the key, see [`Key::check`].
     #[inline(never)]
     pub fn id(&self) -> u64 {
-        touch(std::ptr::from_ref(self).addr(), size_of::<Key>(), false);
+        machine::touch(std::ptr::from_ref(self).addr(), size_of::<Key>(), false);
         // What the reference points to may have changed at the schedule point, whatever the compiler believes.
         let key = black_box(self);
         verify_alive(What::Key, key.id, key.canary, std::ptr::from_ref(self).addr());
@@ -180,7 +172,7 @@ impl Drop for Key {
     #[inline(never)]
     fn drop(&mut self) {
         let addr = std::ptr::from_ref(self).addr();
-        touch(addr, size_of::<Key>(), true);
+        machine::touch(addr, size_of::<Key>(), true);
         let key = black_box(&mut *self);
         verify_droppable(What::Key, key.id, key.canary, addr);
         key.canary = canary(DEAD, key.id);
@@ -258,11 +250,11 @@ impl Value {
     #[inline(never)]
     pub fn id(&self) -> u64 {
         let addr = std::ptr::from_ref(self).addr();
-        touch(addr, size_of::<Value>(), false);
+        machine::touch(addr, size_of::<Value>(), false);
         let value = black_box(self);
         verify_alive(What::Value, value.id, value.canary, addr);
         let (id, payload) = (value.id, std::ptr::from_ref(&*value.payload).addr());
-        touch(payload, size_of::<[u64; 2]>(), false);
+        machine::touch(payload, size_of::<[u64; 2]>(), false);
         if *black_box(&*value.payload) != [id, !id] {
             fail(
                 "torn-value",
@@ -286,7 +278,7 @@ impl Drop for Value {
     #[inline(never)]
     fn drop(&mut self) {
         let addr = std::ptr::from_ref(self).addr();
-        touch(addr, size_of::<Value>(), true);
+        machine::touch(addr, size_of::<Value>(), true);
         let value = black_box(&mut *self);
         verify_droppable(What::Value, value.id, value.canary, addr);
         value.canary = canary(DEAD, value.id);

@@ -252,12 +252,12 @@ fn replay_in_test(path: &Path, subject: &Subject<'_>) -> Result<u8, String> {
     }
     replay::fits(&repro, path, &subject.versions)?;
     if std::env::var_os("MAPCHECK_SHRINK").is_some() {
-        print!("{}", replay::shrink(&repro, subject.run, &subject.home, path)?);
+        print!("{}", replay::shrink(&repro, subject.code(), path)?);
         return Ok(exit::CLEAN);
     }
-    let replayed = replay::run(&repro, subject.run, &subject.home, replay::times()?)?;
+    let replayed = replay::run(&repro, subject.code(), replay::times()?)?;
     print!("{}", replayed.text(&repro));
-    Ok(replayed.code(&repro))
+    Ok(replayed.code())
 }
 
 /// Without a test around it: in this process, if nothing else runs in it.

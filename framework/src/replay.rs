@@ -5,12 +5,12 @@ use std::path::Path;
 
 use mapcheck_machine as machine;
 
-use crate::campaign::{confirm, replay_command};
+use crate::campaign::replay_command;
 use crate::exit;
 use crate::report::Finding;
 use crate::repro::Repro;
-use crate::scenario::Scenario;
 use crate::shrink as shrinker;
+use crate::worker::{Code, watch};
 
 /// How often to replay: `MAPCHECK_TIMES`, or once.
 pub(crate) fn times() -> Result<u64, String> {
@@ -67,16 +67,11 @@ pub(crate) struct Replayed {
 }
 
 /// Replays a repro so many times, each in a process of its own.
-pub(crate) fn run(
-    repro: &Repro,
-    run: &dyn Fn(&Scenario),
-    home: &str,
-    times: u64,
-) -> Result<Replayed, String> {
-    let first = confirm::replay(run, home, repro, true)?;
+pub(crate) fn run(repro: &Repro, code: Code<'_>, times: u64) -> Result<Replayed, String> {
+    let first = watch::replay(code, repro, true)?;
     let mut different = 0;
     for _ in 1..times {
-        different += u64::from(confirm::replay(run, home, repro, true)? != first);
+        different += u64::from(watch::replay(code, repro, true)? != first);
     }
     Ok(Replayed { first, times, different })
 }
@@ -114,7 +109,7 @@ impl Replayed {
         out
     }
 
-    pub(crate) fn code(&self, _: &Repro) -> u8 {
+    pub(crate) fn code(&self) -> u8 {
         match &self.first {
             _ if self.different > 0 => exit::INTERNAL,
             Some(_) => exit::FINDING,
@@ -124,16 +119,11 @@ impl Replayed {
 }
 
 /// Shrinks a repro into a file beside it, and tells how far it got.
-pub(crate) fn shrink(
-    repro: &Repro,
-    run: &dyn Fn(&Scenario),
-    home: &str,
-    path: &Path,
-) -> Result<String, String> {
-    let Some(finding) = confirm::replay(run, home, repro, true)? else {
+pub(crate) fn shrink(repro: &Repro, code: Code<'_>, path: &Path) -> Result<String, String> {
+    let Some(finding) = watch::replay(code, repro, true)? else {
         return Ok("nothing found, so there is nothing to shrink\n".to_owned());
     };
-    let smaller = shrinker::shrink(run, home, repro, &finding)?;
+    let smaller = shrinker::shrink(code, repro, &finding)?;
     if smaller == *repro {
         return Ok("it does not get smaller\n".to_owned());
     }

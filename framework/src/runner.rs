@@ -14,7 +14,7 @@ use crate::repro::Repro;
 use crate::scenario::{Scenario, families};
 use crate::settings::{Format, Settings};
 use crate::worker::watch::{self, Outcome};
-use crate::worker::{Script, Setting};
+use crate::worker::{Code, Script, Setting};
 use crate::{Target, exit, fault, replay, scheduler};
 
 /// Why a runner stopped: an exit code and a sentence.
@@ -100,16 +100,14 @@ impl Runner<'_> {
     fn replay(&self, path: &Path) -> Result<u8, Failure> {
         let (repro, target) = self.load(path)?;
         let times = replay::times().map_err(usage)?;
-        let replayed =
-            replay::run(&repro, target.run_ref(), target.package(), times).map_err(internal)?;
+        let replayed = replay::run(&repro, target.code(), times).map_err(internal)?;
         print!("{}", replayed.text(&repro));
-        Ok(replayed.code(&repro))
+        Ok(replayed.code())
     }
 
     fn shrink(&self, path: &Path) -> Result<u8, Failure> {
         let (repro, target) = self.load(path)?;
-        let text =
-            replay::shrink(&repro, target.run_ref(), target.package(), path).map_err(internal)?;
+        let text = replay::shrink(&repro, target.code(), path).map_err(internal)?;
         print!("{text}");
         Ok(exit::CLEAN)
     }
@@ -138,9 +136,8 @@ impl Runner<'_> {
             println!("\n{title}:");
             rows.iter().for_each(|(name, what)| print_wrapped(&format!("  {name:<20} "), what));
         };
-        let faults: Vec<_> = fault::NAMES.iter().map(|f| (f.1, f.2)).collect();
         rows("scenario families", families::FAMILIES);
-        rows("faults", &faults);
+        rows("faults", &faults());
         rows("schedulers", scheduler::NAMES);
     }
 
@@ -169,11 +166,15 @@ impl Runner<'_> {
                 println!("{}", Object::of_type(kind).text("name", name).text("what", what).line());
             }
         };
-        let faults: Vec<_> = fault::NAMES.iter().map(|f| (f.1, f.2)).collect();
         rows("family", families::FAMILIES);
-        rows("fault-kind", &faults);
+        rows("fault-kind", &faults());
         rows("scheduler", scheduler::NAMES);
     }
+}
+
+/// The faults' names, and what they do.
+fn faults() -> Vec<(&'static str, &'static str)> {
+    fault::NAMES.iter().map(|f| (f.1, f.2)).collect()
 }
 
 /// A row below a target, if there is anything to say.
@@ -216,7 +217,7 @@ fn subject(target: &Target) -> Subject<'_> {
         runner: std::env::var("MAPCHECK_RUNNER").unwrap_or_default(),
         test: None,
         scenarios: families::all(&(target.profile)()),
-        run: target.run_ref(),
+        run: &target.run,
     }
 }
 
@@ -233,9 +234,8 @@ fn self_check(target: &Target) -> Result<Option<String>, String> {
     };
     let scenario = Scenario { name: "self-check".into(), ..Scenario::default() };
     let setting = Setting {
-        run: &check,
+        code: Code { run: &check, home: "" },
         scenario: &scenario,
-        home: "",
         faults: &[],
         random: 0,
         max_steps: 10_000_000,
@@ -313,8 +313,7 @@ impl Summary {
 }
 
 impl Target {
-    /// The run function behind a reference, as campaigns take it.
-    fn run_ref(&self) -> &dyn Fn(&Scenario) {
-        &self.run
+    fn code(&self) -> Code<'_> {
+        Code { run: &self.run, home: self.package() }
     }
 }

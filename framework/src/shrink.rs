@@ -12,7 +12,7 @@ use crate::report::Finding;
 use crate::repro::Repro;
 use crate::scenario::{Op, Scenario};
 use crate::worker::watch::{self, Outcome};
-use crate::worker::{Batch, Script, Setting};
+use crate::worker::{Batch, Code, Script, Setting};
 
 /// Wall time for one finding.
 const TIME: Duration = Duration::from_secs(12);
@@ -23,25 +23,18 @@ const SEARCH: u64 = 150;
 /// it has a history.
 ///
 /// The error is a sentence about a failure of mapcheck or of the system.
-pub(crate) fn shrink(
-    run: &dyn Fn(&Scenario),
-    home: &str,
-    repro: &Repro,
-    finding: &Finding,
-) -> Result<Repro, String> {
+pub(crate) fn shrink(code: Code<'_>, repro: &Repro, finding: &Finding) -> Result<Repro, String> {
     if repro.history.is_some() {
         return Ok(repro.clone());
     }
-    let mut shrinker =
-        Shrinker { run, home, finding, best: repro.clone(), end: Instant::now() + TIME };
+    let mut shrinker = Shrinker { code, finding, best: repro.clone(), end: Instant::now() + TIME };
     shrinker.scenario()?;
     shrinker.decisions()?;
     Ok(shrinker.best)
 }
 
 struct Shrinker<'a> {
-    run: &'a dyn Fn(&Scenario),
-    home: &'a str,
+    code: Code<'a>,
     finding: &'a Finding,
     best: Repro,
     end: Instant,
@@ -53,14 +46,7 @@ impl Shrinker<'_> {
     }
 
     fn setting<'b>(&'b self, scenario: &'b Scenario) -> Setting<'b> {
-        Setting {
-            run: self.run,
-            scenario,
-            home: self.home,
-            faults: &self.best.faults,
-            random: self.best.random,
-            max_steps: self.best.max_steps,
-        }
+        Setting { scenario, ..Setting::of(self.code, &self.best) }
     }
 
     /// Takes over smaller scenarios until none is left that works.

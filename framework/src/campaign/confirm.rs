@@ -5,8 +5,7 @@ use crate::report::Finding;
 use crate::repro::{self, History, Repro};
 use crate::settings::Settings;
 use crate::shrink;
-use crate::worker::watch::{self, Outcome};
-use crate::worker::{Batch, Script, Setting, random_of};
+use crate::worker::{random_of, watch};
 
 /// A finding, how to replay it, and what the reader must know.
 pub(super) struct Settled {
@@ -25,7 +24,7 @@ pub(super) fn settle(
     if let Some(finding) = replayed(subject, &repro, candidate)? {
         return shrunk(subject, repro, finding);
     }
-    let random = candidate.job.random;
+    let random = candidate.job.batch.seed;
     let repro = Repro { history: Some(history(candidate)), random, ..repro };
     let (finding, note) = match replayed(subject, &repro, candidate)? {
         Some(finding) => {
@@ -49,45 +48,8 @@ fn replayed(
     if repro.history.is_none() && candidate.decisions.is_none() {
         return Ok(None);
     }
-    let found = replay(subject.run, &subject.home, repro, true)?;
+    let found = watch::replay(subject.code(), repro, true)?;
     Ok(found.filter(|f| f.same_as(&candidate.finding)))
-}
-
-/// Runs a repro in a fresh process and returns what it finds.
-pub(crate) fn replay(
-    run: &dyn Fn(&crate::scenario::Scenario),
-    home: &str,
-    repro: &Repro,
-    record: bool,
-) -> Result<Option<Finding>, String> {
-    let setting = Setting {
-        run,
-        scenario: &repro.scenario,
-        home,
-        faults: &repro.faults,
-        random: repro.random,
-        max_steps: repro.max_steps,
-    };
-    let outcome = match &repro.history {
-        None => watch::run(setting, &Script::Replay(&repro.decisions, record))?.0,
-        Some(history) => watch::run(setting, &Script::Batch(&batch(history, record)))?.0,
-    };
-    Ok(match outcome {
-        Outcome::Found(finding) => Some(finding),
-        Outcome::Finished | Outcome::Spent => None,
-    })
-}
-
-fn batch(history: &History, record: bool) -> Batch {
-    Batch {
-        scheduler: history.scheduler.clone(),
-        seed: history.seed,
-        bound: history.bound,
-        first: history.first,
-        count: history.executions,
-        vary: true,
-        record_last: record,
-    }
 }
 
 fn history(candidate: &Candidate) -> History {
@@ -111,7 +73,7 @@ fn repro(subject: &Subject<'_>, settings: &Settings, candidate: &Candidate) -> R
         instrumented: mapcheck_machine::instrumented(),
         class: candidate.finding.class,
         site: candidate.finding.site.clone(),
-        random: random_of(candidate.job.random, candidate.execution),
+        random: random_of(candidate.job.batch.seed, candidate.execution),
         max_steps: settings.max_steps,
         faults: settings.faults.clone(),
         decisions: candidate.decisions.clone().unwrap_or_default(),
@@ -122,8 +84,8 @@ fn repro(subject: &Subject<'_>, settings: &Settings, candidate: &Candidate) -> R
 
 /// Shrinks a finding that replays alone, and tells it anew.
 fn shrunk(subject: &Subject<'_>, repro: Repro, finding: Finding) -> Result<Settled, String> {
-    let smaller = shrink::shrink(subject.run, &subject.home, &repro, &finding)?;
-    let told = replay(subject.run, &subject.home, &smaller, true)?.filter(|f| f.same_as(&finding));
+    let smaller = shrink::shrink(subject.code(), &repro, &finding)?;
+    let told = watch::replay(subject.code(), &smaller, true)?.filter(|f| f.same_as(&finding));
     let (finding, repro) = told.map_or((finding, repro), |told| (told, smaller));
     Ok(Settled { finding, repro, notes: Vec::new() })
 }

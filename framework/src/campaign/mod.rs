@@ -1,7 +1,7 @@
 //! Campaigns: many executions of a subject in worker processes, within a budget, and what becomes
 //! of what they find.
 
-pub(crate) mod confirm;
+mod confirm;
 pub(crate) mod console;
 mod queue;
 
@@ -15,7 +15,7 @@ use crate::scenario::{self, Scenario};
 use crate::settings::Settings;
 pub(crate) use crate::worker::Totals;
 use crate::worker::watch::{Outcome, Watched};
-use crate::worker::{Script, Setting};
+use crate::worker::{Code, Script, Setting};
 use console::{Console, Told};
 use queue::{Job, Queue};
 
@@ -41,6 +41,10 @@ pub(crate) struct Subject<'a> {
 }
 
 impl Subject<'_> {
+    pub(crate) fn code(&self) -> Code<'_> {
+        Code { run: self.run, home: &self.home }
+    }
+
     /// Applies what the settings say about scenarios.
     ///
     /// The error names the scenario that does not exist.
@@ -163,11 +167,10 @@ impl Campaign<'_> {
 
     fn setting(&self, job: &Job) -> Setting<'_> {
         Setting {
-            run: self.subject.run,
+            code: self.subject.code(),
             scenario: &self.subject.scenarios[job.scenario],
-            home: &self.subject.home,
             faults: &self.settings.faults,
-            random: job.random,
+            random: job.batch.seed,
             max_steps: self.settings.max_steps,
         }
     }

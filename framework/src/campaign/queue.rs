@@ -15,8 +15,6 @@ pub(crate) struct Job {
     pub order: u64,
     /// Index of the scenario.
     pub scenario: usize,
-    /// From which the randomness of each execution is derived.
-    pub random: u64,
     pub batch: Batch,
 }
 
@@ -100,9 +98,8 @@ impl Queue {
         let size = SIZES[round.min(SIZES.len() - 1)].min((self.goal / self.scenarios).max(1));
         let (first, count) = (self.executions, size.min(self.goal - self.executions));
         let batch = Batch { first, count, ..self.template.clone() };
-        let random = self.template.seed;
         let scenario = (self.order % self.scenarios) as usize;
-        let job = Job { order: self.order, scenario, random, batch };
+        let job = Job { order: self.order, scenario, batch };
         self.order += 1;
         self.executions += count;
         Some(job)

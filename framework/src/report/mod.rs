@@ -83,6 +83,8 @@ pub(crate) struct Diagnosis<'a> {
     pub trace: Option<&'a Trace>,
     /// Virtual threads of the execution.
     pub threads: u32,
+    /// Schedule points it passed.
+    pub steps: u64,
     pub panic: Option<&'a PanicNote>,
 }
 
@@ -193,7 +195,7 @@ impl Diagnosis<'_> {
     }
 
     fn schedule(&self, out: &mut String, trace: &Trace, end: &str) {
-        let (p, n) = (trace.preemptions, trace.steps);
+        let (p, n) = (trace.preemptions, self.steps);
         let plural = if p == 1 { "" } else { "s" };
         let mark = if p == 0 { "" } else { ", marked !" };
         push(out, &format!("  schedule: {n} steps, {p} preemption{plural}{mark}"));
@@ -275,7 +277,8 @@ mod tests {
     use super::*;
     use mapcheck_machine::{Access, Event, Kind, Observer, Order};
 
-    fn scenario() -> Scenario {
+    /// A setup, an iterator and a remover.
+    pub(super) fn scenario() -> Scenario {
         let ops = |text: &str| text.split(", ").map(|op| op.parse().unwrap()).collect::<Vec<_>>();
         Scenario {
             setup: ops("insert 0..8"),
@@ -307,6 +310,7 @@ mod tests {
             home: "",
             trace: Some(&trace),
             threads: 3,
+            steps: 0,
             panic: None,
         };
         let report = diagnosis.finding().report;
@@ -341,6 +345,7 @@ mod tests {
             home: "",
             trace: None,
             threads: 3,
+            steps: 0,
             panic: None,
         };
         let finding = diagnosis.finding();

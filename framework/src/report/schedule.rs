@@ -19,13 +19,13 @@ pub(crate) struct Trace {
     events: Vec<Event>,
     /// Switches that left a thread which could have gone on.
     pub preemptions: u64,
-    pub steps: u64,
 }
 
 impl Observer for Trace {
     fn event(&mut self, event: &Event) {
         match event {
-            Event::Step { .. } => self.steps += 1,
+            // Too many to keep, and no row tells of one.
+            Event::Step { .. } => {}
             Event::Switch { reason: Reason::Point, .. } => {
                 self.preemptions += 1;
                 self.events.push(event.clone());
@@ -169,16 +169,8 @@ fn cell(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::tests::scenario;
     use mapcheck_machine::Stamp;
-
-    fn scenario() -> Scenario {
-        let ops = |text: &str| text.split(", ").map(|op| op.parse().unwrap()).collect::<Vec<_>>();
-        Scenario {
-            setup: ops("insert 0..8"),
-            threads: vec![ops("iterate"), ops("remove 3")],
-            ..Scenario::default()
-        }
-    }
 
     fn stamp(thread: ThreadId, label: u32, step: u64) -> Stamp {
         Stamp { thread, label, step }

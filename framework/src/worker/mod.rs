@@ -14,6 +14,7 @@ use crate::decision::{Decision, Decisions, Recorder, Replayer};
 use crate::element;
 use crate::fault::Fault;
 use crate::report::{Diagnosis, Finding, PanicNote, Trace, short_file};
+use crate::repro::{History, Repro};
 use crate::scenario::{self, Scenario};
 use crate::scheduler::{self, Bounded, Scheduler, splitmix};
 use crate::text::{self, Writer};
@@ -49,17 +50,37 @@ pub(crate) enum State {
 const STATES: [State; 5] =
     [State::Running, State::Finished, State::Found, State::Spent, State::Broken];
 
+/// The code under test.
+#[derive(Clone, Copy)]
+pub(crate) struct Code<'a> {
+    /// Runs a scenario on it.
+    pub run: &'a dyn Fn(&Scenario),
+    /// The map's crate: findings are told by the place in it. Empty where there is none.
+    pub home: &'a str,
+}
+
 /// What an execution is a function of, without its decisions.
 #[derive(Clone, Copy)]
 pub(crate) struct Setting<'a> {
-    pub run: &'a dyn Fn(&Scenario),
+    pub code: Code<'a>,
     pub scenario: &'a Scenario,
-    /// The map's crate: findings are told by the place in it. Empty where there is none.
-    pub home: &'a str,
     pub faults: &'a [Fault],
     /// Seed of the randomness that the code under test asks for.
     pub random: u64,
     pub max_steps: u64,
+}
+
+impl<'a> Setting<'a> {
+    /// A repro's.
+    pub(crate) fn of(code: Code<'a>, repro: &'a Repro) -> Setting<'a> {
+        Setting {
+            code,
+            scenario: &repro.scenario,
+            faults: &repro.faults,
+            random: repro.random,
+            max_steps: repro.max_steps,
+        }
+    }
 }
 
 /// A batch of executions under a scheduler, which learns within the batch.
@@ -101,6 +122,21 @@ pub(crate) struct Totals {
     pub freed: u64,
     /// Executions that ended while threads they had started still waited.
     pub outlived: u64,
+}
+
+impl Batch {
+    /// What a repro's history tells of.
+    fn of(history: &History, record_last: bool) -> Batch {
+        Batch {
+            scheduler: history.scheduler.clone(),
+            seed: history.seed,
+            bound: history.bound,
+            first: history.first,
+            count: history.executions,
+            vary: true,
+            record_last,
+        }
+    }
 }
 
 impl Totals {
@@ -231,9 +267,6 @@ impl Child<'_> {
             if !self.explore(&mut *scheduler, execution, random, batch.record_last && last) {
                 return;
             }
-            if !last && !machine::heap_has_room() {
-                return self.recording.enter(State::Spent);
-            }
         }
         self.recording.enter(State::Finished);
     }
@@ -257,7 +290,7 @@ impl Child<'_> {
         scheduler.end(done.steps, done.threads);
         self.count(&done);
         if done.found.is_some() {
-            self.tell(&done, &mut trace, record);
+            self.tell(&done, &trace, record);
             return false;
         }
         if !done.reusable {
@@ -280,7 +313,7 @@ impl Child<'_> {
         let done = self.execute(&mut decider, &mut trace, self.setting.random, record);
         self.count(&done);
         if done.found.is_some() {
-            return self.tell(&done, &mut trace, record);
+            return self.tell(&done, &trace, record);
         }
         self.recording.enter(State::Finished);
     }
@@ -300,17 +333,16 @@ impl Child<'_> {
             seed: random,
             fresh_globals: true,
         };
-        let Setting { run, scenario, .. } = self.setting;
+        let Setting { code, scenario, .. } = self.setting;
         if let Ok(mut notes) = PANICS.lock() {
             notes.clear();
         }
-        machine::execute(&options, decider, observer, &mut || run(scenario))
+        machine::execute(&options, decider, observer, &mut || (code.run)(scenario))
     }
 
     /// Publishes what was found.
-    fn tell(&self, done: &Execution, trace: &mut Trace, recorded: bool) {
+    fn tell(&self, done: &Execution, trace: &Trace, recorded: bool) {
         let Some(found) = &done.found else { return };
-        trace.steps = done.steps;
         // A panic that must not unwind aborts.
         let panicked = matches!(
             &found.fact,
@@ -320,9 +352,10 @@ impl Child<'_> {
         let diagnosis = Diagnosis {
             found,
             scenario: self.setting.scenario,
-            home: self.setting.home,
-            trace: recorded.then_some(&*trace),
+            home: self.setting.code.home,
+            trace: recorded.then_some(trace),
             threads: done.threads,
+            steps: done.steps,
             panic: note.as_ref().filter(|_| panicked),
         };
         let mut text = Writer::default();

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use mapcheck_machine::{Exit, Worker};
 
-use super::{Recording, Script, Setting, State, start};
+use super::{Batch, Code, Recording, Script, Setting, State, start};
 use crate::oracle::Class;
 use crate::report::{self, Finding};
+use crate::repro::Repro;
 use crate::scenario::Scenario;
 
 /// Wall time without progress after which a worker is taken for hung, whatever it waits for.
@@ -27,7 +28,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Watched {
     worker: Worker,
     pub recording: Recording,
-    /// Executions and state when it was last looked at, and when that was.
+    /// Executions when there was last one more, and when that was.
     seen: (u64, Instant),
 }
 
@@ -86,4 +87,21 @@ pub(crate) fn run(
         }
         std::thread::sleep(Duration::from_micros(200));
     }
+}
+
+/// Runs a repro in a fresh process and returns what it finds.
+pub(crate) fn replay(
+    code: Code<'_>,
+    repro: &Repro,
+    record: bool,
+) -> Result<Option<Finding>, String> {
+    let setting = Setting::of(code, repro);
+    let outcome = match &repro.history {
+        None => run(setting, &Script::Replay(&repro.decisions, record))?.0,
+        Some(history) => run(setting, &Script::Batch(&Batch::of(history, record)))?.0,
+    };
+    Ok(match outcome {
+        Outcome::Found(finding) => Some(finding),
+        Outcome::Finished | Outcome::Spent => None,
+    })
 }
