@@ -210,17 +210,16 @@ fn a_repro_of_a_test_that_is_gone_is_refused() {
     replay(&edited, "1").code(1).says(&["has no test `gone`"]);
 }
 
+/// An instrumented run of one test of right code, with what it prints.
+fn one_test_that_tells() -> Command {
+    let words = ["--test", "right", "a_mutex_counts", "--", "--exact", "--nocapture"];
+    Instrumented.command(&words)
+}
+
 #[test]
 fn arguments_of_cargo_test_reach_cargo_test() {
     let out = tempdir().unwrap();
-    let mut command = Instrumented.command(&[
-        "--test",
-        "right",
-        "a_mutex_counts",
-        "--",
-        "--exact",
-        "--nocapture",
-    ]);
+    let mut command = one_test_that_tells();
     let run = Run::of(command.env("MAPCHECK_OUT", out.path())).code(0);
     assert!(run.stdout.contains("test a_mutex_counts ... "), "{}", run.stdout);
     assert!(run.stdout.contains("explored 2000 executions"), "{}", run.stdout);
@@ -229,14 +228,7 @@ fn arguments_of_cargo_test_reach_cargo_test() {
 
 #[test]
 fn the_environment_sets_the_budget_of_a_test() {
-    let mut command = Instrumented.command(&[
-        "--test",
-        "right",
-        "a_mutex_counts",
-        "--",
-        "--exact",
-        "--nocapture",
-    ]);
+    let mut command = one_test_that_tells();
     let run = Run::of(command.env("MAPCHECK_EXECUTIONS", "123").env("MAPCHECK_SEED", "9")).code(0);
     assert!(run.stdout.contains("explored 123 executions"), "{}", run.stdout);
     assert!(run.stdout.contains("seed 9"), "{}", run.stdout);

@@ -5,7 +5,7 @@
 //! the latest one: sequential consistency.
 
 use std::sync::atomic::{
-    AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering::*, fence,
+    AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering, Ordering::*, fence,
 };
 
 use crate::api::*;
@@ -203,19 +203,19 @@ macro_rules! callbacks {
             unsafe { $cas_strong(cell, expected, value, code, failure) }
         }
         updates! { $int $outside:
-            $exchange swap |_, new| new;
-            $add fetch_add |old, by| old.wrapping_add(by);
-            $sub fetch_sub |old, by| old.wrapping_sub(by);
-            $and fetch_and |old, by| old & by;
-            $or fetch_or |old, by| old | by;
-            $xor fetch_xor |old, by| old ^ by;
-            $nand fetch_nand |old, by| !(old & by);
+            $exchange |_, new| new;
+            $add |old, by| old.wrapping_add(by);
+            $sub |old, by| old.wrapping_sub(by);
+            $and |old, by| old & by;
+            $or |old, by| old | by;
+            $xor |old, by| old ^ by;
+            $nand |old, by| !(old & by);
         }
     };
 }
 
 macro_rules! updates {
-    ($int:ident $outside:ident: $($name:ident $method:ident |$old:pat_param, $by:ident| $new:expr;)*) => {$(
+    ($int:ident $outside:ident: $($name:ident |$old:pat_param, $by:ident| $new:expr;)*) => {$(
         /// Performs an atomic read-modify-write and returns the old value.
         ///
         /// # Safety
@@ -225,7 +225,8 @@ macro_rules! updates {
             // SAFETY: by the caller's promise.
             unsafe {
                 if !armed() {
-                    return $outside::from_ptr(cell).$method($by, SeqCst);
+                    let done = $outside::from_ptr(cell).fetch_update(SeqCst, SeqCst, |$old| Some($new));
+                    return done.unwrap_or_else(|old| old);
                 }
                 modelled(cell, Kind::AtomicRmw, code, |$old| Some($new))
             }
@@ -283,56 +284,40 @@ impl Wide {
         Wide(cell)
     }
 
-    fn update(&self, change: impl FnOnce(u128) -> Option<u128>) -> u128 {
+    fn fetch_update(
+        &self,
+        _: Ordering,
+        _: Ordering,
+        change: impl FnOnce(u128) -> Option<u128>,
+    ) -> Result<u128, u128> {
         let _one_step = WIDE.lock();
         // SAFETY: valid by the promise of `from_ptr`, and the lock keeps others away.
         unsafe {
             let old = self.0.read_volatile();
-            if let Some(new) = change(old) {
-                self.0.write_volatile(new);
-            }
-            old
+            let Some(new) = change(old) else { return Err(old) };
+            self.0.write_volatile(new);
+            Ok(old)
         }
     }
 
-    fn load(&self, _: std::sync::atomic::Ordering) -> u128 {
-        self.update(|_| None)
+    fn load(&self, order: Ordering) -> u128 {
+        self.fetch_update(order, order, |_| None).unwrap_or_else(|latest| latest)
     }
 
-    fn store(&self, value: u128, _: std::sync::atomic::Ordering) {
-        self.update(|_| Some(value));
+    fn store(&self, value: u128, order: Ordering) {
+        // It always succeeds, and the old value is of no use.
+        let _ = self.fetch_update(order, order, |_| Some(value));
     }
 
     fn compare_exchange(
         &self,
         expected: u128,
         value: u128,
-        _: std::sync::atomic::Ordering,
-        _: std::sync::atomic::Ordering,
+        success: Ordering,
+        failure: Ordering,
     ) -> Result<u128, u128> {
-        let found = self.update(|old| (old == expected).then_some(value));
-        if found == expected { Ok(found) } else { Err(found) }
+        self.fetch_update(success, failure, |found| (found == expected).then_some(value))
     }
-}
-
-macro_rules! wide_updates {
-    ($($name:ident |$old:pat_param, $by:ident| $new:expr;)*) => {
-        impl Wide {$(
-            fn $name(&self, $by: u128, _: std::sync::atomic::Ordering) -> u128 {
-                self.update(|$old| Some($new))
-            }
-        )*}
-    };
-}
-
-wide_updates! {
-    swap |_, new| new;
-    fetch_add |old, by| old.wrapping_add(by);
-    fetch_sub |old, by| old.wrapping_sub(by);
-    fetch_and |old, by| old & by;
-    fetch_or |old, by| old | by;
-    fetch_xor |old, by| old ^ by;
-    fetch_nand |old, by| !(old & by);
 }
 
 /// Performs a fence.
@@ -348,4 +333,39 @@ extern "C" fn __tsan_atomic_thread_fence(code: i32) {
 #[unsafe(no_mangle)]
 extern "C" fn __tsan_atomic_signal_fence(_: i32) {
     std::sync::atomic::compiler_fence(SeqCst);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What each callback of a width returns in turn, and what the cell holds in the end; no execution is under way.
+    macro_rules! history {
+        ($int:ident $load:ident $store:ident $cas:ident $($update:ident)*) => {{
+            let mut cell: $int = 12;
+            let cell = &raw mut cell;
+            // SAFETY: the cell is this thread's own.
+            unsafe {
+                let updates = [$($update(cell, 10, 5)),*];
+                $store(cell, 7, 5);
+                let refused = $cas(cell, 8, 9, 5, 5);
+                let taken = $cas(cell, 7, 9, 5, 5);
+                (updates.map(|old| old as u64), refused as u64, taken as u64, $load(cell, 5) as u64)
+            }
+        }};
+    }
+
+    #[test]
+    fn an_access_of_16_bytes_does_what_one_of_8_does() {
+        let narrow = history!(u64 __tsan_atomic64_load __tsan_atomic64_store
+            __tsan_atomic64_compare_exchange_val __tsan_atomic64_fetch_add __tsan_atomic64_fetch_sub
+            __tsan_atomic64_fetch_and __tsan_atomic64_fetch_or __tsan_atomic64_fetch_xor
+            __tsan_atomic64_fetch_nand __tsan_atomic64_exchange);
+        let wide = history!(u128 __tsan_atomic128_load __tsan_atomic128_store
+            __tsan_atomic128_compare_exchange_val __tsan_atomic128_fetch_add __tsan_atomic128_fetch_sub
+            __tsan_atomic128_fetch_and __tsan_atomic128_fetch_or __tsan_atomic128_fetch_xor
+            __tsan_atomic128_fetch_nand __tsan_atomic128_exchange);
+        assert_eq!(narrow, ([12, 22, 12, 8, 10, 0, u64::MAX], 7, 7, 9));
+        assert_eq!(wide, narrow);
+    }
 }
