@@ -349,14 +349,14 @@ fn main_with(before: &str) -> String {
 
 #[test]
 fn a_runner_in_a_crate_of_its_own_is_found_built_and_run() {
-    let dir = runner(&main_with(""));
+    let dir = runner("own-found", &main_with(""));
     let run = Run::of(&mut mapcheck_in(dir.path(), ["check", "own", "--executions", "50"])).code(0);
     assert!(run.stdout.starts_with("checked own: 50 executions"), "{}", run.stdout);
 }
 
 #[test]
 fn a_target_that_does_not_compile_is_told_from_a_finding() {
-    let dir = runner(&main_with("fn wrong() -> u32 { \"text\" }"));
+    let dir = runner("own-wrong", &main_with("fn wrong() -> u32 { \"text\" }"));
     let run = Run::of(&mut mapcheck_in(dir.path(), ["check", "own"])).code(1);
     is_plain(&run);
     run.says(&["mismatched types", "error: target `own` does not build"]);
@@ -365,7 +365,7 @@ fn a_target_that_does_not_compile_is_told_from_a_finding() {
 #[test]
 fn a_crate_with_an_allocator_of_its_own_is_told_why_it_cannot_be_checked() {
     let own = "#[global_allocator]\nstatic OWN: std::alloc::System = std::alloc::System;";
-    let dir = runner(&main_with(own));
+    let dir = runner("own-allocator", &main_with(own));
     let run = Run::of(&mut mapcheck_in(dir.path(), ["check", "own"])).code(1);
     run.says(&[
         "has its own #[global_allocator]",
@@ -375,7 +375,7 @@ fn a_crate_with_an_allocator_of_its_own_is_told_why_it_cannot_be_checked() {
 
 #[test]
 fn a_rustc_wrapper_of_the_user_s_own_is_run_inside_mapcheck_s() {
-    let dir = runner(&main_with(""));
+    let dir = runner("own-wrapped", &main_with(""));
     let wrapper = dir.path().join("wrapper.sh");
     let log = dir.path().join("log");
     let script = format!("#!/bin/sh\necho \"$@\" >> {}\nexec \"$@\"\n", log.display());
@@ -387,7 +387,7 @@ fn a_rustc_wrapper_of_the_user_s_own_is_run_inside_mapcheck_s() {
     let run = Run::of(&mut mapcheck_in(dir.path(), ["check", "own", "--executions", "50"])).code(0);
     run.says(&["note: running the crate's own rustc wrapper", "wrapper.sh"]);
     let log = read(&log);
-    let own = log.lines().find(|l| l.contains("--crate-name mapcheck_broken")).unwrap();
+    let own = log.lines().find(|l| l.contains("--crate-name own_wrapped")).unwrap();
     assert!(own.contains("sancov-module"), "the wrapper gets the instrumented call:\n{own}");
 }
 

@@ -183,18 +183,23 @@ pub fn read(path: &Path) -> String {
 
 /// A small runner in a folder of its own, with the lock file of the subject `broken` and this `main.rs`.
 ///
+/// Each test needs a `package` name of its own: binaries of one name in the shared target folder would take each
+/// other's place.
+///
 /// # Panics
 /// When it cannot be written.
-pub fn runner(main: &str) -> TempDir {
+pub fn runner(package: &str, main: &str) -> TempDir {
     let dir = tempdir().expect("there is room for a temporary folder");
-    let manifest = read(&subject("broken").join("Cargo.toml"))
+    let renamed =
+        |file: &str| read(&subject("broken").join(file)).replace("mapcheck-broken", package);
+    let manifest = renamed("Cargo.toml")
         .replace("../../../framework", &root().join("framework").display().to_string());
     let start = manifest.find("targets = [").expect("it declares targets");
     let end = start + manifest[start..].find(']').expect("the list ends");
     let manifest = format!("{}targets = [\"own\"{}", &manifest[..start], &manifest[end..]);
     let files = BTreeMap::from([
         ("Cargo.toml", manifest),
-        ("Cargo.lock", read(&subject("broken").join("Cargo.lock"))),
+        ("Cargo.lock", renamed("Cargo.lock")),
         ("src/main.rs", main.to_owned()),
     ]);
     fs::create_dir(dir.path().join("src")).expect("the folder is new");
