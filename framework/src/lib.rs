@@ -73,6 +73,8 @@ pub mod exit;
 pub mod fault;
 mod in_test;
 pub mod map;
+pub mod model;
+pub mod mutant;
 pub mod oracle;
 mod replay;
 pub mod report;

@@ -3,7 +3,7 @@
 use crate::api::*;
 use crate::heap;
 use crate::memory;
-use crate::state::{arm, armed, disarm, disarmed, state, step};
+use crate::state::{State, arm, armed, disarm, disarmed, state, step};
 use crate::thread::{self, Start, execute::prepare, on_virtual_thread, stop};
 
 /// Whether instrumented modules are linked in. Without any (*plain* level), schedule points are operations, allocator
@@ -142,4 +142,10 @@ pub fn capture_stack() -> crate::Stack {
 #[inline(never)]
 pub fn current_label() -> u32 {
     if armed() { disarmed(|s| s.threads[s.current].label) } else { 0 }
+}
+
+/// A number that is a function of the execution's seed and of the randomness asked for before; 0 outside executions.
+#[inline(never)]
+pub fn random() -> u64 {
+    if armed() { disarmed(State::random) } else { 0 }
 }

@@ -175,6 +175,17 @@ pub(crate) fn grant() {
 }
 
 impl State {
+    /// Eight more bits of the randomness that the seed stands for.
+    pub fn random_byte(&mut self) -> u8 {
+        self.random = self.random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.random >> 56) as u8
+    }
+
+    /// Sixty-four of them.
+    pub fn random(&mut self) -> u64 {
+        u64::from_le_bytes(std::array::from_fn(|_| self.random_byte()))
+    }
+
     /// Counts the points passed since the last grant.
     pub fn settle(&mut self) {
         let left = LEFT.load(Relaxed);

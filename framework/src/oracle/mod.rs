@@ -34,10 +34,20 @@ pub enum Class {
     Panic,
     /// A fatal signal, an abort, a stack overflow, or an exit.
     Crash,
+    /// An iteration passed over an element that was there all the time.
+    MissedElement,
+    /// An iteration visited an element twice.
+    DuplicateElement,
+    /// An iteration visited an element, or a value, that was no longer there.
+    GhostElement,
+    /// No order of the operations on a key explains what they returned.
+    NotLinearizable,
+    /// Threads used memory at once that only one at a time may use.
+    DataRace,
 }
 
 /// All classes, with their names.
-const CLASSES: [(Class, &str); 10] = [
+const CLASSES: [(Class, &str); 15] = [
     (Class::PrematureReclamation, "premature-reclamation"),
     (Class::DoubleFree, "double-free"),
     (Class::InvalidFree, "invalid-free"),
@@ -48,12 +58,23 @@ const CLASSES: [(Class, &str); 10] = [
     (Class::Livelock, "livelock"),
     (Class::Panic, "panic"),
     (Class::Crash, "crash"),
+    (Class::MissedElement, "missed-element"),
+    (Class::DuplicateElement, "duplicate-element"),
+    (Class::GhostElement, "ghost-element"),
+    (Class::NotLinearizable, "not-linearizable"),
+    (Class::DataRace, "data-race"),
 ];
+
+impl Class {
+    /// Its name, in kebab case.
+    pub fn name(self) -> &'static str {
+        CLASSES.iter().find(|c| c.0 == self).map_or("", |c| c.1)
+    }
+}
 
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = CLASSES.iter().find(|c| c.0 == *self).map_or("", |c| c.1);
-        f.pad(name)
+        f.pad(self.name())
     }
 }
 

@@ -161,9 +161,8 @@ unsafe extern "C" fn getrandom(buffer: *mut c_void, size: usize, flags: u32) -> 
     }
     disarmed(|s| {
         for i in 0..size {
-            s.random = s.random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             // SAFETY: within the buffer.
-            unsafe { *buffer.cast::<u8>().add(i) = (s.random >> 56) as u8 };
+            unsafe { *buffer.cast::<u8>().add(i) = s.random_byte() };
         }
     });
     size as isize

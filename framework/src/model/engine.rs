@@ -1,0 +1,125 @@
+//! What an engine gives to modelled memory: words, and schedule points.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use mapcheck_machine as machine;
+
+/// A word of modelled memory.
+pub trait Word: Send + Sync {
+    /// Made for one thread at a time, or to be shared by threads; zero.
+    fn new(shared: bool) -> Self;
+    /// Loads it.
+    fn load(&self, order: Ordering) -> u64;
+    /// Stores to it.
+    fn store(&self, value: u64, order: Ordering);
+    /// Changes it from `current` to `new`, or returns what it is instead.
+    ///
+    /// # Errors
+    /// The value that was there and is not `current`.
+    fn compare_exchange(&self, current: u64, new: u64, order: Ordering) -> Result<u64, u64>;
+    /// Adds, and returns what was there.
+    fn fetch_add(&self, value: u64, order: Ordering) -> u64;
+    /// Replaces it, and returns what was there.
+    fn swap(&self, value: u64, order: Ordering) -> u64;
+    /// What it holds; no schedule point.
+    fn peek(&self) -> u64;
+}
+
+/// A lock, for what a model's users must do one after the other.
+pub trait Lock: Send + Sync {
+    /// A free lock.
+    fn new() -> Self;
+    /// Runs `body` while no other thread runs one under this lock. Not to be nested.
+    fn with<R>(&self, body: impl FnOnce() -> R) -> R;
+}
+
+/// What runs the executions of a model.
+pub trait Engine: Send + Sync + 'static {
+    /// Its words.
+    type Word: Word;
+    /// Its locks.
+    type Lock: Lock;
+    /// Whether the words' own operations are schedule points, so that a block may be freed between [`Engine::access`]
+    /// and the operation.
+    const SWITCHES_IN_WORD: bool;
+    /// What happens just before the access to `size` bytes of a block that lie at this address, or lay there before the
+    /// block was freed: a schedule point, unless the word's own operations are.
+    fn access(addr: usize, size: usize, write: bool);
+    /// A schedule point that touches no memory.
+    fn point();
+    /// A number for the thread that runs: the same for as long as it lives.
+    fn thread() -> u64;
+    /// A number that is a function of the execution's seed and of the calls before.
+    fn random() -> u64;
+}
+
+/// The machine: virtual threads, and the machine's own heap, whose oracle sees every access.
+#[derive(Debug)]
+pub enum Native {}
+
+impl Engine for Native {
+    type Word = AtomicU64;
+    type Lock = Mutex<()>;
+    const SWITCHES_IN_WORD: bool = false;
+
+    #[inline]
+    fn access(addr: usize, size: usize, write: bool) {
+        machine::touch(addr, size, write);
+    }
+
+    fn point() {
+        machine::point();
+    }
+
+    fn thread() -> u64 {
+        machine::current_thread().map_or(0, u64::from)
+    }
+
+    fn random() -> u64 {
+        machine::random()
+    }
+}
+
+impl Word for AtomicU64 {
+    fn new(_: bool) -> AtomicU64 {
+        AtomicU64::default()
+    }
+
+    fn load(&self, order: Ordering) -> u64 {
+        AtomicU64::load(self, order)
+    }
+
+    fn store(&self, value: u64, order: Ordering) {
+        AtomicU64::store(self, value, order);
+    }
+
+    fn compare_exchange(&self, current: u64, new: u64, order: Ordering) -> Result<u64, u64> {
+        AtomicU64::compare_exchange(self, current, new, order, Ordering::Relaxed)
+    }
+
+    fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
+        AtomicU64::fetch_add(self, value, order)
+    }
+
+    fn swap(&self, value: u64, order: Ordering) -> u64 {
+        AtomicU64::swap(self, value, order)
+    }
+
+    fn peek(&self) -> u64 {
+        AtomicU64::load(self, Ordering::Relaxed)
+    }
+}
+
+impl Lock for Mutex<()> {
+    fn new() -> Mutex<()> {
+        Mutex::default()
+    }
+
+    #[inline(never)]
+    fn with<R>(&self, body: impl FnOnce() -> R) -> R {
+        // What is under it is the model's own, and a panic there ends the execution.
+        let _guard = self.lock().unwrap_or_else(PoisonError::into_inner);
+        body()
+    }
+}

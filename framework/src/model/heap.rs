@@ -1,0 +1,299 @@
+//! The heap of a model: a table of blocks that knows which of them are live.
+
+use std::sync::atomic::{AtomicUsize, Ordering, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use super::block::{Layout, Ptr};
+use super::engine::{Engine, Word};
+use super::fail;
+use crate::element::Value;
+use crate::oracle::Class;
+
+/// Blocks of a chunk of the table.
+const CHUNK: usize = 64;
+/// Chunks of the table.
+const CHUNKS: usize = 1024;
+
+/// Modelled memory. Addresses are never used again, so whatever was freed stays freed.
+///
+/// Blocks that are not freed go with the heap. All methods may be called from many threads.
+pub struct Heap<E: Engine> {
+    chunks: Box<[OnceLock<Box<[Slot<E>]>>]>,
+    used: AtomicUsize,
+}
+
+/// A place of the table.
+struct Slot<E: Engine>(OnceLock<Block<E>>);
+
+struct Block<E: Engine> {
+    layout: Layout,
+    /// Where its words lie, or lay.
+    addr: usize,
+    contents: Mutex<Option<Contents<E>>>,
+}
+
+/// What is gone when a block is freed.
+struct Contents<E: Engine> {
+    words: Arc<[E::Word]>,
+    /// The element that the block stands for: dropped when the block is freed.
+    value: Option<Value>,
+}
+
+impl<E: Engine> Default for Heap<E> {
+    fn default() -> Heap<E> {
+        Heap::new()
+    }
+}
+
+impl<E: Engine> Heap<E> {
+    /// An empty heap.
+    pub fn new() -> Heap<E> {
+        Heap { chunks: (0..CHUNKS).map(|_| OnceLock::new()).collect(), used: AtomicUsize::new(0) }
+    }
+
+    /// A new block, all zero.
+    ///
+    /// # Panics
+    /// When an execution has allocated 65,536 blocks.
+    pub fn allocate(&self, layout: Layout) -> Ptr {
+        self.insert(layout, None)
+    }
+
+    /// A new block of two cells that stands for a value: its id, and the complement of it. The value is dropped when the
+    /// block is freed, so that the framework knows what the map gave up.
+    ///
+    /// # Panics
+    /// As [`Heap::allocate`].
+    pub fn allocate_value(&self, value: Value) -> Ptr {
+        let id = value.id();
+        let ptr = self.insert(Layout { cells: 2, ..Layout::default() }, Some(value));
+        if let Some(words) = self.words(ptr) {
+            words[0].store(id, Relaxed);
+            words[1].store(!id, Relaxed);
+        }
+        ptr
+    }
+
+    fn insert(&self, layout: Layout, value: Option<Value>) -> Ptr {
+        let words: Arc<[E::Word]> =
+            (0..layout.words()).map(|i| E::Word::new(layout.is_shared(i))).collect();
+        let addr = words.as_ptr().addr();
+        let index = self.used.fetch_add(1, Relaxed);
+        assert!(index < CHUNK * CHUNKS, "the modelled heap has room for {} blocks", CHUNK * CHUNKS);
+        let chunk = self.chunks[index / CHUNK]
+            .get_or_init(|| (0..CHUNK).map(|_| Slot(OnceLock::new())).collect());
+        let contents = Mutex::new(Some(Contents { words, value }));
+        // The index is this call's alone, so the place is empty.
+        let _ = chunk[index % CHUNK].0.set(Block { layout, addr, contents });
+        Ptr::of_block(index)
+    }
+
+    /// Frees a block. What is freed is poisoned: any later access to it ends the execution.
+    ///
+    /// A second time, or through a pointer that is not to a block's start, it is a finding.
+    #[inline(never)]
+    pub fn free(&self, block: Ptr) {
+        E::point();
+        let Some(found) = self.block(block).filter(|_| block.offset() == 0) else {
+            fail(Class::InvalidFree, &format!("freed {block:?}, which is no block"))
+        };
+        let contents = found.lock().take();
+        match contents {
+            Some(contents) => drop(contents),
+            None => fail(Class::DoubleFree, &format!("{block:?} was freed again")),
+        }
+    }
+
+    /// Reads a cell, or loads a shared word in relaxed order.
+    #[inline(never)]
+    pub fn read(&self, at: Ptr) -> u64 {
+        self.access(at, false, |word| word.load(Relaxed))
+    }
+
+    /// Writes a cell, or stores to a shared word in relaxed order.
+    #[inline(never)]
+    pub fn write(&self, at: Ptr, value: u64) {
+        self.access(at, true, |word| word.store(value, Relaxed));
+    }
+
+    /// Loads a word.
+    #[inline(never)]
+    pub fn load(&self, at: Ptr, order: Ordering) -> u64 {
+        self.access(at, false, |word| word.load(order))
+    }
+
+    /// Stores to a word.
+    #[inline(never)]
+    pub fn store(&self, at: Ptr, value: u64, order: Ordering) {
+        self.access(at, true, |word| word.store(value, order));
+    }
+
+    /// Changes a word from `current` to `new`.
+    ///
+    /// # Errors
+    /// The value that was there and is not `current`.
+    #[inline(never)]
+    pub fn compare_exchange(
+        &self,
+        at: Ptr,
+        current: u64,
+        new: u64,
+        order: Ordering,
+    ) -> Result<u64, u64> {
+        self.access(at, true, |word| word.compare_exchange(current, new, order))
+    }
+
+    /// Adds to a word and returns what was there.
+    #[inline(never)]
+    pub fn fetch_add(&self, at: Ptr, value: u64, order: Ordering) -> u64 {
+        self.access(at, true, |word| word.fetch_add(value, order))
+    }
+
+    /// Replaces a word and returns what was there.
+    #[inline(never)]
+    pub fn swap(&self, at: Ptr, value: u64, order: Ordering) -> u64 {
+        self.access(at, true, |word| word.swap(value, order))
+    }
+
+    /// What a word holds, without a schedule point; `None` if its block was freed or it lies outside. For collectors
+    /// and assertions, which see more than a program may.
+    pub fn peek(&self, at: Ptr) -> Option<u64> {
+        self.words(at)?.get(at.offset()).map(Word::peek)
+    }
+
+    /// The layout of a block, freed or not; `None` for what never was one.
+    pub fn layout(&self, block: Ptr) -> Option<Layout> {
+        self.block(block).map(|b| b.layout)
+    }
+
+    /// Whether this is a block that is not freed.
+    pub fn is_live(&self, block: Ptr) -> bool {
+        self.words(block).is_some()
+    }
+
+    /// All blocks ever allocated, in the order in which they were, freed or not.
+    pub fn blocks(&self) -> impl Iterator<Item = Ptr> + use<E> {
+        (0..self.used.load(Relaxed)).map(Ptr::of_block)
+    }
+
+    fn block(&self, at: Ptr) -> Option<&Block<E>> {
+        let index = at.block()?;
+        self.chunks.get(index / CHUNK)?.get()?[index % CHUNK].0.get()
+    }
+
+    /// The words of a block that is live.
+    fn words(&self, at: Ptr) -> Option<Arc<[E::Word]>> {
+        self.block(at)?.lock().as_ref().map(|contents| contents.words.clone())
+    }
+
+    #[inline]
+    fn access<R>(&self, at: Ptr, write: bool, operate: impl FnOnce(&E::Word) -> R) -> R {
+        let Some(block) = self.block(at) else { nowhere(at, write) };
+        let size = size_of::<E::Word>();
+        E::access(block.addr.wrapping_add(at.offset() * size), size, write);
+        // Held while the engine may switch threads: freeing only takes the table's own reference.
+        let words = block.lock().as_ref().map(|contents| contents.words.clone());
+        let Some(words) = words else { dead(at, write) };
+        let Some(word) = words.get(at.offset()) else { outside(at, write, block.layout) };
+        let result = operate(word);
+        if E::SWITCHES_IN_WORD && block.lock().is_none() {
+            dead(at, write)
+        }
+        result
+    }
+}
+
+impl<E: Engine> Block<E> {
+    fn lock(&self) -> MutexGuard<'_, Option<Contents<E>>> {
+        // Never held over a schedule point.
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn verb(write: bool) -> &'static str {
+    if write { "wrote" } else { "read" }
+}
+
+#[cold]
+#[inline(never)]
+fn dead(at: Ptr, write: bool) -> ! {
+    fail(Class::PrematureReclamation, &format!("{} {at:?}, which had been freed", verb(write)))
+}
+
+#[cold]
+#[inline(never)]
+fn outside(at: Ptr, write: bool, layout: Layout) -> ! {
+    let words = layout.words();
+    fail(Class::OutOfBounds, &format!("{} {at:?}, a block of {words} words", verb(write)))
+}
+
+#[cold]
+#[inline(never)]
+fn nowhere(at: Ptr, write: bool) -> ! {
+    fail(Class::Crash, &format!("{} through a nil pointer, {at:?}", verb(write)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::super::engine::Native;
+    use super::*;
+
+    const PAIR: Layout = Layout { cells: 2, atomics: 0, pointers: 0 };
+
+    fn message(run: impl FnOnce()) -> String {
+        *catch_unwind(AssertUnwindSafe(run)).unwrap_err().downcast::<String>().unwrap()
+    }
+
+    #[test]
+    fn a_word_holds_what_was_written_until_its_block_is_freed() {
+        let heap = Heap::<Native>::new();
+        let block = heap.allocate(PAIR);
+        assert_eq!(heap.read(block), 0);
+        heap.write(block.at(1), 7);
+        assert_eq!(heap.fetch_add(block.at(1), 2, Relaxed), 7);
+        assert_eq!(heap.compare_exchange(block.at(1), 7, 8, Relaxed), Err(9));
+        assert_eq!((heap.peek(block.at(1)), heap.is_live(block)), (Some(9), true));
+        heap.free(block);
+        assert_eq!((heap.peek(block.at(1)), heap.is_live(block)), (None, false));
+        let said = message(|| assert_eq!(heap.read(block.at(1)), 7));
+        assert_eq!(said, "premature-reclamation: read block 0+1, which had been freed");
+    }
+
+    #[test]
+    fn addresses_are_never_used_again() {
+        let heap = Heap::<Native>::new();
+        let blocks: Vec<Ptr> = (0..200)
+            .map(|_| {
+                let block = heap.allocate(PAIR);
+                heap.free(block);
+                block
+            })
+            .collect();
+        assert_eq!(heap.blocks().collect::<Vec<_>>(), blocks);
+    }
+
+    #[test]
+    fn what_must_not_happen_is_told_with_its_class() {
+        let heap = Heap::<Native>::new();
+        let block = heap.allocate(PAIR);
+        let said = message(|| heap.write(block.at(2), 1));
+        assert_eq!(said, "out-of-bounds: wrote block 0+2, a block of 2 words");
+        let said = message(|| assert_eq!(heap.read(Ptr::NULL.at(3)), 0));
+        assert_eq!(said, "crash: read through a nil pointer, null+3");
+        assert!(message(|| heap.free(block.at(1))).starts_with("invalid-free: "));
+        heap.free(block);
+        assert_eq!(message(|| heap.free(block)), "double-free: block 0+0 was freed again");
+    }
+
+    #[test]
+    fn a_value_is_dropped_with_its_block() {
+        let heap = Heap::<Native>::new();
+        let block = heap.allocate_value(Value::new(5));
+        assert_eq!((heap.read(block), heap.read(block.at(1))), (5, !5));
+        let before = crate::element::dropped();
+        heap.free(block);
+        assert_eq!(crate::element::dropped(), before + 1);
+    }
+}

@@ -1,0 +1,35 @@
+//! What models of maps are written against: modelled memory that is the same on every engine.
+//!
+//! A *model* is a map whose memory is not Rust's but a [`Heap`] of blocks of words. Every access is a schedule point,
+//! and an access to a block that was freed, to a word outside of its block, or through [`Ptr::NULL`] ends the execution
+//! with a finding. So one source shows the same mistakes on the machine, whose own oracle watches its memory, and on
+//! engines that have no lifetime oracle.
+//!
+//! ```
+//! use mapcheck::model::{Heap, Layout, Native};
+//!
+//! let heap = Heap::<Native>::new();
+//! let node = heap.allocate(Layout { cells: 2, ..Layout::default() });
+//! heap.write(node.at(1), 7);
+//! assert_eq!(heap.read(node.at(1)), 7);
+//! heap.free(node);
+//! ```
+
+mod block;
+mod engine;
+mod heap;
+
+pub use block::{Layout, Ptr};
+pub use engine::{Engine, Lock, Native, Word};
+pub use heap::Heap;
+
+use crate::oracle::Class;
+
+/// Ends the execution with a finding: for promises that only the model itself can watch.
+///
+/// # Panics
+/// Outside executions of the machine, with the class and the message.
+#[inline(never)]
+pub fn fail(class: Class, message: &str) -> ! {
+    mapcheck_machine::fail(class.name(), message.to_owned(), 0)
+}
