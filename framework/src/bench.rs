@@ -46,9 +46,10 @@ pub fn sample(
         record_last: false,
     };
     let setting = Setting {
-        code: Code { run: body, home: "" },
+        code: Code { run: body, home: "", mutants: &[] },
         scenario,
         faults: &[],
+        mutant: None,
         random: 0,
         max_steps: u64::MAX >> 1,
     };

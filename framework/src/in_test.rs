@@ -165,6 +165,8 @@ fn subject<'a>(name: &str, scenarios: Vec<Scenario>, run: &'a dyn Fn(&Scenario))
         test: Some(name.to_owned()),
         scenarios,
         run,
+        mutants: &[],
+        mutant: None,
     }
 }
 
@@ -275,7 +277,7 @@ fn in_this_process(
     subject.restrict(settings)?;
     let done = campaign::run(&subject, settings)?;
     match done.findings.first() {
-        Some((report, _)) => Err(report.clone()),
+        Some(reported) => Err(reported.text.clone()),
         None => Ok(done),
     }
 }

@@ -67,12 +67,14 @@
 
 pub mod bench;
 mod campaign;
+mod catalogue;
 pub mod decision;
 pub mod element;
 pub mod exit;
 pub mod fault;
 mod in_test;
 pub mod map;
+mod matrix;
 pub mod model;
 pub mod mutant;
 pub mod oracle;

@@ -38,6 +38,9 @@ pub struct Mutant {
     pub exposure: &'static str,
 }
 
+/// The mutants of a target.
+pub type Mutants = &'static [&'static Mutant];
+
 /// The mutant that is switched on in this process.
 static ACTIVE: AtomicPtr<Mutant> = AtomicPtr::new(ptr::null_mut());
 

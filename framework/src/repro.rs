@@ -58,6 +58,8 @@ pub struct Repro {
     pub max_steps: u64,
     /// The faults that were switched on.
     pub faults: Vec<Fault>,
+    /// The name of the target's mutant that was switched on.
+    pub mutant: Option<String>,
     /// The decisions of the execution; ignored where there is a history.
     pub decisions: Decisions,
     /// The executions before it, if they matter.
@@ -66,7 +68,7 @@ pub struct Repro {
     pub scenario: Scenario,
 }
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "format",
     "mapcheck",
     "target",
@@ -79,6 +81,7 @@ const KEYS: [&str; 15] = [
     "random",
     "max_steps",
     "faults",
+    "mutant",
     "decisions",
     "history",
     "scenario",
@@ -103,6 +106,9 @@ impl Repro {
         to.number("max_steps", self.max_steps);
         let faults: Vec<String> = self.faults.iter().map(|f| f.name().to_owned()).collect();
         to.texts("faults", &faults);
+        if let Some(mutant) = &self.mutant {
+            to.text("mutant", mutant);
+        }
         to.text("decisions", &self.decisions.to_string());
         if let Some(history) = &self.history {
             to.section("history");
@@ -145,6 +151,7 @@ impl Repro {
             random: from.number("random")?,
             max_steps: from.number("max_steps")?,
             faults: faults.iter().map(|f| fault(f)).collect::<Result<_, _>>()?,
+            mutant: from.optional_text("mutant")?,
             decisions: decisions.parse().map_err(|e| format!("`decisions`: {e}"))?,
             history: from.section("history")?.map(|h| History::read(&h)).transpose()?,
             scenario: Scenario::read(&scenario)?,
@@ -160,11 +167,12 @@ impl Repro {
         Repro::from_text(&text).map_err(|what| format!("{} {what}", path.display()))
     }
 
-    /// Where it is kept below `out`: a folder a target, a name by class and content.
+    /// Where it is kept below `out`: a folder a target, a name by class, mutant and content.
     pub fn path(&self, out: &Path) -> PathBuf {
         let target: String =
             self.target.chars().map(|c| if "/:\\".contains(c) { '-' } else { c }).collect();
-        let name = format!("{}-{:08x}.toml", self.class, hash(&self.to_text()) as u32);
+        let mutant = self.mutant.as_ref().map_or_else(String::new, |m| format!("-{m}"));
+        let name = format!("{}{mutant}-{:08x}.toml", self.class, hash(&self.to_text()) as u32);
         out.join(target).join(name)
     }
 
@@ -249,6 +257,7 @@ mod tests {
             random: u64::MAX,
             max_steps: 1000,
             faults: vec![Fault::AddressReuse],
+            mutant: Some("delete-without-barrier".into()),
             decisions: "1@137>2 reuse:1@3=1".parse().unwrap(),
             history: None,
             scenario: Scenario { name: "n".into(), family: "f".into(), ..Scenario::default() },

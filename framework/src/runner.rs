@@ -8,6 +8,7 @@ use mapcheck_machine as machine;
 
 use crate::campaign::{self, Subject, Totals};
 use crate::decision::Decisions;
+use crate::mutant::Mutant;
 use crate::oracle::Class;
 use crate::report::{Object, WIDTH};
 use crate::repro::Repro;
@@ -15,7 +16,7 @@ use crate::scenario::{Scenario, families};
 use crate::settings::{Format, Settings};
 use crate::worker::watch::{self, Outcome};
 use crate::worker::{Code, Script, Setting};
-use crate::{Target, exit, fault, replay, scheduler};
+use crate::{Target, catalogue, exit, fault, matrix, replay, scheduler};
 
 /// Why a runner stopped: an exit code and a sentence.
 type Failure = (u8, String);
@@ -30,8 +31,9 @@ fn internal(what: String) -> Failure {
 
 /// Does what the arguments say with `targets`, and returns the exit code, one of [`exit`].
 ///
-/// The arguments are `list`, `check TARGET…`, `replay FILE` or `shrink FILE`; settings come from the
-/// environment, see [`Settings::from_env`]. `cargo mapcheck` calls it so.
+/// The arguments are `list`, `check TARGET…`, `faults [MUTANT…]`, `matrix [TARGET…]`, `replay FILE` or
+/// `shrink FILE`; settings come from the environment, see [`Settings::from_env`]. `cargo mapcheck`
+/// calls it so.
 pub fn main(targets: &[Target]) -> ExitCode {
     machine::fix_addresses();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -39,6 +41,8 @@ pub fn main(targets: &[Target]) -> ExitCode {
         let runner = Runner { targets, settings };
         match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["list"] => Ok(runner.list()),
+            ["faults", names @ ..] => runner.faults(names),
+            ["matrix", names @ ..] => runner.matrix(names),
             ["check", names @ ..] if !names.is_empty() => runner.check(names),
             ["replay", path] => runner.replay(Path::new(path)),
             ["shrink", path] => runner.shrink(Path::new(path)),
@@ -54,6 +58,9 @@ pub fn main(targets: &[Target]) -> ExitCode {
 
 /// A complaint about a setting, under the name of the flag that sets it too.
 fn with_flag(what: String) -> Failure {
+    if !what.starts_with("MAPCHECK_") {
+        return usage(what);
+    }
     let variable = what.split(':').next().unwrap_or_default();
     let name = variable.trim_start_matches("MAPCHECK_").to_lowercase().replace('_', "-");
     let flag = if name == "faults" { "fault" } else { &name };
@@ -81,7 +88,7 @@ impl Runner<'_> {
                 continue;
             }
             let mut subject = subject(target);
-            subject.restrict(&self.settings).map_err(usage)?;
+            subject.restrict(&self.settings).map_err(with_flag)?;
             let done = campaign::run(&subject, &self.settings).map_err(internal)?;
             summary.add(name, &done);
         }
@@ -90,10 +97,52 @@ impl Runner<'_> {
         Ok(summary.code())
     }
 
+    /// Looks for the mutants of all targets, or for those of these names, and prints a line of JSON for each.
+    fn faults(&self, names: &[&str]) -> Result<u8, Failure> {
+        let mut code = exit::CLEAN;
+        for target in self.targets {
+            let wanted =
+                |m: &&&Mutant| names.is_empty() || names.iter().any(|name| m.is_named(name));
+            for mutant in target.mutants.iter().filter(wanted) {
+                let mut subject = subject(target);
+                subject.restrict(&self.settings).map_err(with_flag)?;
+                subject.mutant = Some(mutant);
+                let row = catalogue::look_for(mutant, &subject, &self.settings);
+                let row = row.map_err(internal)?;
+                println!("{}", row.line(target.name, "native"));
+                code = code.max(row.code());
+            }
+        }
+        Ok(code)
+    }
+
+    /// Runs the patterns of deletion against all targets, or these, and prints a line of JSON for each cell.
+    fn matrix(&self, names: &[&str]) -> Result<u8, Failure> {
+        names.iter().try_for_each(|name| self.target(name).map(drop))?;
+        let wanted = |t: &&Target| names.is_empty() || names.contains(&t.name);
+        for target in self.targets.iter().filter(wanted) {
+            for (pattern, _) in &families::FAMILIES[..4] {
+                let mut subject = subject(target);
+                subject.restrict(&self.settings).map_err(with_flag)?;
+                subject.scenarios.retain(|s| s.family == *pattern);
+                let cell = matrix::fill(&subject, &self.settings).map_err(internal)?;
+                println!("{}", cell.line(target.name, pattern));
+            }
+        }
+        Ok(exit::CLEAN)
+    }
+
     fn load(&self, path: &Path) -> Result<(Repro, &Target), Failure> {
         let repro = Repro::load(path).map_err(usage)?;
         let target = self.target(&repro.target)?;
         replay::fits(&repro, path, &target.versions()).map_err(usage)?;
+        if let Some(mutant) = repro.mutant.as_ref().filter(|m| target.code().mutant(m).is_none()) {
+            let path = path.display();
+            return Err(usage(format!(
+                "{path} was made with the mutant `{mutant}`, and {} has none of that name",
+                target.name
+            )));
+        }
         Ok((repro, target))
     }
 
@@ -139,6 +188,13 @@ impl Runner<'_> {
         rows("scenario families", families::FAMILIES);
         rows("faults", &faults());
         rows("schedulers", scheduler::NAMES);
+        for target in self.targets.iter().filter(|t| !t.mutants.is_empty()) {
+            println!("\nmutants of {}:", target.name);
+            for mutant in target.mutants {
+                let name = format!("{} {}", mutant.id, mutant.name);
+                print_wrapped(&format!("  {name:<42} "), mutant.what);
+            }
+        }
     }
 
     fn list_json(&self) {
@@ -169,7 +225,22 @@ impl Runner<'_> {
         rows("family", families::FAMILIES);
         rows("fault-kind", &faults());
         rows("scheduler", scheduler::NAMES);
+        for target in self.targets {
+            target.mutants.iter().for_each(|m| println!("{}", mutant_line(target, m)));
+        }
     }
+}
+
+fn mutant_line(target: &Target, mutant: &Mutant) -> String {
+    let classes: Vec<&str> = mutant.classes.iter().map(|c| c.name()).collect();
+    Object::of_type("mutant")
+        .text("fault", mutant.id)
+        .text("name", mutant.name)
+        .text("target", target.name)
+        .text("what", mutant.what)
+        .text("exposure", mutant.exposure)
+        .texts("classes", &classes)
+        .line()
 }
 
 /// The faults' names, and what they do.
@@ -218,6 +289,8 @@ fn subject(target: &Target) -> Subject<'_> {
         test: None,
         scenarios: families::all(&(target.profile)()),
         run: &target.run,
+        mutants: target.mutants,
+        mutant: None,
     }
 }
 
@@ -234,9 +307,10 @@ fn self_check(target: &Target) -> Result<Option<String>, String> {
     };
     let scenario = Scenario { name: "self-check".into(), ..Scenario::default() };
     let setting = Setting {
-        code: Code { run: &check, home: "" },
+        code: Code { run: &check, home: "", mutants: &[] },
         scenario: &scenario,
         faults: &[],
+        mutant: None,
         random: 0,
         max_steps: 10_000_000,
     };
@@ -314,6 +388,6 @@ impl Summary {
 
 impl Target {
     fn code(&self) -> Code<'_> {
-        Code { run: &self.run, home: self.package() }
+        Code { run: &self.run, home: self.package(), mutants: self.mutants }
     }
 }

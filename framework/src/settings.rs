@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::fault::Fault;
+use crate::fault::{self, Fault};
+use crate::mutant::{Mutant, Mutants};
 use crate::scheduler;
 
 /// How results are printed.
@@ -46,6 +47,8 @@ pub struct Settings {
     pub shard: (u64, u64),
     /// Faults that are injected; `MAPCHECK_FAULTS`, names separated by commas.
     pub faults: Vec<Fault>,
+    /// The mutant of the target that is switched on: what `MAPCHECK_FAULTS` names besides.
+    pub mutant: Option<String>,
     /// Worker processes at one time; `MAPCHECK_WORKERS`. As many as processors unless given.
     pub workers: usize,
     /// Schedule points after which an execution counts as not ending; `MAPCHECK_STEPS`.
@@ -76,6 +79,7 @@ impl Default for Settings {
             bound: None,
             shard: (1, 1),
             faults: Vec::new(),
+            mutant: None,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             max_steps: MAX_STEPS,
             out: PathBuf::from("mapcheck.out"),
@@ -153,6 +157,19 @@ impl Settings {
         self
     }
 
+    /// The mutant that is switched on, one of these.
+    ///
+    /// The error is a sentence that lists those there are, and the faults.
+    pub(crate) fn mutant_of(&self, mutants: Mutants) -> Result<Option<&'static Mutant>, String> {
+        let Some(name) = &self.mutant else { return Ok(None) };
+        let found = mutants.iter().find(|m| m.is_named(name)).copied();
+        let known = mutants.iter().map(|m| m.id).chain(fault::NAMES.iter().map(|f| f.1));
+        found.map(Some).ok_or_else(|| {
+            let known: Vec<&str> = known.collect();
+            format!("MAPCHECK_FAULTS: `{name}` is no fault; there are {}", known.join(", "))
+        })
+    }
+
     /// The executions after which a run is complete; `u64::MAX` where only time ends it.
     pub(crate) fn goal(&self) -> u64 {
         if self.time.is_some() && !self.counted { u64::MAX } else { self.executions }
@@ -180,10 +197,7 @@ const VARIABLES: [(&str, Set); 14] = [
     }),
     ("MAPCHECK_BOUND", |s, v| number(v).map(|n| s.bound = Some(n))),
     ("MAPCHECK_SHARD", |s, v| shard(v).map(|x| s.shard = x)),
-    ("MAPCHECK_FAULTS", |s, v| {
-        s.faults = v.split(',').map(Fault::by_name).collect::<Result<_, _>>()?;
-        Ok(())
-    }),
+    ("MAPCHECK_FAULTS", set_faults),
     ("MAPCHECK_WORKERS", |s, v| number(v).map(|n| s.workers = n.clamp(1, 1024) as usize)),
     ("MAPCHECK_STEPS", |s, v| number(v).map(|n| s.max_steps = n.max(1))),
     ("MAPCHECK_OUT", |s, v| {
@@ -210,6 +224,19 @@ fn set_scheduler(settings: &mut Settings, name: &str) -> Result<(), String> {
         return Err(format!("is no scheduler; there are {}", names.join(", ")));
     }
     settings.scheduler = name.to_owned();
+    Ok(())
+}
+
+/// What is no fault of the framework's may be a mutant of the target, which knows its own.
+fn set_faults(settings: &mut Settings, names: &str) -> Result<(), String> {
+    let (known, others): (Vec<&str>, Vec<&str>) =
+        names.split(',').partition(|name| Fault::by_name(name).is_ok());
+    settings.faults = known.into_iter().map(Fault::by_name).collect::<Result<_, _>>()?;
+    match others[..] {
+        [] => settings.mutant = None,
+        [mutant] => settings.mutant = Some(mutant.to_owned()),
+        _ => return Err("names more than one mutant of a target".to_owned()),
+    }
     Ok(())
 }
 
@@ -255,6 +282,18 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_that_is_not_the_framework_s_must_be_a_mutant_of_the_target() {
+        static M: Mutant =
+            Mutant { id: "F7", name: "seven", what: "", classes: &[], exposure: "" };
+        let settings = set("MAPCHECK_FAULTS", "address-reuse,f7").unwrap();
+        assert_eq!(settings.faults, [Fault::AddressReuse]);
+        assert!(std::ptr::eq(settings.mutant_of(&[&M]).unwrap().unwrap(), &M));
+        let said = settings.mutant_of(&[]).unwrap_err();
+        let list = "address-reuse, hash-collisions";
+        assert_eq!(said, format!("MAPCHECK_FAULTS: `f7` is no fault; there are {list}"));
+    }
+
+    #[test]
     fn a_malformed_value_is_refused_with_its_variable() {
         for (name, value) in [
             ("MAPCHECK_TIME", "30"),
@@ -262,7 +301,7 @@ mod tests {
             ("MAPCHECK_SCHEDULER", "fair"),
             ("MAPCHECK_SHARD", "9/8"),
             ("MAPCHECK_THREADS", "0"),
-            ("MAPCHECK_FAULTS", "rain"),
+            ("MAPCHECK_FAULTS", "rain,snow"),
             ("MAPCHECK_FORMAT", "yaml"),
         ] {
             let error = set(name, value).unwrap_err();

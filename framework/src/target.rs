@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::{DeTable, DeValue};
 
 use crate::map::{self, Map, Profile};
+use crate::mutant::Mutants;
 use crate::scenario::{self, Scenario};
 
 /// An adapter under a name, with the versions of what it adapts.
@@ -14,6 +15,8 @@ pub struct Target {
     pub name: &'static str,
     package: &'static str,
     lock: &'static str,
+    /// Its mutants.
+    pub mutants: Mutants,
     /// What scenarios and oracles must know about the map.
     pub profile: fn() -> Profile,
     /// Runs a scenario, see [`scenario::run`].
@@ -41,11 +44,18 @@ impl Target {
             name,
             package,
             lock,
+            mutants: &[],
             profile: M::profile,
             run: scenario::run::<M>,
             capabilities: map::capabilities::<M>,
             self_check: map::self_check::<M>,
         }
+    }
+
+    /// The same target with mutants, which `--fault` switches on by name.
+    #[must_use]
+    pub const fn with_mutants(self, mutants: Mutants) -> Target {
+        Target { mutants, ..self }
     }
 
     /// The map's crate.
@@ -122,6 +132,7 @@ mod tests {
             name: "t",
             package,
             lock: LOCK,
+            mutants: &[],
             profile: || unreachable!("not asked for"),
             run: |_| (),
             capabilities: Vec::new,

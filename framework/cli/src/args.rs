@@ -27,6 +27,10 @@ pub enum Command {
     Replay(Replay),
     /// Make a repro's finding smaller
     Shrink(Shrink),
+    /// Look for every mutant of the catalogue, and tell how soon it is found
+    Faults(Box<Faults>),
+    /// Run each pattern of deletion against each target, and tell which promises were kept
+    Matrix(Box<Matrix>),
     /// Measure executions and schedule points a second
     Bench,
 }
@@ -58,6 +62,57 @@ pub struct List {
     pub format: Option<Format>,
 }
 
+/// What every exploring command has. What is not given is left to the runner.
+#[derive(Debug, Args)]
+pub struct Budget {
+    /// Stop after so many executions of a target
+    #[arg(long, value_name = "N")]
+    pub executions: Option<u64>,
+    /// Stop after this time, such as 500ms, 30s, 10m or 2h
+    #[arg(long, value_parser = duration)]
+    pub time: Option<String>,
+    /// Start the random decisions from this number
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// How many worker processes run at one time; as many as processors unless given
+    #[arg(long, value_name = "N")]
+    pub workers: Option<u64>,
+    /// Where repros are written
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// How to print the results
+    #[arg(long)]
+    pub format: Option<Format>,
+}
+
+/// Arguments of `faults`.
+#[derive(Debug, Args)]
+pub struct Faults {
+    /// Mutants, such as F26 or delete-without-barrier; all of them unless given
+    #[arg(value_name = "MUTANT")]
+    pub mutants: Vec<String>,
+    /// What runs the executions: native, shuttle or loom; may be given several times, all unless given
+    #[arg(long = "engine", value_name = "ENGINE")]
+    pub engines: Vec<String>,
+    /// How much is explored for each mutant, and where it goes
+    #[command(flatten)]
+    pub budget: Budget,
+}
+
+/// Arguments of `matrix`.
+#[derive(Debug, Args)]
+pub struct Matrix {
+    /// Targets; all of them unless given, the known-bad ones too
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Write the matrix as a page to this file, too
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// How much is explored for each cell
+    #[command(flatten)]
+    pub budget: Budget,
+}
+
 /// Arguments of `check`. What is not given is left to the runner.
 #[derive(Debug, Args)]
 pub struct Check {
@@ -76,15 +131,9 @@ pub struct Check {
     /// Inject this fault; may be given several times
     #[arg(long = "fault", value_name = "FAULT")]
     pub faults: Vec<String>,
-    /// Stop after so many executions of a target
-    #[arg(long, value_name = "N")]
-    pub executions: Option<u64>,
-    /// Stop after this time, such as 500ms, 30s, 10m or 2h
-    #[arg(long, value_parser = duration)]
-    pub time: Option<String>,
-    /// Start the random decisions from this number
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
+    /// How much is explored, and where it goes
+    #[command(flatten)]
+    pub budget: Budget,
     /// Stop each execution's preemptions at this number
     #[arg(long, value_name = "N")]
     pub bound: Option<u64>,
@@ -94,18 +143,9 @@ pub struct Check {
     /// How many threads a scenario has
     #[arg(long, value_name = "N")]
     pub threads: Option<u32>,
-    /// How many worker processes run at one time; as many as processors unless given
-    #[arg(long, value_name = "N")]
-    pub workers: Option<u64>,
     /// Schedule points after which an execution counts as not ending
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
-    /// Where repros are written
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// How to print findings and the summary
-    #[arg(long)]
-    pub format: Option<Format>,
     /// Go on after a finding, until the budget ends
     #[arg(long)]
     pub keep_going: bool,

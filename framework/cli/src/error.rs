@@ -79,9 +79,9 @@ pub enum Error {
         /// The targets with a similar name.
         near: Vec<String>,
     },
-    /// An engine that is not built.
-    #[error("engine `{0}` is not available for this target: only native is built")]
-    Engine(String),
+    /// No target has a mutant of this name.
+    #[error("no target has a mutant {0}")]
+    UnknownMutant(String),
     /// A build failed for a reason that cargo's output explains.
     #[error("{what} does not build: see the compiler's messages above")]
     Build {
@@ -163,7 +163,9 @@ impl Error {
             Self::UnknownTarget { near, .. } => {
                 format!("did you mean {}? `cargo mapcheck list` shows all", near.join(" or "))
             }
-            Self::Engine(_) => "leave out --engine, or say --engine native".into(),
+            Self::UnknownMutant(_) => {
+                "`cargo mapcheck list` shows the mutants there are".into()
+            }
             Self::Build { .. } => "the first error is the one to mend".into(),
             Self::Allocator => "put it behind #[cfg(not(test))] or a feature".into(),
             Self::Runner { .. } => {

@@ -76,6 +76,7 @@ fn repro(subject: &Subject<'_>, settings: &Settings, candidate: &Candidate) -> R
         random: random_of(candidate.job.batch.seed, candidate.execution),
         max_steps: settings.max_steps,
         faults: settings.faults.clone(),
+        mutant: subject.mutant.map(|m| m.name.to_owned()),
         decisions: candidate.decisions.clone().unwrap_or_default(),
         history: None,
         scenario: subject.scenarios[candidate.job.scenario].clone(),

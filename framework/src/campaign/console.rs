@@ -16,6 +16,7 @@ pub(crate) struct Console {
     format: Format,
     target: String,
     watched: bool,
+    quiet: bool,
     started: Instant,
     shown: Option<Instant>,
 }
@@ -24,7 +25,19 @@ impl Console {
     pub(crate) fn new(format: Format, target: &str) -> Console {
         let set = |name| std::env::var_os(name).is_some_and(|v| !v.is_empty());
         let watched = std::io::stderr().is_terminal() && format == Format::Text && !set("CI");
-        Console { format, target: target.to_owned(), watched, started: Instant::now(), shown: None }
+        Console { watched, quiet: false, format, ..Console::quiet(target) }
+    }
+
+    /// One that prints nothing.
+    pub(crate) fn quiet(target: &str) -> Console {
+        Console {
+            format: Format::Text,
+            target: target.to_owned(),
+            watched: false,
+            quiet: true,
+            started: Instant::now(),
+            shown: None,
+        }
     }
 
     /// Updates the progress line.
@@ -60,12 +73,18 @@ impl Console {
 
     /// Tells the reader something that is no finding.
     pub(crate) fn warn(&mut self, what: &str) {
+        if self.quiet {
+            return;
+        }
         self.clear();
         eprintln!("warning: {}: {what}", self.target);
     }
 
     /// Prints a finding.
     pub(crate) fn finding(&mut self, told: &Told<'_>) {
+        if self.quiet {
+            return;
+        }
         self.clear();
         match self.format {
             Format::Text => print!("{}", told.text(&self.target)),

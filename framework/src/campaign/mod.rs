@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use mapcheck_machine as machine;
 
+use crate::mutant::{Mutant, Mutants};
 use crate::report::Finding;
 use crate::scenario::{self, Scenario};
 use crate::settings::Settings;
@@ -38,17 +39,22 @@ pub(crate) struct Subject<'a> {
     pub test: Option<String>,
     pub scenarios: Vec<Scenario>,
     pub run: &'a dyn Fn(&Scenario),
+    /// The mutants of what is checked.
+    pub mutants: Mutants,
+    /// The one that is switched on.
+    pub mutant: Option<&'static Mutant>,
 }
 
 impl Subject<'_> {
     pub(crate) fn code(&self) -> Code<'_> {
-        Code { run: self.run, home: &self.home }
+        Code { run: self.run, home: &self.home, mutants: self.mutants }
     }
 
-    /// Applies what the settings say about scenarios.
+    /// Applies what the settings say about scenarios and mutants.
     ///
-    /// The error names the scenario that does not exist.
+    /// The error names the scenario or the mutant that does not exist.
     pub(crate) fn restrict(&mut self, settings: &Settings) -> Result<(), String> {
+        self.mutant = settings.mutant_of(self.mutants)?;
         if let Some(wanted) = &settings.scenario {
             self.scenarios.retain(|s| s.name.starts_with(wanted.as_str()));
             if self.scenarios.is_empty() {
@@ -63,15 +69,33 @@ impl Subject<'_> {
     }
 }
 
+/// A finding as it was reported.
+#[derive(Debug)]
+pub(crate) struct Reported {
+    pub finding: Finding,
+    /// What was printed, or would have been.
+    pub text: String,
+    /// Its repro, if it could be written.
+    pub repro: Option<PathBuf>,
+    /// Its execution's number in the campaign, from 0.
+    pub execution: u64,
+    /// CPU time and wall time until it was seen.
+    pub cpu: Duration,
+    pub wall: Duration,
+    /// Decisions of the repro.
+    pub decisions: u64,
+}
+
 /// What a campaign did.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     pub totals: Totals,
-    /// Each finding's report, as it was printed, and its repro.
-    pub findings: Vec<(String, Option<PathBuf>)>,
+    pub findings: Vec<Reported>,
     /// Whether every execution asked for was made, or the time asked for was used.
     pub complete: bool,
     pub wall: Duration,
+    /// What kept an engine from exploring all it was asked to.
+    pub notes: Vec<String>,
 }
 
 /// A campaign under way.
@@ -105,10 +129,23 @@ struct Candidate {
 ///
 /// The error is a sentence about a failure of mapcheck or of the system.
 pub(crate) fn run(subject: &Subject<'_>, settings: &Settings) -> Result<Done, String> {
+    run_with(subject, settings, Console::new(settings.format, &subject.target))
+}
+
+/// As [`run`], for a caller that tells what was found itself.
+pub(crate) fn run_quietly(subject: &Subject<'_>, settings: &Settings) -> Result<Done, String> {
+    run_with(subject, settings, Console::quiet(&subject.target))
+}
+
+fn run_with(
+    subject: &Subject<'_>,
+    settings: &Settings,
+    console: Console,
+) -> Result<Done, String> {
     let mut campaign = Campaign {
         subject,
         settings,
-        console: Console::new(settings.format, &subject.target),
+        console,
         queue: Queue::new(settings, subject.scenarios.len()),
         running: Vec::new(),
         candidates: Vec::new(),
@@ -170,6 +207,7 @@ impl Campaign<'_> {
             code: self.subject.code(),
             scenario: &self.subject.scenarios[job.scenario],
             faults: &self.settings.faults,
+            mutant: self.subject.mutant,
             random: job.batch.seed,
             max_steps: self.settings.max_steps,
         }
@@ -260,6 +298,7 @@ impl Campaign<'_> {
     /// Confirms, shrinks, saves and prints a finding.
     fn report(&mut self, candidate: &Candidate) -> Result<(), String> {
         let cpu = machine::cpu_time().saturating_sub(self.cpu);
+        let wall = self.started.elapsed();
         self.console.note("found something; replaying and shrinking it");
         if self.known.is_empty() {
             // The workers that replay it inherit the debug information that is read here.
@@ -284,7 +323,16 @@ impl Campaign<'_> {
             notes: &notes,
         };
         self.console.finding(&told);
-        self.done.findings.push((told.text(&self.subject.target), path));
+        let text = told.text(&self.subject.target);
+        self.done.findings.push(Reported {
+            text,
+            execution: candidate.execution,
+            cpu,
+            wall,
+            decisions: settled.repro.decisions.0.len() as u64,
+            finding: settled.finding,
+            repro: path,
+        });
         Ok(())
     }
 

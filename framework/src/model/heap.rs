@@ -36,7 +36,7 @@ struct Block<E: Engine> {
 struct Contents<E: Engine> {
     words: Arc<[E::Word]>,
     /// The element that the block stands for: dropped when the block is freed.
-    value: Option<Value>,
+    _value: Option<Value>,
 }
 
 impl<E: Engine> Default for Heap<E> {
@@ -82,7 +82,7 @@ impl<E: Engine> Heap<E> {
         assert!(index < CHUNK * CHUNKS, "the modelled heap has room for {} blocks", CHUNK * CHUNKS);
         let chunk = self.chunks[index / CHUNK]
             .get_or_init(|| (0..CHUNK).map(|_| Slot(OnceLock::new())).collect());
-        let contents = Mutex::new(Some(Contents { words, value }));
+        let contents = Mutex::new(Some(Contents { words, _value: value }));
         // The index is this call's alone, so the place is empty.
         let _ = chunk[index % CHUNK].0.set(Block { layout, addr, contents });
         Ptr::of_block(index)

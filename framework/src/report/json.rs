@@ -45,6 +45,13 @@ impl Object {
         object
     }
 
+    /// A flag, or null where there is nothing to say.
+    pub(crate) fn optional_flag(self, key: &str, value: Option<bool>) -> Object {
+        let mut object = self.key(key);
+        object.0.push_str(value.map_or("null", |v| if v { "true" } else { "false" }));
+        object
+    }
+
     pub(crate) fn flag(self, key: &str, value: bool) -> Object {
         let mut object = self.key(key);
         let _ = write!(object.0, "{value}");

@@ -13,6 +13,7 @@ use mapcheck_machine::{self as machine, Decider, Execution, Observer, Options, S
 use crate::decision::{Decision, Decisions, Recorder, Replayer};
 use crate::element;
 use crate::fault::Fault;
+use crate::mutant::{self, Mutant, Mutants};
 use crate::report::{Diagnosis, Finding, PanicNote, Trace, short_file};
 use crate::repro::{History, Repro};
 use crate::scenario::{self, Scenario};
@@ -57,6 +58,15 @@ pub(crate) struct Code<'a> {
     pub run: &'a dyn Fn(&Scenario),
     /// The map's crate: findings are told by the place in it. Empty where there is none.
     pub home: &'a str,
+    /// The mutants it has.
+    pub mutants: Mutants,
+}
+
+impl Code<'_> {
+    /// The mutant of this name.
+    pub(crate) fn mutant(&self, name: &str) -> Option<&'static Mutant> {
+        self.mutants.iter().find(|m| m.is_named(name)).copied()
+    }
 }
 
 /// What an execution is a function of, without its decisions.
@@ -65,6 +75,7 @@ pub(crate) struct Setting<'a> {
     pub code: Code<'a>,
     pub scenario: &'a Scenario,
     pub faults: &'a [Fault],
+    pub mutant: Option<&'static Mutant>,
     /// Seed of the randomness that the code under test asks for.
     pub random: u64,
     pub max_steps: u64,
@@ -77,6 +88,7 @@ impl<'a> Setting<'a> {
             code,
             scenario: &repro.scenario,
             faults: &repro.faults,
+            mutant: repro.mutant.as_ref().and_then(|name| code.mutant(name)),
             random: repro.random,
             max_steps: repro.max_steps,
         }
@@ -251,6 +263,7 @@ impl Child<'_> {
 
     fn follow(&self, script: &Script<'_>) {
         machine::silence();
+        mutant::switch(self.setting.mutant);
         element::allow_collisions(self.setting.faults.contains(&Fault::HashCollisions));
         match script {
             Script::Batch(batch) => self.batch(batch),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::args::Check;
+use crate::args::{Budget, Check};
 use crate::cargo::{self, Cargo};
 use crate::commands::list::wants_json;
 use crate::commands::run_runner;
@@ -16,9 +16,6 @@ use crate::summary::{Summary, worse};
 /// # Errors
 /// When a target is unknown or does not build, or a runner goes wrong.
 pub fn run(check: &Check) -> Result<i32, Error> {
-    if let Some(engine) = check.engine.as_deref().filter(|&engine| engine != "native") {
-        return Err(Error::Engine(engine.to_owned()));
-    }
     let metadata = cargo::metadata()?;
     let runners = Runners::find(&metadata)?.require()?;
     let shares = runners.share_out(&check.targets)?;
@@ -42,7 +39,7 @@ pub fn run(check: &Check) -> Result<i32, Error> {
         // Nothing ran, and the runner has said why.
         return Ok(code);
     }
-    if wants_json(check.format) {
+    if wants_json(check.budget.format) {
         anstream::println!("{}", summary.json());
     } else {
         anstream::println!("{}", summary.sentence(matches!(code, exit::CLEAN | exit::BUDGET)));
@@ -63,22 +60,33 @@ fn described(targets: &[&str]) -> String {
 
 /// Hands the user's settings on, and only those.
 fn settings(command: &mut Command, check: &Check) -> Result<(), Error> {
-    let out = check.out.as_deref().map(absolute).transpose()?;
+    budget(command, &check.budget)?;
     let number = |value: Option<u64>| value.map(|n| n.to_string());
     let all = [
-        ("MAPCHECK_EXECUTIONS", number(check.executions)),
-        ("MAPCHECK_TIME", check.time.clone()),
-        ("MAPCHECK_SEED", number(check.seed)),
         ("MAPCHECK_SCHEDULER", check.scheduler.clone()),
         ("MAPCHECK_SCENARIO", check.scenario.clone()),
-        ("MAPCHECK_FORMAT", check.format.map(|format| format.name().to_owned())),
-        ("MAPCHECK_WORKERS", number(check.workers)),
+        ("MAPCHECK_ENGINE", check.engine.clone()),
         ("MAPCHECK_STEPS", number(check.steps)),
         ("MAPCHECK_BOUND", number(check.bound)),
         ("MAPCHECK_SHARD", check.shard.clone()),
         ("MAPCHECK_THREADS", check.threads.map(|n| n.to_string())),
         ("MAPCHECK_FAULTS", Some(check.faults.join(",")).filter(|faults| !faults.is_empty())),
         ("MAPCHECK_KEEP_GOING", check.keep_going.then(|| "1".to_owned())),
+    ];
+    command.envs(all.into_iter().filter_map(|(key, value)| Some((key, value?))));
+    Ok(())
+}
+
+/// Hands on how much is to be explored, where the user says.
+pub fn budget(command: &mut Command, budget: &Budget) -> Result<(), Error> {
+    let out = budget.out.as_deref().map(absolute).transpose()?;
+    let number = |value: Option<u64>| value.map(|n| n.to_string());
+    let all = [
+        ("MAPCHECK_EXECUTIONS", number(budget.executions)),
+        ("MAPCHECK_TIME", budget.time.clone()),
+        ("MAPCHECK_SEED", number(budget.seed)),
+        ("MAPCHECK_WORKERS", number(budget.workers)),
+        ("MAPCHECK_FORMAT", budget.format.map(|format| format.name().to_owned())),
     ];
     command.envs(all.into_iter().filter_map(|(key, value)| Some((key, value?))));
     command.envs(out.map(|path| ("MAPCHECK_OUT", path)));

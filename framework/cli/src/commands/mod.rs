@@ -1,11 +1,16 @@
 //! The subcommands.
 
 mod check;
+mod faults;
 mod list;
+mod matrix;
 mod repro;
 mod test;
 
-use std::process::{Command, ExitStatus};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, ExitStatus, Stdio};
+
+use serde_json::Value;
 
 use crate::args;
 use crate::cargo::{self, Cargo};
@@ -24,6 +29,8 @@ pub fn run(command: args::Command) -> Result<i32, Error> {
         args::Command::Test(test) => test::run(&test.args),
         args::Command::Replay(replay) => repro::replay(&replay),
         args::Command::Shrink(shrink) => repro::shrink(&shrink.repro),
+        args::Command::Faults(faults) => faults::run(&faults),
+        args::Command::Matrix(matrix) => matrix::run(&matrix),
         args::Command::Bench => bench(),
     }
 }
@@ -51,6 +58,26 @@ fn run_runner(mut command: Command, runner: &Runner) -> Result<i32, Error> {
     let status =
         command.status().map_err(|e| Error::start(command.get_program().to_string_lossy(), e))?;
     runner_code(status, runner)
+}
+
+/// Runs a built runner to its end, hands each JSON line that it prints to `each`, and returns its exit code.
+fn run_for_lines(
+    mut command: Command,
+    runner: &Runner,
+    each: &mut dyn FnMut(&Value),
+) -> Result<i32, Error> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|e| Error::start(program.clone(), e))?;
+    let lines = child.stdout.take().map(|out| BufReader::new(out).lines());
+    for line in lines.into_iter().flatten().map_while(Result::ok) {
+        if let Ok(value) = serde_json::from_str(&line) {
+            each(&value);
+        }
+    }
+    runner_code(child.wait().map_err(|e| Error::start(program, e))?, runner)
 }
 
 /// A runner's exit code, if it is one a runner may end with.

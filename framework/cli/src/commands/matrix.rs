@@ -1,0 +1,239 @@
+//! `matrix`: the patterns of deletion against every target, as text, JSON lines and a page.
+
+use std::path::Path;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use serde_json::Value;
+
+use crate::args::Matrix;
+use crate::cargo::{self, Cargo};
+use crate::commands::check::budget;
+use crate::commands::list::wants_json;
+use crate::commands::run_for_lines;
+use crate::error::{Error, exit};
+use crate::runners::{Runner, Runners};
+use crate::summary;
+
+/// What is asked of a cell, and what is said when it is not so.
+const QUESTIONS: [(&str, &str, &str); 4] = [
+    ("terminates", "panics, deadlocks or does not end", "halt"),
+    ("complete", "passes over an element", "miss"),
+    ("consistent", "shows what is not there", "lie"),
+    ("pointer", "uses an invalid pointer", "ptr"),
+];
+
+/// Lets every runner fill its part of the matrix, and prints it.
+///
+/// # Errors
+/// When a target is unknown, a runner does not build, or the page cannot be written.
+pub fn run(matrix: &Matrix) -> Result<i32, Error> {
+    let metadata = cargo::metadata()?;
+    let runners = Runners::find(&metadata)?.require()?;
+    let cargo = Cargo::new(&metadata)?;
+    let all: Vec<(&Runner, Vec<&str>)> = match &matrix.targets[..] {
+        [] => runners.0.iter().map(|runner| (runner, Vec::new())).collect(),
+        named => runners.share_out(named)?,
+    };
+    let json = wants_json(matrix.budget.format);
+    let mut cells = Vec::new();
+    let mut code = exit::CLEAN;
+    for (runner, targets) in all {
+        let mut command = runner.build(&cargo, &format!("runner `{}`", runner.package))?;
+        command.arg("matrix").args(targets);
+        budget(&mut command, &matrix.budget)?;
+        let each = &mut |cell: &Value| {
+            if cell["type"] == "cell" {
+                if json {
+                    anstream::println!("{cell}");
+                }
+                cells.push(cell.clone());
+            }
+        };
+        code = summary::worse(code, run_for_lines(command, runner, each)?);
+    }
+    if !json {
+        anstream::println!("{}", text(&cells));
+    }
+    if let Some(path) = &matrix.html {
+        write(path, &page(&cells).into_string())?;
+    }
+    Ok(code)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    std::fs::write(path, text)
+        .map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
+fn word<'a>(cell: &'a Value, key: &str) -> &'a str {
+    cell[key].as_str().unwrap_or_default()
+}
+
+/// What a cell says in short: `ok`, `-` where the map cannot do it, or what went wrong.
+fn verdict(cell: &Value) -> String {
+    if cell["terminates"].is_null() {
+        return "-".to_owned();
+    }
+    let bad = QUESTIONS.iter().filter(|q| cell[q.0] == false).map(|q| q.2);
+    let bad: Vec<&str> = bad.collect();
+    if bad.is_empty() { "ok".to_owned() } else { bad.join("+") }
+}
+
+/// The values of a key, each once, in the order of their first cell.
+fn distinct<'a>(cells: &'a [Value], key: &str) -> Vec<&'a str> {
+    let mut all = Vec::new();
+    for cell in cells {
+        if !all.contains(&word(cell, key)) {
+            all.push(word(cell, key));
+        }
+    }
+    all
+}
+
+fn cell_of<'a>(cells: &'a [Value], target: &str, scenario: &str) -> Option<&'a Value> {
+    cells.iter().find(|c| word(c, "target") == target && word(c, "scenario") == scenario)
+}
+
+/// The matrix in 100 columns: a row a target, a column a pattern.
+fn text(cells: &[Value]) -> String {
+    let patterns = distinct(cells, "scenario");
+    let number = |pattern: &str| patterns.iter().position(|p| *p == pattern).map_or(0, |i| i + 1);
+    let mut out = format!("{:<20}", "");
+    patterns.iter().for_each(|p| out.push_str(&format!(" {:<9}", number(p))));
+    out = format!("{}\n", out.trim_end());
+    for target in distinct(cells, "target") {
+        let mut row = format!("{target:<20}");
+        for pattern in &patterns {
+            let told = cell_of(cells, target, pattern).map_or_else(String::new, verdict);
+            row.push_str(&format!(" {told:<9}"));
+        }
+        out.push_str(&format!("{}\n", row.trim_end()));
+    }
+    out.push('\n');
+    patterns.iter().for_each(|p| out.push_str(&format!("{} {p}\n", number(p))));
+    out.push_str("ok nothing found in what was explored; - the map lacks what the pattern needs");
+    QUESTIONS.iter().for_each(|q| out.push_str(&format!("; {} {}", q.2, q.1)));
+    wrapped(&out)
+}
+
+/// Breaks what is longer than a line.
+fn wrapped(text: &str) -> String {
+    let line = |line: &str| {
+        let mut out = String::new();
+        let mut width = 0;
+        for part in line.split_inclusive("; ") {
+            if width + part.len() > 100 {
+                out.push('\n');
+                width = 0;
+            }
+            out.push_str(part);
+            width += part.len();
+        }
+        out
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+const STYLE: &str = "
+:root { color-scheme: light dark; font: 15px/1.45 system-ui, sans-serif; }
+body { margin: 1.5rem auto; max-width: 76rem; padding: 0 1rem; }
+table { border-collapse: collapse; display: block; overflow-x: auto; }
+th, td { border: 1px solid #8886; padding: .35rem .6rem; text-align: left; vertical-align: top; }
+tbody th { font-family: ui-monospace, monospace; white-space: nowrap; }
+.ok { background: #2a93; } .bad { background: #d336; } .none { color: #888; }
+small { display: block; color: #888; }
+";
+
+/// The matrix as a page that needs nothing else.
+fn page(cells: &[Value]) -> Markup {
+    let patterns = distinct(cells, "scenario");
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "Deleting while iterating" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                h1 { "Deleting while iterating" }
+                p {
+                    "Each cell is what mapcheck saw in the executions it counts. \u{201c}ok\u{201d} \
+                     says that nothing was found in them, not that the map is right."
+                }
+                table {
+                    thead { tr { th { "target" } @for p in &patterns { th { (p) } } } }
+                    tbody {
+                        @for target in distinct(cells, "target") {
+                            tr {
+                                th { (target) }
+                                @for p in &patterns { (page_cell(cell_of(cells, target, p))) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn page_cell(cell: Option<&Value>) -> Markup {
+    let Some(cell) = cell.filter(|c| !c["terminates"].is_null()) else {
+        return html! { td class="none" { "\u{2013}" } };
+    };
+    let bad: Vec<&str> = QUESTIONS.iter().filter(|q| cell[q.0] == false).map(|q| q.1).collect();
+    let class = if bad.is_empty() { "ok" } else { "bad" };
+    html! {
+        td class=(class) {
+            @if bad.is_empty() { "ok" } @else { (bad.join("; ")) }
+            small {
+                (cell["executions"]) " executions"
+                @for found in cell["found"].as_array().into_iter().flatten() {
+                    br; (found.as_str().unwrap_or_default())
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn cells() -> Vec<Value> {
+        let cell = |target: &str, scenario: &str, pointer: Option<bool>| {
+            let kept = pointer.map(|_| true);
+            json!({"type": "cell", "target": target, "scenario": scenario, "terminates": kept,
+                "complete": kept, "consistent": kept, "pointer": pointer,
+                "found": if pointer == Some(false) { vec!["premature-reclamation"] } else { vec![] },
+                "executions": 4000})
+        };
+        vec![
+            cell("dashmap", "delete-current", None),
+            cell("dashmap", "concurrent-write", Some(true)),
+            cell("flurry@0.4.0", "delete-current", Some(true)),
+            cell("flurry@0.4.0", "concurrent-write", Some(false)),
+        ]
+    }
+
+    #[test]
+    fn the_text_has_a_row_a_target_and_fits_the_screen() {
+        let text = text(&cells());
+        assert!(text.lines().all(|line| line.len() <= 100), "{text}");
+        let row = |name: &str| text.lines().find(|l| l.starts_with(name)).unwrap().to_owned();
+        let words = |row: String| row.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(words(row("dashmap")), ["dashmap", "-", "ok"]);
+        assert_eq!(words(row("flurry@0.4.0")), ["flurry@0.4.0", "ok", "ptr"]);
+    }
+
+    #[test]
+    fn the_page_stands_alone_and_says_what_was_found() {
+        let page = page(&cells()).into_string();
+        assert!(page.starts_with("<!DOCTYPE html>"));
+        assert!(page.contains("uses an invalid pointer") && page.contains("4000 executions"));
+        assert!(!page.contains("http"), "nothing is loaded from elsewhere");
+    }
+}
