@@ -285,9 +285,10 @@ mod tests {
     fn a_fault_that_is_not_the_framework_s_must_be_a_mutant_of_the_target() {
         static M: Mutant =
             Mutant { id: "F7", name: "seven", what: "", classes: &[], exposure: "" };
+        static ALL: [&Mutant; 1] = [&M];
         let settings = set("MAPCHECK_FAULTS", "address-reuse,f7").unwrap();
         assert_eq!(settings.faults, [Fault::AddressReuse]);
-        assert!(std::ptr::eq(settings.mutant_of(&[&M]).unwrap().unwrap(), &M));
+        assert!(std::ptr::eq(settings.mutant_of(&ALL).unwrap().unwrap(), &M));
         let said = settings.mutant_of(&[]).unwrap_err();
         let list = "address-reuse, hash-collisions";
         assert_eq!(said, format!("MAPCHECK_FAULTS: `f7` is no fault; there are {list}"));

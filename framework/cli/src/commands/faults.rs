@@ -90,7 +90,7 @@ impl Table {
             return;
         }
         if first {
-            anstream::println!("{}", heading());
+            anstream::println!("{}", heading(engine));
         }
         anstream::println!("{}", told(row));
     }
@@ -109,11 +109,20 @@ impl Table {
     }
 }
 
-fn heading() -> String {
-    format!(
-        "{:<5} {:<36} {:<8}{:<22}{:>10} {:>7}  repro",
-        "fault", "name", "engine", "found", "executions", "seconds"
-    )
+fn heading(engine: &str) -> String {
+    let columns = format!(
+        "{:<5} {:<38} {:<21}{:>10} {:>7}  repro",
+        "fault", "name", "found", "executions", "seconds"
+    );
+    format!("on {engine}:\n{columns}")
+}
+
+/// Cuts what is longer than its column.
+fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width - 1).chain(['\u{2026}']).collect()
 }
 
 /// A row in 100 columns.
@@ -133,10 +142,9 @@ fn told(row: &Value) -> String {
         n => format!("{n} ops, {} dec", number("decisions")),
     };
     let line = format!(
-        "{:<5} {:<36} {:<8}{:<22}{:>10} {seconds:>6.1}{mark} {repro}",
+        "{:<5} {:<38} {:<21}{:>10} {seconds:>7.1} {mark}{repro}",
         text("fault"),
-        text("name"),
-        text("engine"),
+        cut(text("name"), 38),
         class,
         number("executions"),
     );
@@ -191,7 +199,7 @@ mod tests {
     #[test]
     fn a_row_fits_the_screen_and_says_what_was_found() {
         let told = told(&row(true, &["premature-reclamation"]));
-        assert!(told.len() <= 100 && told.contains("premature-reclamation"), "{told}");
+        assert!(told.chars().count() <= 100 && told.contains("premature-reclamation"), "{told}");
         assert!(told.ends_with("4 ops, 2 dec"), "{told}");
     }
 
