@@ -37,7 +37,8 @@ pub struct Settings {
     pub seed: u64,
     /// A name of [`scheduler::NAMES`]; `MAPCHECK_SCHEDULER`.
     pub scheduler: String,
-    /// Only this scenario, or scenarios whose name begins like this; `MAPCHECK_SCENARIO`.
+    /// Only this scenario, or scenarios whose name begins like this, or the one in this file, whose name ends with
+    /// `.toml`; `MAPCHECK_SCENARIO`.
     pub scenario: Option<String>,
     /// Threads of each scenario, where it is not the scenario that says; `MAPCHECK_THREADS`.
     pub threads: Option<usize>,

@@ -10,6 +10,8 @@ use mapcheck::Target;
 mod crossbeam_skiplist;
 mod dashmap;
 mod flurry;
+/// Models of Go's maps and of the runtime under them.
+pub mod go;
 mod papaya;
 mod rwlock_hashmap;
 mod scc_hashindex;

@@ -55,7 +55,9 @@ impl Subject<'_> {
     /// The error names the scenario or the mutant that does not exist.
     pub(crate) fn restrict(&mut self, settings: &Settings) -> Result<(), String> {
         self.mutant = settings.mutant_of(self.mutants)?;
-        if let Some(wanted) = &settings.scenario {
+        if let Some(path) = settings.scenario.as_ref().filter(|s| s.ends_with(".toml")) {
+            self.scenarios = vec![Scenario::load(Path::new(path))?];
+        } else if let Some(wanted) = &settings.scenario {
             self.scenarios.retain(|s| s.name.starts_with(wanted.as_str()));
             if self.scenarios.is_empty() {
                 return Err(format!("{} has no scenario `{wanted}`", self.target));

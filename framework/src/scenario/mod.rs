@@ -4,6 +4,9 @@ pub mod families;
 mod op;
 mod run;
 
+use std::fs;
+use std::path::Path;
+
 use crate::text::{Section, Writer};
 
 pub use op::{Keys, Op, OpError, Visit};
@@ -107,6 +110,16 @@ impl Scenario {
         to.texts("setup", &texts(&self.setup));
         to.text_lists("threads", &self.threads.iter().map(texts).collect::<Vec<_>>());
         to.texts("teardown", &texts(&self.teardown));
+    }
+
+    /// Reads a scenario from a file of its own: the keys that `[scenario]` has in a repro.
+    ///
+    /// # Errors
+    /// A sentence that begins with the file's name.
+    pub fn load(path: &Path) -> Result<Scenario, String> {
+        let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        crate::text::parse(&text, Scenario::read)
+            .map_err(|what| format!("{} is not a scenario: {what}", path.display()))
     }
 
     /// Reads what [`Scenario::write`] wrote. `elements`, `setup` and `teardown` may be left out.

@@ -1,0 +1,180 @@
+//! Breaks mapcheck itself, in one place at a time, and runs the tests that must notice: what no test notices could break
+//! for real and nobody would know.
+//!
+//! `cargo run -p mapcheck-tests --bin framework-mutations [NAME…]`; exit code 0 when every mutation was noticed.
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use mapcheck_tests::{Run, cargo, read, root};
+
+/// A mistake in mapcheck, and the tests that must notice it.
+struct Mutation {
+    name: &'static str,
+    file: &'static str,
+    /// Text that is in the file once.
+    from: &'static str,
+    to: &'static str,
+    /// Arguments of `cargo test`.
+    tests: &'static [&'static str],
+}
+
+const MUTATIONS: &[Mutation] = &[
+    Mutation {
+        name: "the-pointer-oracle-never-fires",
+        file: "framework/machine/src/memory.rs",
+        from: "if !heap::live(access.addr, access.size) {",
+        to: "if access.size > 1 << 40 {",
+        tests: &["-p", "mapcheck-tests", "--test", "survival"],
+    },
+    Mutation {
+        name: "the-shadow-of-a-freed-block-is-never-set",
+        file: "framework/machine/src/heap/shadow.rs",
+        from: "write_bytes(byte(addr), value, size.div_ceil(GRANULE)) };",
+        to: "write_bytes(byte(addr), value.max(GRANULE as u8), size.div_ceil(GRANULE)) };",
+        tests: &["-p", "mapcheck-machine", "--test", "heap"],
+    },
+    Mutation {
+        name: "a-dropped-element-keeps-its-canary",
+        file: "framework/src/element.rs",
+        from: "value.canary = canary(DEAD, value.id);",
+        to: "value.canary = canary(ALIVE, value.id);",
+        tests: &["-p", "mapcheck-tests", "--test", "explore"],
+    },
+    Mutation {
+        name: "the-scheduler-always-picks-the-first-thread",
+        file: "framework/src/scheduler/pct.rs",
+        from: "if priority >= highest {",
+        to: "if runnable == 1 {",
+        tests: &["-p", "mapcheck", "--lib", "scheduler"],
+    },
+    Mutation {
+        name: "a-replay-ignores-schedule-decisions",
+        file: "framework/src/decision/replay.rs",
+        from: "let decided = decided.filter(runnable);",
+        to: "let decided = decided.filter(runnable).filter(|_| false);",
+        tests: &["-p", "mapcheck", "--lib", "decision"],
+    },
+    Mutation {
+        name: "the-recorder-forgets-every-other-decision",
+        file: "framework/src/decision/record.rs",
+        from: "if slice.thread != consult.default_thread() {",
+        to: "if slice.thread != consult.default_thread() && consult.local_step % 2 == 0 {",
+        tests: &["-p", "mapcheck", "--lib", "decision"],
+    },
+    Mutation {
+        name: "a-worker-does-not-tell-what-it-found",
+        file: "framework/src/worker/mod.rs",
+        from: "if done.found.is_some() {\n            self.tell(&done, &trace, record);\n            return false;",
+        to: "if done.found.is_some() {\n            self.recording.enter(State::Finished);\n            return false;",
+        tests: &["-p", "mapcheck-tests", "--test", "survival"],
+    },
+    Mutation {
+        name: "the-shrinker-takes-whatever-fails",
+        file: "framework/src/report/mod.rs",
+        from: "self.class == other.class && self.site == other.site",
+        to: "self.site.len() + other.site.len() > 0",
+        tests: &["-p", "mapcheck-tests", "--test", "findings"],
+    },
+    Mutation {
+        name: "a-mutant-is-never-switched-on",
+        file: "framework/src/mutant.rs",
+        from: "ptr::eq(ACTIVE.load(Relaxed), self)",
+        to: "ptr::eq(ACTIVE.load(Relaxed), self) && self.id.is_empty()",
+        tests: &["-p", "mapcheck-tests", "--test", "faults"],
+    },
+    Mutation {
+        name: "the-modelled-heap-of-models-frees-nothing",
+        file: "framework/src/model/heap.rs",
+        from: "let contents = found.lock().take();",
+        to: "let contents = found.lock().is_some().then_some(());",
+        tests: &["-p", "mapcheck", "--lib", "model"],
+    },
+    Mutation {
+        name: "executions-share-their-globals",
+        file: "framework/src/worker/mod.rs",
+        from: "fresh_globals: true,",
+        to: "fresh_globals: false,",
+        tests: &["-p", "mapcheck-tests", "--test", "findings"],
+    },
+    Mutation {
+        name: "a-deadlock-is-no-finding",
+        file: "framework/src/oracle/progress.rs",
+        from: "(Class::Deadlock, format!(",
+        to: "(Class::Panic, format!(",
+        tests: &["-p", "mapcheck-tests", "--test", "survival"],
+    },
+];
+
+fn main() -> ExitCode {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let wants = |m: &&Mutation| wanted.is_empty() || wanted.iter().any(|name| name == m.name);
+    let mutations: Vec<&Mutation> = MUTATIONS.iter().filter(wants).collect();
+    if mutations.is_empty() {
+        eprintln!("error: there is no such mutation");
+        return ExitCode::from(1);
+    }
+    let copy = copy();
+    let mut missed = 0;
+    for mutation in &mutations {
+        let started = Instant::now();
+        let verdict = mutation.run(&copy);
+        missed += u32::from(verdict != "noticed");
+        println!("{:<48} {verdict:<12} {:>4} s", mutation.name, started.elapsed().as_secs());
+        let _ = std::io::stdout().flush();
+    }
+    println!("{} mutations of mapcheck, {missed} not noticed", mutations.len());
+    ExitCode::from(u8::from(missed > 0))
+}
+
+/// Where the mutated checkouts are built.
+fn place() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    target.unwrap_or_else(|| root().join("target")).join("framework-mutations")
+}
+
+/// A copy of what git knows of the checkout, as it is now.
+fn copy() -> PathBuf {
+    let copy = place().join("checkout");
+    let listed = Run::of(Command::new("git").args(["ls-files"]).current_dir(root())).code(0);
+    for name in listed.stdout.lines() {
+        let (from, to) = (root().join(name), copy.join(name));
+        // What is written anew is built anew.
+        if from.is_file() && fs::read(&from).ok() != fs::read(&to).ok() {
+            fs::create_dir_all(to.parent().expect("it has a folder")).expect("it can be made");
+            fs::copy(&from, &to).expect("it can be copied");
+        }
+    }
+    copy
+}
+
+impl Mutation {
+    /// `noticed` when the tests fail; or what else happened.
+    fn run(&self, copy: &Path) -> &'static str {
+        let path = copy.join(self.file);
+        let right = read(&path);
+        if right.matches(self.from).count() != 1 {
+            return "not applicable";
+        }
+        fs::write(&path, right.replacen(self.from, self.to, 1)).expect("it can be written");
+        let verdict = match self.test(copy, &["--no-run"]) {
+            true if self.test(copy, &[]) => "MISSED",
+            true => "noticed",
+            false => "does not build",
+        };
+        fs::write(&path, right).expect("it can be written");
+        verdict
+    }
+
+    /// Whether the tests pass.
+    fn test(&self, copy: &Path, more: &[&str]) -> bool {
+        let mut command = cargo();
+        command.current_dir(copy).env("CARGO_TARGET_DIR", place().join("target"));
+        let run = Run::of(command.args(["test", "--quiet"]).args(self.tests).args(more));
+        run.code == 0
+    }
+}
