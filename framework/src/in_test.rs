@@ -165,6 +165,7 @@ fn subject<'a>(name: &str, scenarios: Vec<Scenario>, run: &'a dyn Fn(&Scenario))
         test: Some(name.to_owned()),
         scenarios,
         run,
+        foreign: None,
         mutants: &[],
         mutant: None,
     }

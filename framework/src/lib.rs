@@ -70,6 +70,7 @@ mod campaign;
 mod catalogue;
 pub mod decision;
 pub mod element;
+pub mod engine;
 pub mod exit;
 pub mod fault;
 mod in_test;

@@ -66,3 +66,10 @@ impl Mutant {
 pub(crate) fn switch(mutant: Option<&'static Mutant>) {
     ACTIVE.store(mutant.map_or(ptr::null_mut(), |m| ptr::from_ref(m).cast_mut()), Relaxed);
 }
+
+/// Switches a mutant on, or all off, for the rest of the process: for tests of models, which run in a process of their
+/// own.
+#[doc(hidden)]
+pub fn switch_for_test(mutant: Option<&'static Mutant>) {
+    switch(mutant);
+}

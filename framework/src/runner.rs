@@ -8,6 +8,7 @@ use mapcheck_machine as machine;
 
 use crate::campaign::{self, Subject, Totals};
 use crate::decision::Decisions;
+use crate::engine::Engine;
 use crate::mutant::Mutant;
 use crate::oracle::Class;
 use crate::report::{Object, WIDTH};
@@ -87,14 +88,27 @@ impl Runner<'_> {
                 summary.wrong_adapter(name);
                 continue;
             }
-            let mut subject = subject(target);
-            subject.restrict(&self.settings).map_err(with_flag)?;
+            let subject = self.subject(target)?;
             let done = campaign::run(&subject, &self.settings).map_err(internal)?;
             summary.add(name, &done);
         }
         summary.cpu_ms = machine::cpu_time().as_millis() as u64;
         summary.write().map_err(internal)?;
         Ok(summary.code())
+    }
+
+    /// A target as the subject of a campaign with these settings.
+    fn subject<'b>(&self, target: &'b Target) -> Result<Subject<'b>, Failure> {
+        let engine = self.settings.engine;
+        let mut subject = subject(target);
+        subject.restrict(&self.settings).map_err(with_flag)?;
+        subject.foreign = target.foreign(engine);
+        if engine != Engine::Native && subject.foreign.is_none() {
+            let name = target.name;
+            let what = format!("{name} runs on the native engine only: it is no model");
+            return Err(usage(what));
+        }
+        Ok(subject)
     }
 
     /// Looks for the mutants of all targets, or for those of these names, and prints a line of JSON for each.
@@ -104,12 +118,11 @@ impl Runner<'_> {
             let wanted =
                 |m: &&&Mutant| names.is_empty() || names.iter().any(|name| m.is_named(name));
             for mutant in target.mutants.iter().filter(wanted) {
-                let mut subject = subject(target);
-                subject.restrict(&self.settings).map_err(with_flag)?;
+                let mut subject = self.subject(target)?;
                 subject.mutant = Some(mutant);
                 let row = catalogue::look_for(mutant, &subject, &self.settings);
                 let row = row.map_err(internal)?;
-                println!("{}", row.line(target.name, "native"));
+                println!("{}", row.line(target.name, self.settings.engine.name()));
                 code = code.max(row.code());
             }
         }
@@ -122,8 +135,7 @@ impl Runner<'_> {
         let wanted = |t: &&Target| names.is_empty() || names.contains(&t.name);
         for target in self.targets.iter().filter(wanted) {
             for (pattern, _) in &families::FAMILIES[..4] {
-                let mut subject = subject(target);
-                subject.restrict(&self.settings).map_err(with_flag)?;
+                let mut subject = self.subject(target)?;
                 subject.scenarios.retain(|s| s.family == *pattern);
                 let cell = matrix::fill(&subject, &self.settings).map_err(internal)?;
                 println!("{}", cell.line(target.name, pattern));
@@ -289,6 +301,7 @@ fn subject(target: &Target) -> Subject<'_> {
         test: None,
         scenarios: families::all(&(target.profile)()),
         run: &target.run,
+        foreign: None,
         mutants: target.mutants,
         mutant: None,
     }
@@ -336,6 +349,8 @@ struct Summary {
     totals: Totals,
     findings: u64,
     incomplete: bool,
+    /// Whether every execution of every scenario was made, which random search never claims.
+    exhausted: bool,
     /// Whether an adapter failed its self-check; its target was not explored.
     wrong_adapter: bool,
     wall_ms: u64,
@@ -348,6 +363,8 @@ impl Summary {
         self.totals.add(done.totals);
         self.findings += done.findings.len() as u64;
         self.incomplete |= !done.complete;
+        let all = done.scenarios > 0 && done.exhausted == done.scenarios;
+        self.exhausted = all && (self.exhausted || self.targets.len() == 1);
         self.wall_ms += done.wall.as_millis() as u64;
     }
 
@@ -378,8 +395,7 @@ impl Summary {
             .number("cpu_ms", self.cpu_ms)
             .number("wall_ms", self.wall_ms)
             .number("findings", self.findings)
-            // Random search never exhausts the executions of a scenario.
-            .flag("exhausted", false)
+            .flag("exhausted", self.exhausted)
             .line();
         fs::write(&path, line + "\n")
             .map_err(|e| format!("{} could not be written: {e}", path.display()))

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::engine::Engine;
 use crate::fault::{self, Fault};
 use crate::mutant::{Mutant, Mutants};
 use crate::scheduler;
@@ -35,6 +36,8 @@ pub struct Settings {
     pub counted: bool,
     /// Where the random decisions start; `MAPCHECK_SEED`.
     pub seed: u64,
+    /// What runs the executions; `MAPCHECK_ENGINE`.
+    pub engine: Engine,
     /// A name of [`scheduler::NAMES`]; `MAPCHECK_SCHEDULER`.
     pub scheduler: String,
     /// Only this scenario, or scenarios whose name begins like this, or the one in this file, whose name ends with
@@ -74,6 +77,7 @@ impl Default for Settings {
             time: None,
             counted: false,
             seed: 0,
+            engine: Engine::Native,
             scheduler: "pct".to_owned(),
             scenario: None,
             threads: None,
@@ -179,13 +183,14 @@ impl Settings {
 
 type Set = fn(&mut Settings, &str) -> Result<(), String>;
 
-const VARIABLES: [(&str, Set); 14] = [
+const VARIABLES: [(&str, Set); 15] = [
     ("MAPCHECK_EXECUTIONS", |s, v| {
         s.counted = true;
         number(v).map(|n| s.executions = n)
     }),
     ("MAPCHECK_TIME", |s, v| duration(v).map(|t| s.time = Some(t))),
     ("MAPCHECK_SEED", |s, v| number(v).map(|n| s.seed = n)),
+    ("MAPCHECK_ENGINE", |s, v| Engine::by_name(v).map(|engine| s.engine = engine)),
     ("MAPCHECK_SCHEDULER", set_scheduler),
     ("MAPCHECK_SCENARIO", |s, v| {
         s.scenario = Some(v.to_owned());
@@ -301,6 +306,7 @@ mod tests {
             ("MAPCHECK_TIME", "30"),
             ("MAPCHECK_SEED", "x"),
             ("MAPCHECK_SCHEDULER", "fair"),
+            ("MAPCHECK_ENGINE", "steam"),
             ("MAPCHECK_SHARD", "9/8"),
             ("MAPCHECK_THREADS", "0"),
             ("MAPCHECK_FAULTS", "rain,snow"),

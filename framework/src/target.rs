@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::{DeTable, DeValue};
 
+use crate::engine::Engine;
 use crate::map::{self, Map, Profile};
 use crate::mutant::Mutants;
 use crate::scenario::{self, Scenario};
@@ -21,6 +22,8 @@ pub struct Target {
     pub profile: fn() -> Profile,
     /// Runs a scenario, see [`scenario::run`].
     pub run: fn(&Scenario),
+    /// The same on shuttle and on loom, where the target has a form for them.
+    foreign: [Option<fn(&Scenario)>; 2],
     /// Which optional capabilities the map has, see [`map::capabilities`].
     pub capabilities: fn() -> Vec<(&'static str, bool)>,
     /// Tries the adapter on one thread, see [`map::self_check`].
@@ -47,6 +50,7 @@ impl Target {
             mutants: &[],
             profile: M::profile,
             run: scenario::run::<M>,
+            foreign: [None; 2],
             capabilities: map::capabilities::<M>,
             self_check: map::self_check::<M>,
         }
@@ -56,6 +60,27 @@ impl Target {
     #[must_use]
     pub const fn with_mutants(self, mutants: Mutants) -> Target {
         Target { mutants, ..self }
+    }
+
+    /// The same target, which `--engine shuttle` runs in this form: a model over [`Shuttle`](crate::model::Shuttle).
+    #[must_use]
+    pub const fn on_shuttle<M: Map>(self) -> Target {
+        Target { foreign: [Some(scenario::run::<M>), self.foreign[1]], ..self }
+    }
+
+    /// The same target, which `--engine loom` runs in this form: a model over [`Loom`](crate::model::Loom).
+    #[must_use]
+    pub const fn on_loom<M: Map>(self) -> Target {
+        Target { foreign: [self.foreign[0], Some(scenario::run::<M>)], ..self }
+    }
+
+    /// How an engine other than the machine runs a scenario; `None` where the target has no form for it.
+    pub(crate) fn foreign(&self, engine: Engine) -> Option<fn(&Scenario)> {
+        match engine {
+            Engine::Native => None,
+            Engine::Shuttle => self.foreign[0],
+            Engine::Loom => self.foreign[1],
+        }
     }
 
     /// The map's crate.
@@ -135,6 +160,7 @@ mod tests {
             mutants: &[],
             profile: || unreachable!("not asked for"),
             run: |_| (),
+            foreign: [None; 2],
             capabilities: Vec::new,
             self_check: || Ok(()),
         }

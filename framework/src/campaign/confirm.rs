@@ -21,6 +21,10 @@ pub(super) fn settle(
     candidate: &Candidate,
 ) -> Result<Settled, String> {
     let repro = repro(subject, settings, candidate);
+    if subject.foreign.is_some() {
+        // Other engines are deterministic for a seed, but their executions are not ours to replay.
+        return Ok(Settled { finding: candidate.finding.clone(), repro, notes: Vec::new() });
+    }
     if let Some(finding) = replayed(subject, &repro, candidate)? {
         return shrunk(subject, repro, finding);
     }

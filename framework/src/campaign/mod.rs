@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use mapcheck_machine as machine;
 
+use crate::engine::Limits;
 use crate::mutant::{Mutant, Mutants};
 use crate::report::Finding;
 use crate::scenario::{self, Scenario};
 use crate::settings::Settings;
 pub(crate) use crate::worker::Totals;
 use crate::worker::watch::{Outcome, Watched};
-use crate::worker::{Code, Script, Setting};
+use crate::worker::{Code, Foreign, Script, Setting, random_of};
 use console::{Console, Told};
 use queue::{Job, Queue};
 
@@ -39,6 +40,8 @@ pub(crate) struct Subject<'a> {
     pub test: Option<String>,
     pub scenarios: Vec<Scenario>,
     pub run: &'a dyn Fn(&Scenario),
+    /// The same on the engine of the settings, where that is not the machine.
+    pub foreign: Option<fn(&Scenario)>,
     /// The mutants of what is checked.
     pub mutants: Mutants,
     /// The one that is switched on.
@@ -98,6 +101,10 @@ pub(crate) struct Done {
     pub wall: Duration,
     /// What kept an engine from exploring all it was asked to.
     pub notes: Vec<String>,
+    /// Scenarios of which every execution was made.
+    pub exhausted: usize,
+    /// Scenarios in all.
+    pub scenarios: usize,
 }
 
 /// A campaign under way.
@@ -153,7 +160,7 @@ fn run_with(
         candidates: Vec::new(),
         known: Vec::new(),
         repeats: vec![0; subject.scenarios.len()],
-        done: Done::default(),
+        done: Done { scenarios: subject.scenarios.len(), ..Done::default() },
         started: Instant::now(),
         cpu: machine::cpu_time(),
     };
@@ -222,10 +229,42 @@ impl Campaign<'_> {
             && !self.out_of_time()
         {
             let Some(job) = self.queue.next() else { return Ok(()) };
-            let worker = Watched::start(self.setting(&job), &Script::Batch(&job.batch))?;
+            let worker = self.start(&job)?;
             self.running.push((job, worker));
         }
         Ok(())
+    }
+
+    fn start(&self, job: &Job) -> Result<Watched, String> {
+        let Some(run) = self.subject.foreign else {
+            return Watched::start(self.setting(job), &Script::Batch(&job.batch));
+        };
+        let Settings { engine, scheduler, bound, max_steps, .. } = self.settings;
+        let limits = Limits {
+            executions: job.batch.count,
+            time: self.settings.time.map(|time| time.saturating_sub(self.started.elapsed())),
+            seed: random_of(job.batch.seed, job.batch.first),
+            scheduler: scheduler.clone(),
+            bound: *bound,
+            max_steps: *max_steps,
+        };
+        let foreign = Foreign { engine: *engine, limits, run };
+        Watched::start(self.setting(job), &Script::Foreign(&foreign))
+    }
+
+    /// Takes in what an engine other than the machine says besides: that there is no more to explore.
+    fn take_in_limits(&mut self, job: &Job, worker: &Watched) {
+        let said = worker.recording.text();
+        if worker.recording.exhausted() || !said.is_empty() {
+            self.queue.give_up(job.scenario);
+        }
+        if worker.recording.exhausted() {
+            self.done.exhausted += 1;
+        }
+        if !said.is_empty() && !self.done.notes.contains(&said) {
+            self.console.warn(&said);
+            self.done.notes.push(said);
+        }
     }
 
     /// Looks at every worker and takes in what the ended ones did.
@@ -244,6 +283,7 @@ impl Campaign<'_> {
         self.done.totals.add(worker.recording.totals());
         let execution = worker.recording.execution().max(job.batch.first);
         match outcome {
+            Outcome::Finished if self.subject.foreign.is_some() => self.take_in_limits(&job, worker),
             Outcome::Finished => {}
             Outcome::Spent => self.continue_after(&job, execution),
             Outcome::Found(finding) => {
@@ -308,13 +348,12 @@ impl Campaign<'_> {
         }
         self.known.push(candidate.finding.clone());
         let settled = confirm::settle(self.subject, self.settings, candidate)?;
-        let saved = settled.repro.save(&self.settings.out);
         let mut notes = settled.notes;
-        let path = saved.map_err(|e| notes.push(e)).ok();
-        let replay = path.as_deref().map_or_else(
-            || "not possible, because the repro could not be written".to_owned(),
-            replay_command,
-        );
+        let path = match self.subject.foreign {
+            Some(_) => None,
+            None => settled.repro.save(&self.settings.out).map_err(|e| notes.push(e)).ok(),
+        };
+        let replay = path.as_deref().map_or_else(|| self.anew(candidate), replay_command);
         let told = Told {
             finding: &settled.finding,
             scenario: &settled.repro.scenario.name,
@@ -338,10 +377,23 @@ impl Campaign<'_> {
         Ok(())
     }
 
+    /// How a finding without a repro is seen again.
+    fn anew(&self, candidate: &Candidate) -> String {
+        if self.subject.foreign.is_none() {
+            return "not possible, because the repro could not be written".to_owned();
+        }
+        let Settings { engine, seed, .. } = self.settings;
+        let scenario = &self.subject.scenarios[candidate.job.scenario].name;
+        let mutant = self.subject.mutant.map_or_else(String::new, |m| format!(" --fault {}", m.id));
+        let target = &self.subject.target;
+        format!("cargo mapcheck check {target} --engine {engine} --seed {seed} --scenario {scenario}{mutant}")
+    }
+
     /// Says what makes the run weaker than it looks.
     fn warn(&mut self) {
         let Totals { executions, freed, outlived, .. } = self.done.totals;
-        let maps = self.subject.scenarios.iter().any(|s| !s.threads.is_empty());
+        let native = self.subject.foreign.is_none();
+        let maps = native && self.subject.scenarios.iter().any(|s| !s.threads.is_empty());
         if maps && executions > 0 && freed == 0 && self.done.findings.is_empty() {
             self.console.warn(
                 "no execution made the map free an element before the map itself was dropped: turn \

@@ -1,12 +1,15 @@
 //! Which batches a campaign consists of, in which order. Nothing here depends on time or on how
 //! fast workers are, so the same seed explores the same executions.
 
+use crate::engine::Engine;
 use crate::settings::Settings;
 use crate::worker::Batch;
 
 /// Executions of a scenario in its first batches; later ones are as large as the last. Small at
 /// first, so that every scenario has its turn before one of them has many.
 const SIZES: [u64; 3] = [60, 240, 1000];
+/// The same for an engine that begins its search anew with each batch: as many again, ten times over.
+const DEEPER: u64 = 10;
 
 /// A batch of executions of one scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +34,8 @@ impl Job {
 /// The jobs of a campaign, one after the other.
 pub(crate) struct Queue {
     template: Batch,
+    /// Whether a batch begins the search anew, and so must go deeper than the one before.
+    deepens: bool,
     scenarios: u64,
     goal: u64,
     shard: (u64, u64),
@@ -57,7 +62,8 @@ impl Queue {
         let (scenarios, goal) = (scenarios as u64, settings.goal());
         let shard = settings.shard;
         let (rest, given_up) = (Vec::new(), Vec::new());
-        Queue { template, scenarios, goal, shard, order: 0, executions: 0, rest, given_up }
+        let deepens = settings.engine == Engine::Loom;
+        Queue { template, deepens, scenarios, goal, shard, order: 0, executions: 0, rest, given_up }
     }
 
     /// Takes back what is left of a job.
@@ -94,8 +100,12 @@ impl Queue {
         if self.scenarios == 0 || self.executions >= self.goal {
             return None;
         }
-        let round = (self.order / self.scenarios) as usize;
-        let size = SIZES[round.min(SIZES.len() - 1)].min((self.goal / self.scenarios).max(1));
+        let round = self.order / self.scenarios;
+        let size = match self.deepens {
+            true => SIZES[0].saturating_mul(DEEPER.saturating_pow(round as u32)),
+            false => SIZES[round.min(SIZES.len() as u64 - 1) as usize],
+        };
+        let size = size.min((self.goal / self.scenarios).max(1));
         let (first, count) = (self.executions, size.min(self.goal - self.executions));
         let batch = Batch { first, count, ..self.template.clone() };
         let scenario = (self.order % self.scenarios) as usize;
@@ -141,6 +151,14 @@ mod tests {
     fn a_few_executions_still_reach_every_scenario() {
         let jobs = all(&Settings::default().executions(10), 10);
         assert!(jobs.iter().all(|j| j.batch.count == 1) && jobs.len() == 10);
+    }
+
+    #[test]
+    fn an_engine_that_begins_anew_gets_larger_batches_each_time() {
+        let settings = Settings { engine: Engine::Loom, ..Settings::default() };
+        let counts: Vec<u64> =
+            all(&settings.executions(1_000_000), 2).iter().map(|j| j.batch.count).collect();
+        assert_eq!(counts[..6], [60, 60, 600, 600, 6000, 6000]);
     }
 
     #[test]

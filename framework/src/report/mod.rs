@@ -260,7 +260,12 @@ fn push(out: &mut String, line: &str) {
 
 /// A finding of a worker that died before it could tell what it saw.
 pub(crate) fn died(how: &str, scenario: &Scenario) -> Finding {
-    let violation = Violation { class: Class::Crash, message: how.to_owned() };
+    told(Class::Crash, how, scenario)
+}
+
+/// A finding of which nothing is known but what was said.
+pub(crate) fn told(class: Class, message: &str, scenario: &Scenario) -> Finding {
+    let violation = Violation { class, message: message.to_owned() };
     Finding {
         class: violation.class,
         site: String::new(),

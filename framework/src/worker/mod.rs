@@ -6,15 +6,16 @@
 pub(crate) mod watch;
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use mapcheck_machine::{self as machine, Decider, Execution, Observer, Options, Shared, Worker};
 
 use crate::decision::{Decision, Decisions, Recorder, Replayer};
 use crate::element;
+use crate::engine::{self, Engine, Limits};
 use crate::fault::Fault;
 use crate::mutant::{self, Mutant, Mutants};
-use crate::report::{Diagnosis, Finding, PanicNote, Trace, short_file};
+use crate::report::{self, Diagnosis, Finding, PanicNote, Trace, short_file};
 use crate::repro::{History, Repro};
 use crate::scenario::{self, Scenario};
 use crate::scheduler::{self, Bounded, Scheduler, splitmix};
@@ -32,6 +33,7 @@ const SWITCHES: usize = 3;
 const FREED: usize = 4;
 const STATE: usize = 5;
 const OUTLIVED: usize = 6;
+const EXHAUSTED: usize = 7;
 
 /// How far a worker has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,8 +116,17 @@ pub(crate) fn random_of(base: u64, execution: u64) -> u64 {
     splitmix(base ^ splitmix(execution))
 }
 
+/// Executions that another engine runs, in the worker's process.
+pub(crate) struct Foreign {
+    pub engine: Engine,
+    pub limits: Limits,
+    /// Runs a scenario on it.
+    pub run: fn(&Scenario),
+}
+
 /// What a worker does.
 pub(crate) enum Script<'a> {
+    Foreign(&'a Foreign),
     Batch(&'a Batch),
     /// One execution with these decisions, recorded in full or not.
     Replay(&'a Decisions, bool),
@@ -194,6 +205,11 @@ impl Recording {
         (!self.0.words_full()).then_some(Decisions(decisions))
     }
 
+    /// Whether an engine has made every execution there is, within its bound.
+    pub(crate) fn exhausted(&self) -> bool {
+        self.0.counter(EXHAUSTED) > 0
+    }
+
     pub(crate) fn text(&self) -> String {
         self.0.text()
     }
@@ -266,9 +282,25 @@ impl Child<'_> {
         mutant::switch(self.setting.mutant);
         element::allow_collisions(self.setting.faults.contains(&Fault::HashCollisions));
         match script {
+            Script::Foreign(foreign) => self.foreign(foreign),
             Script::Batch(batch) => self.batch(batch),
             Script::Replay(decisions, record) => self.replay(decisions, *record),
         }
+    }
+
+    fn foreign(&self, foreign: &Foreign) {
+        let (scenario, run) = (self.setting.scenario.clone(), foreign.run);
+        let body = Arc::new(move || run(&scenario));
+        let each = &mut || self.recording.add(DONE, 1);
+        let explored = engine::explore(foreign.engine, &foreign.limits, body, each);
+        self.recording.0.set_counter(EXECUTION, explored.executions.saturating_sub(1));
+        self.recording.0.set_counter(EXHAUSTED, u64::from(explored.exhausted));
+        if let Some((class, message)) = explored.found {
+            let finding = report::told(class, &message, self.setting.scenario);
+            return self.publish(&finding);
+        }
+        self.recording.0.set_text(&explored.limit.unwrap_or_default());
+        self.recording.enter(State::Finished);
     }
 
     fn batch(&self, batch: &Batch) {
@@ -371,8 +403,12 @@ impl Child<'_> {
             steps: done.steps,
             panic: note.as_ref().filter(|_| panicked),
         };
+        self.publish(&diagnosis.finding());
+    }
+
+    fn publish(&self, finding: &Finding) {
         let mut text = Writer::default();
-        diagnosis.finding().write(&mut text);
+        finding.write(&mut text);
         self.recording.0.set_text(&text.0);
         self.recording.enter(State::Found);
     }
