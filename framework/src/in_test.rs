@@ -98,7 +98,7 @@ impl Settings {
         if let Err(what) = map::self_check::<M>() {
             panic!("the adapter is wrong: {what}");
         }
-        let mut scenarios = families::all(&M::profile());
+        let mut scenarios = families::all(&M::profile(), self.seed);
         scenarios.retain(|s| s.family == family);
         if scenarios.is_empty() && !families::FAMILIES.iter().any(|f| f.0 == family) {
             panic!("there is no scenario family `{family}`");
@@ -149,8 +149,28 @@ macro_rules! map_tests {
             $crate::check::<$map>("concurrent-write");
         }
         #[test]
+        fn single_delete() {
+            $crate::check::<$map>("single-delete");
+        }
+        #[test]
+        fn nested_ranges() {
+            $crate::check::<$map>("nested-ranges");
+        }
+        #[test]
+        fn deferred_delete() {
+            $crate::check::<$map>("deferred-delete");
+        }
+        #[test]
+        fn foreign_code() {
+            $crate::check::<$map>("foreign-code");
+        }
+        #[test]
         fn bulk_build() {
             $crate::check::<$map>("bulk-build");
+        }
+        #[test]
+        fn generated() {
+            $crate::check::<$map>("generated");
         }
     };
 }

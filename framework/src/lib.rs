@@ -19,6 +19,7 @@
 //!         Profile {
 //!             iteration: Iteration::Locked,
 //!             promised_by: "std docs, RwLock",
+//!             linearizable: true,
 //!             grows_at: 3,
 //!             write_in_visit: false,
 //!             knobs: "",

@@ -100,7 +100,7 @@ impl Runner<'_> {
     /// A target as the subject of a campaign with these settings.
     fn subject<'b>(&self, target: &'b Target) -> Result<Subject<'b>, Failure> {
         let engine = self.settings.engine;
-        let mut subject = subject(target);
+        let mut subject = subject(target, self.settings.seed);
         subject.restrict(&self.settings).map_err(with_flag)?;
         subject.foreign = target.foreign(engine);
         if engine != Engine::Native && subject.foreign.is_none() {
@@ -134,7 +134,7 @@ impl Runner<'_> {
         names.iter().try_for_each(|name| self.target(name).map(drop))?;
         let wanted = |t: &&Target| names.is_empty() || names.contains(&t.name);
         for target in self.targets.iter().filter(wanted) {
-            for (pattern, _) in &families::FAMILIES[..4] {
+            for (pattern, _) in families::PATTERNS {
                 let mut subject = self.subject(target)?;
                 subject.scenarios.retain(|s| s.family == *pattern);
                 let cell = matrix::fill(&subject, &self.settings).map_err(internal)?;
@@ -214,7 +214,7 @@ impl Runner<'_> {
             let profile = (target.profile)();
             let supported: Vec<&str> =
                 (target.capabilities)().iter().filter(|c| c.1).map(|c| c.0).collect();
-            let scenarios = families::all(&profile);
+            let scenarios = families::all(&profile, self.settings.seed);
             let names: Vec<&str> = scenarios.iter().map(|s| s.name.as_str()).collect();
             let line = Object::of_type("target")
                 .text("target", target.name)
@@ -292,14 +292,14 @@ fn first_version(target: &Target) -> String {
 }
 
 /// A target as the subject of a campaign.
-fn subject(target: &Target) -> Subject<'_> {
+fn subject(target: &Target, seed: u64) -> Subject<'_> {
     Subject {
         target: target.name.to_owned(),
         versions: target.versions(),
         home: target.package().to_owned(),
         runner: std::env::var("MAPCHECK_RUNNER").unwrap_or_default(),
         test: None,
-        scenarios: families::all(&(target.profile)()),
+        scenarios: families::all(&(target.profile)(), seed),
         run: &target.run,
         foreign: None,
         mutants: target.mutants,

@@ -13,6 +13,8 @@ impl Map for CrossbeamSkiplist {
         Profile {
             iteration: Iteration::WeaklyConsistent,
             promised_by: "assumed",
+            // An insert over an element removes it and then adds the new one.
+            linearizable: false,
             // It never grows.
             grows_at: 0,
             // An iteration pins the epoch for each step only, and holds a reference count.

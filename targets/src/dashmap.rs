@@ -14,6 +14,7 @@ impl Map for Dashmap {
             // Shards are locked one after the other: what stays is visited once, but at different moments.
             iteration: Iteration::WeaklyConsistent,
             promised_by: "assumed",
+            linearizable: true,
             // A shard's table holds 3 elements, then 7, then 14; two shards of 3 are full at 6.
             grows_at: 6,
             // An iteration holds the read lock of its shard.

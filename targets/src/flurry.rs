@@ -19,6 +19,7 @@ impl Map for Flurry {
         Profile {
             iteration: Iteration::WeaklyConsistent,
             promised_by: "flurry 0.5 crate docs, Consistency",
+            linearizable: true,
             // The sixth element makes three quarters of `new`'s 8 bins. Fewer bins would grow more than once on the way
             // to the sizes that scenarios have.
             grows_at: 5,

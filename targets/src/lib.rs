@@ -6,12 +6,18 @@
 #![forbid(unsafe_code)]
 
 use mapcheck::Target;
+use mapcheck::model::Native;
+
+use self::go::adapter::{GoMap, GoSwissMap, RacingGoMap};
+use self::lock_free::{Epochs, Hazards, LockFree};
 
 mod crossbeam_skiplist;
 mod dashmap;
 mod flurry;
 /// Models of Go's maps and of the runtime under them.
 pub mod go;
+/// A model of a lock-free map in the style of Rust's, with its mutants.
+pub mod lock_free;
 mod papaya;
 mod rwlock_hashmap;
 mod scc_hashindex;
@@ -30,6 +36,9 @@ pub use self::scc_treeindex::SccTreeIndex;
 pub use self::spread::Spread;
 
 const LOCK: &str = include_str!("../../Cargo.lock");
+/// The crate of the models, which depend on no map.
+const HERE: &str = env!("CARGO_PKG_NAME");
+const NONE: &str = "";
 
 /// The targets, in the order of this package's manifest.
 pub fn all() -> Vec<Target> {
@@ -42,5 +51,15 @@ pub fn all() -> Vec<Target> {
         Target::of::<Flurry>("flurry", "flurry", LOCK),
         Target::of::<CrossbeamSkiplist>("crossbeam-skiplist", "crossbeam-skiplist", LOCK),
         Target::of::<RwLockHashMap>("rwlock-hashmap", "std", LOCK),
+        Target::of::<GoMap<Native>>("go-map", HERE, NONE)
+            .with_mutants(go::classic::mutants::OF_PROGRAMS),
+        Target::of::<RacingGoMap<Native>>("go-map@racing", HERE, NONE)
+            .with_mutants(go::classic::mutants::OF_RACES),
+        Target::of::<GoSwissMap<Native>>("go-swiss-map", HERE, NONE)
+            .with_mutants(go::swiss::mutants::ALL),
+        Target::of::<LockFree<Native, Epochs>>("lock-free-map", HERE, NONE)
+            .with_mutants(lock_free::mutants::OF_EPOCHS),
+        Target::of::<LockFree<Native, Hazards>>("lock-free-map@hazards", HERE, NONE)
+            .with_mutants(lock_free::mutants::OF_HAZARDS_ALONE),
     ]
 }

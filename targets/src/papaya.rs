@@ -15,6 +15,7 @@ impl Map for Papaya {
             // It iterates over one table, which it waits for any resize to complete.
             iteration: Iteration::WeaklyConsistent,
             promised_by: "papaya 0.2 crate docs, Consistency: a weak snapshot",
+            linearizable: true,
             // A table of 8 slots is the smallest, and its probe limit lets all of them fill.
             grows_at: 8,
             // Guards block nobody, and can be taken again.

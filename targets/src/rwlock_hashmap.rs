@@ -24,6 +24,7 @@ impl Map for RwLockHashMap {
         Profile {
             iteration: Iteration::Locked,
             promised_by: "std docs, RwLock",
+            linearizable: true,
             // `new` asks for 7 elements: the smallest table, of 3, would grow within the first four inserts.
             grows_at: 7,
             write_in_visit: false,

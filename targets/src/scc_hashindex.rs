@@ -15,6 +15,7 @@ impl Map for SccHashIndex {
         Profile {
             iteration: Iteration::WeaklyConsistentMayRepeat,
             promised_by: "scc 3 docs, HashIndex::iter",
+            linearizable: true,
             // As `SccHashMap`.
             grows_at: 62,
             // `iter` takes no lock.

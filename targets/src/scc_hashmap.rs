@@ -15,6 +15,7 @@ impl Map for SccHashMap {
         Profile {
             iteration: Iteration::WeaklyConsistentMayRepeat,
             promised_by: "scc 3 docs, HashMap::retain_sync; HashMap::iter_sync itself promises nothing",
+            linearizable: true,
             // The smallest table is two buckets of 32. An insert into a bucket that holds 31 makes it grow, which is
             // the 63rd, because `Spread` fills them by turns.
             grows_at: 62,

@@ -13,6 +13,7 @@ impl Map for SccTreeIndex {
         Profile {
             iteration: Iteration::WeaklyConsistent,
             promised_by: "scc 3 docs, TreeIndex, Note",
+            linearizable: true,
             // A leaf holds 15 elements; the next splits it.
             grows_at: 15,
             // `iter` takes no lock.

@@ -34,6 +34,8 @@ struct Block<E: Engine> {
 
 /// What is gone when a block is freed.
 struct Contents<E: Engine> {
+    /// The layout's words. Where an engine switches in words alone, and the block has words that it does not see, there
+    /// is one more, the last, which stands for the block's life: loaded with each of those, changed when it is freed.
     words: Arc<[E::Word]>,
     /// The element that the block stands for: dropped when the block is freed.
     _value: Option<Value>,
@@ -75,8 +77,9 @@ impl<E: Engine> Heap<E> {
     }
 
     fn insert(&self, layout: Layout, value: Option<Value>) -> Ptr {
+        let life = usize::from(E::SWITCHES_IN_WORD && layout.cells > 0);
         let words: Arc<[E::Word]> =
-            (0..layout.words()).map(|i| E::Word::new(layout.is_shared(i))).collect();
+            (0..layout.words() + life).map(|i| E::Word::new(layout.is_shared(i))).collect();
         let addr = words.as_ptr().addr();
         let index = self.used.fetch_add(1, Relaxed);
         assert!(index < CHUNK * CHUNKS, "the modelled heap has room for {} blocks", CHUNK * CHUNKS);
@@ -97,10 +100,22 @@ impl<E: Engine> Heap<E> {
         let Some(found) = self.block(block).filter(|_| block.offset() == 0) else {
             fail(Class::InvalidFree, &format!("freed {block:?}, which is no block"))
         };
+        if E::SWITCHES_IN_WORD {
+            self.announce_free(block, found.layout);
+        }
         let contents = found.lock().take();
         match contents {
             Some(contents) => drop(contents),
             None => fail(Class::DoubleFree, &format!("{block:?} was freed again")),
+        }
+    }
+
+    /// Changes nothing, but is a write to each word that the engine sees: so that it explores what comes before the
+    /// end of the block and what after.
+    fn announce_free(&self, block: Ptr, layout: Layout) {
+        let words = self.words(block);
+        for word in words.iter().flat_map(|words| &words[layout.cells..]) {
+            word.fetch_add(0, Relaxed);
         }
     }
 
@@ -158,7 +173,8 @@ impl<E: Engine> Heap<E> {
     /// What a word holds, without a schedule point; `None` if its block was freed or it lies outside. For collectors
     /// and assertions, which see more than a program may.
     pub fn peek(&self, at: Ptr) -> Option<u64> {
-        self.words(at)?.get(at.offset()).map(Word::peek)
+        let layout = self.block(at)?.layout;
+        self.words(at)?[..layout.words()].get(at.offset()).map(Word::peek)
     }
 
     /// The layout of a block, freed or not; `None` for what never was one.
@@ -194,7 +210,11 @@ impl<E: Engine> Heap<E> {
         // Held while the engine may switch threads: freeing only takes the table's own reference.
         let words = block.lock().as_ref().map(|contents| contents.words.clone());
         let Some(words) = words else { dead(at, write) };
-        let Some(word) = words.get(at.offset()) else { outside(at, write, block.layout) };
+        let seen = &words[..block.layout.words()];
+        let Some(word) = seen.get(at.offset()) else { outside(at, write, block.layout) };
+        if E::SWITCHES_IN_WORD && !block.layout.is_shared(at.offset()) {
+            words[seen.len()].load(Relaxed);
+        }
         let result = operate(word);
         if E::SWITCHES_IN_WORD && block.lock().is_none() {
             dead(at, write)

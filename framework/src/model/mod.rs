@@ -18,12 +18,45 @@
 mod block;
 mod engine;
 mod heap;
+#[cfg(any(feature = "shuttle", feature = "loom"))]
+mod lock;
+#[cfg(feature = "loom")]
+pub(crate) mod loom;
+#[cfg(feature = "shuttle")]
+mod shuttle;
 
 pub use block::{Layout, Ptr};
 pub use engine::{Engine, Lock, Native, Word};
 pub use heap::Heap;
+#[cfg(feature = "loom")]
+pub use loom::{Loom, LoomLock, LoomWord};
+#[cfg(feature = "shuttle")]
+pub use shuttle::{Shuttle, ShuttleLock};
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::oracle::Class;
+
+/// See [`abandon`].
+static ABANDONED: AtomicBool = AtomicBool::new(false);
+
+/// Tells that the execution is not to be judged any further: the program under test ended in a way that its
+/// documentation allows. What the map returns and visits from now on is ignored.
+#[inline(never)]
+pub fn abandon() {
+    ABANDONED.store(true, Relaxed);
+}
+
+/// Whether the execution under way is not to be judged any further.
+#[inline(never)]
+pub(crate) fn abandoned() -> bool {
+    ABANDONED.load(Relaxed)
+}
+
+/// An execution begins, and is judged.
+pub(crate) fn judge_again() {
+    ABANDONED.store(false, Relaxed);
+}
 
 /// Ends the execution with a finding: for promises that only the model itself can watch.
 ///

@@ -3,13 +3,18 @@
 //! Each is one file, sees what the machine reports, and knows no map.
 
 mod failure;
+mod iteration;
+mod linearizability;
 mod pointer;
 mod progress;
+mod promises;
 
 use std::fmt;
 use std::str::FromStr;
 
 use mapcheck_machine::{Access, Block, Fact, Kind};
+
+pub(crate) use promises::Promises;
 
 /// What kind of finding it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

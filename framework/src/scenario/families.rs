@@ -3,7 +3,7 @@
 //! Each of the four delete-in-range families runs over map sizes below, at and above the growth threshold, with growth
 //! before, during and after the iteration, and with reclamation driven by the threads that remove.
 
-use super::{Keys, Op, Scenario, Visit};
+use super::{Keys, Op, Scenario, Visit, generate};
 use crate::map::{Iteration, Profile};
 
 /// The families: name, and what its scenarios have in common.
@@ -12,11 +12,26 @@ pub const FAMILIES: &[(&str, &str)] = &[
     ("delete-unvisited", "an element not yet visited is deleted"),
     ("delete-visited", "an element already visited is deleted"),
     ("concurrent-write", "other threads write while one iterates and keeps its references"),
+    ("single-delete", "one deletion, and the iteration that must not skip an element for it"),
+    ("nested-ranges", "iterations within an iteration, and deletions between their steps"),
+    ("deferred-delete", "what was deleted is given up later: at a guard's drop, at a thread's end"),
+    ("foreign-code", "a callback deletes the very element it was given, as foreign code may"),
     ("bulk-build", "the map is made from elements in one go, then iterated while others delete"),
+    ("generated", "small programs drawn at random, others with each seed"),
 ];
 
-/// All built-in scenarios for a map with this profile, family by family, with names that are unique and stable.
-pub fn all(profile: &Profile) -> Vec<Scenario> {
+/// The four scenarios of deletion in a range, and the four patterns around them: the first of [`FAMILIES`].
+pub const PATTERNS: &[(&str, &str)] = FAMILIES.split_at(8).0;
+
+/// All scenarios for a map with this profile, family by family, with names that are unique: the built-in ones, whose
+/// names are stable, and those that are drawn with the seed.
+pub fn all(profile: &Profile, seed: u64) -> Vec<Scenario> {
+    let mut scenarios = built_in(profile);
+    scenarios.extend(generate::all(profile, seed));
+    scenarios
+}
+
+fn built_in(profile: &Profile) -> Vec<Scenario> {
     let in_visit = profile.write_in_visit && profile.iteration != Iteration::Locked;
     let shapes = shapes(profile.grows_at);
     let each = |family: &'static str, threads: fn(&Shape, bool) -> Vec<Vec<Op>>| {
@@ -29,6 +44,12 @@ pub fn all(profile: &Profile) -> Vec<Scenario> {
     scenarios.extend(each("concurrent-write", |shape, _| concurrent_write(shape)));
     if in_visit {
         scenarios.extend(writes_in_visit(profile.grows_at));
+    }
+    scenarios.extend(each("single-delete", single_delete));
+    scenarios.extend(nested_ranges(profile.grows_at, in_visit));
+    scenarios.extend(deferred_delete(profile.grows_at));
+    if in_visit {
+        scenarios.extend(each("foreign-code", |_, _| foreign_code()));
     }
     scenarios.extend(bulk_build(profile.grows_at));
     scenarios
@@ -201,6 +222,69 @@ fn writes_in_visit(grows_at: u32) -> Vec<Scenario> {
     visits.into_iter().map(scenario).collect()
 }
 
+/// One deletion beside one iteration: whatever else is missed is missed because of it.
+fn single_delete(_: &Shape, in_visit: bool) -> Vec<Vec<Op>> {
+    if in_visit {
+        return vec![vec![iterate(Visit::RemoveCurrent { at: 1 }), ITERATE]];
+    }
+    vec![vec![ITERATE, ITERATE], vec![Op::Remove(Keys::one(0))]]
+}
+
+/// An iteration at each visit of another one, and deletions by the inner visitor's neighbour, by another thread, or
+/// between two visits; with growth by a third thread or none.
+fn nested_ranges(grows_at: u32, in_visit: bool) -> Vec<Scenario> {
+    let [_, (_, n), _] = sizes(grows_at);
+    // The work grows with the square of the elements.
+    let n = n.min(10);
+    let more = more(grows_at, n);
+    let remover = vec![Op::Remove(Keys::range(0, n / 2)), Op::Reclaim, Op::Insert(Keys::one(0))];
+    let grower = vec![Op::Insert(more), Op::Reclaim];
+    let nested = vec![iterate(Visit::Nested), Op::Reclaim];
+    let mut cases = vec![
+        ("delete", vec![nested.clone(), remover.clone()]),
+        ("delete-and-grow", vec![nested, remover, grower.clone()]),
+    ];
+    if in_visit {
+        let removing = |at| vec![iterate(Visit::RemoveCurrent { at })];
+        cases.push(("beside", vec![removing(2), removing(3), grower]));
+    }
+    let scenario = |(name, threads)| Scenario {
+        name: format!("nested-ranges/{name}"),
+        family: "nested-ranges".to_owned(),
+        elements: false,
+        setup: vec![Op::Insert(Keys::range(0, n))],
+        threads,
+        teardown: vec![ITERATE, Op::Reclaim, Op::Reclaim],
+    };
+    cases.into_iter().map(scenario).collect()
+}
+
+/// Readers hold what a thread deletes just before it ends, or before it drops its guard.
+fn deferred_delete(grows_at: u32) -> Vec<Scenario> {
+    let [_, (_, n), _] = sizes(grows_at);
+    let all = Keys::range(0, n);
+    let cases = [
+        ("at-thread-end", vec![Op::Remove(all)], vec![Op::Reclaim, Op::Reclaim]),
+        ("after-reinsert", vec![Op::Remove(all), Op::Insert(all)], vec![Op::Reclaim]),
+        ("by-overwrite", vec![Op::Insert(all), Op::Insert(all)], vec![Op::Reclaim, Op::Reclaim]),
+    ];
+    let scenario = |(name, writer, collector)| Scenario {
+        name: format!("deferred-delete/{name}"),
+        family: "deferred-delete".to_owned(),
+        elements: false,
+        setup: vec![Op::Insert(all)],
+        threads: vec![vec![get(0), ITERATE, get(n - 1)], writer, collector],
+        teardown: vec![Op::Reclaim, Op::Reclaim],
+    };
+    cases.map(scenario).into()
+}
+
+/// The callback of a read deletes what it reads, beside an iteration that may hold it too.
+fn foreign_code() -> Vec<Vec<Op>> {
+    let deleter = vec![Op::GetRemove(0), Op::Reclaim, Op::GetRemove(1), Op::Reclaim];
+    vec![vec![ITERATE, Op::Reclaim], deleter]
+}
+
 fn bulk_build(grows_at: u32) -> Vec<Scenario> {
     let [.., (_, n)] = sizes(grows_at);
     let (all, half) = (Keys::range(0, n), Keys::range(0, n / 2));
@@ -232,7 +316,14 @@ mod tests {
     use std::collections::HashSet;
 
     fn profile(grows_at: u32, write_in_visit: bool, iteration: Iteration) -> Profile {
-        Profile { iteration, promised_by: "assumed", grows_at, write_in_visit, knobs: "" }
+        Profile {
+            iteration,
+            promised_by: "assumed",
+            linearizable: true,
+            grows_at,
+            write_in_visit,
+            knobs: "",
+        }
     }
 
     fn writes_in_visits(scenario: &Scenario) -> bool {
@@ -242,10 +333,10 @@ mod tests {
     #[test]
     fn scenarios_are_named_uniquely_short_and_of_a_listed_family() {
         for grows_at in [0, 1, 8, 1 << 20] {
-            let all = all(&profile(grows_at, true, Iteration::WeaklyConsistent));
+            let all = all(&profile(grows_at, true, Iteration::WeaklyConsistent), 5);
             assert_eq!(all.iter().map(|s| &s.name).collect::<HashSet<_>>().len(), all.len());
             for scenario in &all {
-                assert!((2..=3).contains(&scenario.threads.len()), "{}", scenario.name);
+                assert!((1..=3).contains(&scenario.threads.len()), "{}", scenario.name);
                 assert!(scenario.threads.iter().all(|ops| ops.len() <= 6), "{}", scenario.name);
                 assert!(FAMILIES.iter().any(|f| f.0 == scenario.family), "{}", scenario.name);
                 let mut writer = crate::text::Writer::default();
@@ -257,7 +348,7 @@ mod tests {
 
     #[test]
     fn every_family_covers_every_size_and_growth() {
-        let all = all(&profile(8, true, Iteration::WeaklyConsistent));
+        let all = built_in(&profile(8, true, Iteration::WeaklyConsistent));
         for (family, _) in &FAMILIES[..4] {
             for size in ["below", "at", "above"] {
                 for growth in ["before", "during", "after"] {
@@ -270,8 +361,9 @@ mod tests {
 
     #[test]
     fn visitors_write_only_where_the_map_allows_it() {
-        assert!(all(&profile(8, true, Iteration::Go)).iter().any(writes_in_visits));
-        assert!(!all(&profile(8, false, Iteration::WeaklyConsistent)).iter().any(writes_in_visits));
-        assert!(!all(&profile(8, true, Iteration::Locked)).iter().any(writes_in_visits));
+        let some = |profile| built_in(&profile).iter().any(writes_in_visits);
+        assert!(some(profile(8, true, Iteration::Go)));
+        assert!(!some(profile(8, false, Iteration::WeaklyConsistent)));
+        assert!(!some(profile(8, true, Iteration::Locked)));
     }
 }

@@ -1,6 +1,8 @@
 //! Scenarios: which operations run on which thread.
 
 pub mod families;
+mod generate;
+pub(crate) mod history;
 mod op;
 mod run;
 
@@ -10,7 +12,7 @@ use std::path::Path;
 use crate::text::{Section, Writer};
 
 pub use op::{Keys, Op, OpError, Visit};
-pub use run::{freed_by_map, guarded, run};
+pub use run::{freed_by_map, guarded, inconclusive, run};
 
 /// A small concurrent program against a map.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

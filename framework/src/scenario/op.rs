@@ -31,10 +31,14 @@ impl Keys {
     fn smaller(self) -> Vec<Keys> {
         let Keys { first, end } = self;
         let middle = first + (end - first) / 2;
-        let mut all = vec![(first, middle), (middle, end), (first, end - 1), (first + 1, end)];
-        all.retain(|&(a, b)| a < b && (a, b) != (first, end));
-        all.dedup();
-        all.into_iter().map(|(first, end)| Keys { first, end }).collect()
+        let mut all = Vec::new();
+        for (a, b) in [(first, middle), (middle, end), (first, end - 1), (first + 1, end)] {
+            let keys = Keys { first: a, end: b };
+            if a < b && keys != self && !all.contains(&keys) {
+                all.push(keys);
+            }
+        }
+        all
     }
 
     /// The keys, ascending.
@@ -79,6 +83,71 @@ pub enum Visit {
     },
     /// Iterates over the whole map at every visit.
     Nested,
+    /// Breaks the iteration at this visit.
+    Stop {
+        /// Which visit.
+        at: u32,
+    },
+    /// Clears the map at this visit.
+    Clear {
+        /// Which visit.
+        at: u32,
+    },
+    /// Clears the map and inserts keys at this visit.
+    Refill {
+        /// The keys.
+        keys: Keys,
+        /// Which visit.
+        at: u32,
+    },
+    /// Drives memory reclamation at this visit.
+    Reclaim {
+        /// Which visit.
+        at: u32,
+    },
+    /// Inserts keys and then removes them at this visit, whether they were there or not.
+    Churn {
+        /// The keys.
+        keys: Keys,
+        /// Which visit.
+        at: u32,
+    },
+}
+
+impl Visit {
+    /// The same with other keys, for those that have any.
+    fn with_keys(self, keys: Keys) -> Visit {
+        match self {
+            Visit::RemoveUnvisited { at, .. } => Visit::RemoveUnvisited { keys, at },
+            Visit::Remove { at, .. } => Visit::Remove { keys, at },
+            Visit::Insert { at, .. } => Visit::Insert { keys, at },
+            Visit::Refill { at, .. } => Visit::Refill { keys, at },
+            Visit::Churn { at, .. } => Visit::Churn { keys, at },
+            other => other,
+        }
+    }
+
+    /// The keys it names.
+    fn keys(self) -> Option<Keys> {
+        match self {
+            Visit::RemoveUnvisited { keys, .. }
+            | Visit::Remove { keys, .. }
+            | Visit::Insert { keys, .. }
+            | Visit::Refill { keys, .. }
+            | Visit::Churn { keys, .. } => Some(keys),
+            _ => None,
+        }
+    }
+
+    /// What does a little less.
+    fn smaller(self) -> Vec<Visit> {
+        let fewer = self.keys().map(Keys::smaller).unwrap_or_default();
+        let clear = match self {
+            Visit::Refill { at, .. } => Some(Visit::Clear { at }),
+            _ => None,
+        };
+        clear.into_iter().chain(fewer.into_iter().map(|keys| self.with_keys(keys))).collect()
+    }
 }
 
 /// An operation on the map under test. Each has a text form of one line, which [`FromStr`] reads.
@@ -102,9 +171,13 @@ pub enum Op {
         /// Whether the reference is kept over a schedule point and read again.
         hold: bool,
     },
+    /// Reads a key, removes it while it has the reference, and reads that again: `get 3 remove`.
+    /// Only where visitors may write.
+    GetRemove(u32),
     /// Iterates: `iterate`, `iterate hold`, `iterate nested`, `iterate hold remove-current 3`,
     /// `iterate remove-visited 3`, `iterate remove-unvisited 0..8 at 2`, `iterate remove 5 at 2`,
-    /// `iterate insert 20..24 at 1`.
+    /// `iterate insert 20..24 at 1`, `iterate stop 3`, `iterate clear at 2`,
+    /// `iterate refill 0..16 at 3`, `iterate reclaim at 2`, `iterate churn 0..16 at 2`.
     Iterate {
         /// Whether each pair of references is kept over a schedule point and read again.
         hold: bool,
@@ -126,11 +199,12 @@ pub enum Op {
 }
 
 impl Op {
-    /// How many keys it writes.
+    /// How many keys it writes, or its visitor names.
     #[cfg(test)]
     pub(crate) fn keys(&self) -> usize {
         match self {
             Op::Insert(keys) | Op::Remove(keys) => keys.iter().len(),
+            Op::Iterate { visit: Some(visit), .. } => visit.keys().map_or(0, |k| k.iter().len()),
             _ => 0,
         }
     }
@@ -141,19 +215,25 @@ impl Op {
             Op::Insert(keys) => keys.smaller().into_iter().map(Op::Insert).collect(),
             Op::Remove(keys) => keys.smaller().into_iter().map(Op::Remove).collect(),
             Op::Get { key, hold: true } => vec![Op::Get { key, hold: false }],
-            Op::Iterate { hold: true, visit } => {
-                let plain = Op::Iterate { hold: false, visit };
-                match visit {
-                    Some(_) => vec![Op::Iterate { hold: true, visit: None }, plain],
-                    None => vec![plain],
-                }
-            }
-            Op::Iterate { hold: false, visit: Some(_) } => {
-                vec![Op::Iterate { hold: false, visit: None }]
-            }
+            Op::GetRemove(key) => vec![Op::Get { key, hold: false }],
+            Op::Iterate { hold, visit } => smaller_iteration(hold, visit),
             _ => Vec::new(),
         }
     }
+}
+
+/// Iterations that do a little less: without what the visitor does, without holding, with fewer keys.
+fn smaller_iteration(hold: bool, visit: Option<Visit>) -> Vec<Op> {
+    let mut all = Vec::new();
+    if visit.is_some() {
+        all.push(Op::Iterate { hold, visit: None });
+    }
+    if hold {
+        all.push(Op::Iterate { hold: false, visit });
+    }
+    let fewer = visit.map(Visit::smaller).unwrap_or_default();
+    all.extend(fewer.into_iter().map(|visit| Op::Iterate { hold, visit: Some(visit) }));
+    all
 }
 
 impl fmt::Display for Keys {
@@ -174,6 +254,11 @@ impl fmt::Display for Visit {
             Visit::Remove { keys, at } => write!(f, "remove {keys} at {at}"),
             Visit::Insert { keys, at } => write!(f, "insert {keys} at {at}"),
             Visit::Nested => f.write_str("nested"),
+            Visit::Stop { at } => write!(f, "stop {at}"),
+            Visit::Clear { at } => write!(f, "clear at {at}"),
+            Visit::Refill { keys, at } => write!(f, "refill {keys} at {at}"),
+            Visit::Reclaim { at } => write!(f, "reclaim at {at}"),
+            Visit::Churn { keys, at } => write!(f, "churn {keys} at {at}"),
         }
     }
 }
@@ -185,6 +270,7 @@ impl fmt::Display for Op {
             Op::Insert(keys) => write!(f, "insert {keys}"),
             Op::Remove(keys) => write!(f, "remove {keys}"),
             Op::Get { key, hold } => write!(f, "get {key}{}", held(hold)),
+            Op::GetRemove(key) => write!(f, "get {key} remove"),
             Op::Iterate { hold, visit: None } => write!(f, "iterate{}", held(hold)),
             Op::Iterate { hold, visit: Some(visit) } => write!(f, "iterate{} {visit}", held(hold)),
             Op::Reserve(additional) => write!(f, "reserve {additional}"),
@@ -229,6 +315,7 @@ fn parse(words: &[&str]) -> Result<Op, String> {
         ["remove", k] => Op::Remove(keys(k)?),
         ["get", key] => Op::Get { key: number(key)?, hold: false },
         ["get", key, "hold"] => Op::Get { key: number(key)?, hold: true },
+        ["get", key, "remove"] => Op::GetRemove(number(key)?),
         ["iterate", "hold", ref rest @ ..] => Op::Iterate { hold: true, visit: visit(rest)? },
         ["iterate", ref rest @ ..] => Op::Iterate { hold: false, visit: visit(rest)? },
         ["reserve", additional] => Op::Reserve(number(additional)?),
@@ -253,6 +340,11 @@ fn visit(words: &[&str]) -> Result<Option<Visit>, String> {
         }
         ["remove", k, "at", at] => Visit::Remove { keys: keys(k)?, at: ordinal(at)? },
         ["insert", k, "at", at] => Visit::Insert { keys: keys(k)?, at: ordinal(at)? },
+        ["stop", at] => Visit::Stop { at: ordinal(at)? },
+        ["clear", "at", at] => Visit::Clear { at: ordinal(at)? },
+        ["refill", k, "at", at] => Visit::Refill { keys: keys(k)?, at: ordinal(at)? },
+        ["reclaim", "at", at] => Visit::Reclaim { at: ordinal(at)? },
+        ["churn", k, "at", at] => Visit::Churn { keys: keys(k)?, at: ordinal(at)? },
         [word, ..] => {
             return Err(format!("`{word}` is nothing a visitor does, or has other arguments"));
         }
@@ -289,7 +381,9 @@ mod tests {
     fn the_text_form_of_every_operation_round_trips() {
         let texts = "insert 3/insert 0..8/remove 3/remove 0..8/get 3/get 3 hold/iterate/iterate hold/iterate nested/\
             iterate remove-current 3/iterate hold remove-visited 3/iterate remove-unvisited 0..8 at 2/\
-            iterate remove 5 at 2/iterate insert 20..24 at 1/reserve 64/shrink/clear/retain even/reclaim/len";
+            iterate remove 5 at 2/iterate insert 20..24 at 1/iterate stop 3/\
+            iterate clear at 2/iterate hold refill 0..16 at 3/iterate reclaim at 2/iterate churn 0..16 at 2/\
+            get 3 remove/reserve 64/shrink/clear/retain even/reclaim/len";
         for text in texts.split('/') {
             assert_eq!(text.parse::<Op>().unwrap().to_string(), text);
         }
@@ -303,6 +397,11 @@ mod tests {
             ("insert 8..8", "`8..8`"),
             ("get", "`get`"),
             ("iterate hold jump", "`jump`"),
+            ("iterate stop", "`stop`"),
+            ("iterate clear 2", "`clear`"),
+            ("iterate refill 4..4 at 1", "`4..4`"),
+            ("iterate churn 0..4 at 0", "counted from 1"),
+            ("get 3 drop", "`get`"),
             ("iterate remove-current 0", "counted from 1"),
             ("", "empty"),
         ] {
@@ -313,5 +412,28 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_left_of_an_operation_does_less_until_nothing_is() {
+        let texts = "get 3 remove/iterate hold stop 3/iterate clear at 2/iterate hold refill 0..8 at 3/\
+            iterate reclaim at 2/iterate churn 0..8 at 2/iterate remove-unvisited 0..8 at 2";
+        let size = |op: &Op| (op.keys(), op.to_string().len());
+        let mut todo: Vec<Op> = texts.split('/').map(|text| text.parse().unwrap()).collect();
+        while let Some(op) = todo.pop() {
+            for smaller in op.smaller() {
+                assert!(size(&smaller) < size(&op), "`{smaller}` is not smaller than `{op}`");
+                todo.push(smaller);
+            }
+        }
+    }
+
+    #[test]
+    fn a_refill_shrinks_to_a_clear_and_to_fewer_keys() {
+        let op: Op = "iterate refill 0..2 at 3".parse().unwrap();
+        let smaller: Vec<String> = op.smaller().iter().map(Op::to_string).collect();
+        let wanted =
+            ["iterate", "iterate clear at 3", "iterate refill 0 at 3", "iterate refill 1 at 3"];
+        assert_eq!(smaller, wanted);
     }
 }

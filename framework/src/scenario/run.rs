@@ -2,47 +2,88 @@
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use mapcheck_machine as machine;
 
+use super::history::{Answer, Effect};
 use super::{Keys, Op, Scenario, Visit};
-use crate::element;
 use crate::map::{Key, Map, Unsupported, Value};
+use crate::oracle::Promises;
+use crate::{element, engine, model};
+
+/// What the threads of a scenario share.
+struct Shared<M> {
+    map: M,
+    promises: Promises,
+}
 
 /// Runs a scenario on the root virtual thread of an execution: builds the map, sets it up, runs the threads, tears
 /// down and drops the map.
 ///
 /// Each operation sets its label, see [`Scenario::operation`], and begins with a schedule point. Operations that the
-/// map does not support are skipped. A panic on any of its threads ends the execution with the finding `panic`.
+/// map does not support are skipped. A panic on any of its threads ends the execution with the finding `panic`, and so
+/// does a broken promise of the map with a finding of its class.
 ///
 /// Outside of executions the threads run one after the other.
 ///
 /// # Panics
-/// Outside of executions, when an operation panics.
+/// Outside of executions, when an operation panics or a promise is broken.
 pub fn run<M: Map>(scenario: &Scenario) {
     element::begin_execution();
-    let (map, done) = guarded(|| build::<M>(scenario));
-    guarded(|| operate_all(&map, &scenario.setup[done..], 1 + done as u32));
+    model::judge_again();
+    let promises = Promises::new(scenario, &M::profile());
+    let (map, done) = guarded(|| build::<M>(scenario, &promises));
+    let shared = outside(|| Arc::new(Shared { map, promises }));
+    guarded(|| shared.operate_all(&scenario.setup[done..], 1 + done as u32));
     let before = element::dropped();
-    let threads = &scenario.threads;
-    machine::concurrently(threads.len(), &|i| {
-        guarded(|| operate_all(&map, &threads[i], scenario.first_label(i)));
-    });
-    guarded(|| operate_all(&map, &scenario.teardown, scenario.first_label(threads.len())));
+    let body = outside(|| threads(&shared));
+    engine::concurrently(scenario.threads.len(), outside(|| Arc::clone(&body)));
+    let first_label = scenario.first_label(scenario.threads.len());
+    guarded(|| shared.operate_all(&scenario.teardown, first_label));
     FREED.store(element::dropped().saturating_sub(before), Relaxed);
     begin(scenario.last_label());
+    let Shared { map, promises } = outside(|| {
+        drop(body);
+        Arc::into_inner(shared).expect("all threads have ended")
+    });
+    INCONCLUSIVE.store(promises.finish(), Relaxed);
     guarded(|| drop(map));
     machine::set_label(0);
 }
 
+/// What each thread does, by its number.
+fn threads<M: Map>(shared: &Arc<Shared<M>>) -> Arc<dyn Fn(usize) + Send + Sync> {
+    let shared = Arc::clone(shared);
+    Arc::new(move |i| {
+        let scenario = shared.promises.scenario();
+        guarded(|| shared.operate_all(&scenario.threads[i], scenario.first_label(i)));
+    })
+}
+
+/// Runs `f` as the framework's own code: what threads share is not part of what they do.
+fn outside<R>(f: impl FnOnce() -> R) -> R {
+    let (mut f, mut result) = (Some(f), None);
+    machine::outside(&mut || result = f.take().map(|f| f()));
+    result.expect("`outside` runs what it is given")
+}
+
 /// See [`freed_by_map`].
 static FREED: AtomicU64 = AtomicU64::new(0);
+/// See [`inconclusive`].
+static INCONCLUSIVE: AtomicU64 = AtomicU64::new(0);
 
 /// Values that the threads and the teardown of the last [`run`] made the map drop, with the blocks
 /// they were in: where a map frees in batches there may be none before it is dropped itself.
 pub fn freed_by_map() -> u64 {
     FREED.load(Relaxed)
+}
+
+/// Keys of the last [`run`] of which it is not known whether what the map returned for them is linearizable, because
+/// finding out would have taken too long.
+pub fn inconclusive() -> u64 {
+    INCONCLUSIVE.load(Relaxed)
 }
 
 /// Runs `body` and returns its result. A panic in it ends the execution with the finding `panic`.
@@ -63,11 +104,12 @@ pub fn guarded<R>(body: impl FnOnce() -> R) -> R {
 }
 
 /// A map, and how many operations of the setup are in it already.
-fn build<M: Map>(scenario: &Scenario) -> (M, usize) {
+fn build<M: Map>(scenario: &Scenario, promises: &Promises) -> (M, usize) {
     if scenario.elements {
         begin(1);
         let (elements, done) = leading_elements(&scenario.setup);
         if let Ok(map) = M::from_elements(elements) {
+            note_elements(&scenario.setup[..done], promises);
             return (map, done);
         }
     }
@@ -80,87 +122,167 @@ fn leading_elements(setup: &[Op]) -> (Vec<(Key, Value)>, usize) {
     let mut done = 0;
     while let Some(Op::Insert(keys)) = setup.get(done) {
         done += 1;
-        elements.extend(keys.iter().map(|key| (Key::new(key.into()), value(key, done as u32))));
+        let element = |key| (Key::new(u64::from(key)), Value::new(value_id(key, done as u32)));
+        elements.extend(keys.iter().map(element));
     }
     (elements, done)
 }
 
-/// The value that the operation with this label puts under this key; no two are the same.
-fn value(key: u32, label: u32) -> Value {
-    Value::new(u64::from(key) << 32 | u64::from(label))
+/// Tells of these inserts, of which a map was made.
+fn note_elements(inserts: &[Op], promises: &Promises) {
+    for (label, op) in (1..).zip(inserts) {
+        let Op::Insert(keys) = op else { continue };
+        for key in keys.iter() {
+            promises.made_with(label, key.into(), value_id(key, label));
+        }
+    }
+}
+
+/// The id of the value that the operation with this label puts under this key; no two are the same.
+fn value_id(key: u32, label: u32) -> u64 {
+    u64::from(key) << 32 | u64::from(label)
 }
 
 fn begin(label: u32) {
     machine::set_label(label);
-    machine::point();
+    engine::point();
 }
 
-fn operate_all<M: Map>(map: &M, ops: &[Op], first_label: u32) {
-    for (label, op) in (first_label..).zip(ops) {
-        begin(label);
-        // What a map lacks is skipped: the report lists its capabilities.
-        let _: Result<(), Unsupported> = operate(map, op, label);
+impl<M: Map> Shared<M> {
+    fn operate_all(&self, ops: &[Op], first_label: u32) {
+        for (label, op) in (first_label..).zip(ops) {
+            begin(label);
+            // What a map lacks is skipped: the report lists its capabilities.
+            let _: Result<(), Unsupported> = self.operate(op, label);
+        }
+        machine::set_label(0);
     }
-    machine::set_label(0);
-}
 
-fn operate<M: Map>(map: &M, op: &Op, label: u32) -> Result<(), Unsupported> {
-    match *op {
-        Op::Insert(keys) => insert(map, keys, label),
-        Op::Remove(keys) => remove(map, keys),
-        Op::Get { key, hold } => get(map, key, hold),
-        Op::Iterate { hold, visit } => iterate(map, hold, visit, label),
-        Op::Reserve(additional) => map.reserve(additional as usize)?,
-        Op::Shrink => map.shrink()?,
-        Op::Clear => map.clear()?,
-        Op::RetainEven => map.retain(&mut |key, value| {
+    fn operate(&self, op: &Op, label: u32) -> Result<(), Unsupported> {
+        match *op {
+            Op::Insert(keys) => self.insert(keys, label),
+            Op::Remove(keys) => self.remove(keys, label),
+            Op::Get { key, hold } => self.get(key, label, hold, false),
+            Op::GetRemove(key) => self.get(key, label, false, true),
+            Op::Iterate { hold, visit } => self.iterate(hold, visit, label),
+            Op::Reserve(additional) => self.map.reserve(additional as usize)?,
+            Op::Shrink => self.map.shrink()?,
+            Op::Clear => self.clear(label)?,
+            Op::RetainEven => self.retain_even(label)?,
+            Op::Reclaim => self.map.reclaim()?,
+            Op::Len => drop(self.map.len()?),
+        }
+        Ok(())
+    }
+
+    fn insert(&self, keys: Keys, label: u32) {
+        for key in keys.iter() {
+            let id = value_id(key, label);
+            let (k, value) = (Key::new(key.into()), Value::new(id));
+            let call = self.promises.invoke(label, key.into(), Effect::Insert(id));
+            let previous = self.map.insert(k, value);
+            self.promises.respond(call, Answer::Wrote(previous));
+        }
+    }
+
+    fn remove(&self, keys: Keys, label: u32) {
+        for key in keys.iter() {
+            self.remove_key(&Key::new(key.into()), key.into(), label);
+        }
+    }
+
+    fn remove_key(&self, key: &Key, id: u64, label: u32) {
+        let call = self.promises.invoke(label, id, Effect::Remove);
+        let previous = self.map.remove(key);
+        self.promises.respond(call, Answer::Wrote(previous));
+    }
+
+    fn get(&self, id: u32, label: u32, hold: bool, remove: bool) {
+        let (key, mut read) = (Key::new(id.into()), None);
+        let call = self.promises.invoke(label, id.into(), Effect::Get);
+        self.map.get(&key, &mut |value| {
+            read = Some(value.id());
+            if remove {
+                self.remove(Keys::one(id), label);
+                value.check();
+            }
+            if hold {
+                engine::point();
+                value.check();
+            }
+        });
+        self.promises.respond(call, Answer::Read(read));
+    }
+
+    fn clear(&self, label: u32) -> Result<(), Unsupported> {
+        let began = self.promises.begin_wipe(label, false);
+        let result = self.map.clear();
+        self.promises.end_wipe(began, result.is_ok());
+        result
+    }
+
+    fn retain_even(&self, label: u32) -> Result<(), Unsupported> {
+        let began = self.promises.begin_wipe(label, true);
+        let result = self.map.retain(&mut |key, value| {
             value.check();
             key.id() % 2 == 0
-        })?,
-        Op::Reclaim => map.reclaim()?,
-        Op::Len => drop(map.len()?),
+        });
+        self.promises.end_wipe(began, result.is_ok());
+        result
     }
-    Ok(())
-}
 
-fn insert<M: Map>(map: &M, keys: Keys, label: u32) {
-    for key in keys.iter() {
-        map.insert(Key::new(key.into()), value(key, label));
+    fn iterate(&self, hold: bool, visit: Option<Visit>, label: u32) {
+        let mut visited = Visited::new(visit);
+        let mut stopped = false;
+        let number = self.promises.begin_iteration(label);
+        self.map.for_each(&mut |key, value| {
+            let (id, value_id) = (key.id(), value.id());
+            visited.note(key);
+            self.promises.visited(number, id, value_id);
+            if let Some(visit) = visit {
+                self.act(visit, &visited, (key, id), label);
+            }
+            if hold {
+                engine::point();
+                key.check();
+                value.check();
+            }
+            stopped = visit == Some(Visit::Stop { at: visited.count });
+            self.promises.visitor_returned(number);
+            if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        if !stopped {
+            self.promises.ended(number);
+        }
     }
-}
 
-fn remove<M: Map>(map: &M, keys: Keys) {
-    for key in keys.iter() {
-        map.remove(&Key::new(key.into()));
+    /// Does what the visitor is to do at this visit.
+    fn act(&self, visit: Visit, visited: &Visited, (current, id): (&Key, u64), label: u32) {
+        let due = |at: u32| at == visited.count;
+        match visit {
+            Visit::RemoveCurrent { at } if due(at) => self.remove_key(current, id, label),
+            Visit::RemoveVisited { at } if due(at) => {
+                self.remove_key(&Key::new(visited.first), visited.first, label);
+            }
+            Visit::RemoveUnvisited { at, .. } if due(at) => {
+                visited.unvisited().into_iter().for_each(|k| self.remove(Keys::one(k), label));
+            }
+            Visit::Remove { keys, at } if due(at) => self.remove(keys, label),
+            Visit::Insert { keys, at } if due(at) => self.insert(keys, label),
+            Visit::Nested => self.iterate(false, None, label),
+            Visit::Clear { at } if due(at) => _ = self.clear(label),
+            Visit::Refill { keys, at } if due(at) => {
+                _ = self.clear(label);
+                self.insert(keys, label);
+            }
+            Visit::Reclaim { at } if due(at) => _ = self.map.reclaim(),
+            Visit::Churn { keys, at } if due(at) => {
+                self.insert(keys, label);
+                self.remove(keys, label);
+            }
+            _ => {}
+        }
     }
-}
-
-fn get<M: Map>(map: &M, key: u32, hold: bool) {
-    map.get(&Key::new(key.into()), &mut |value| {
-        value.check();
-        if hold {
-            machine::point();
-            value.check();
-        }
-    });
-}
-
-fn iterate<M: Map>(map: &M, hold: bool, visit: Option<Visit>, label: u32) {
-    let mut visited = Visited::new(visit);
-    map.for_each(&mut |key, value| {
-        key.check();
-        value.check();
-        visited.note(key);
-        if let Some(visit) = visit {
-            act(map, visit, &visited, key, label);
-        }
-        if hold {
-            machine::point();
-            key.check();
-            value.check();
-        }
-        ControlFlow::Continue(())
-    });
 }
 
 /// What an iteration has seen so far, without memory of its own on the heap under test.
@@ -197,22 +319,6 @@ impl Visited {
     }
 }
 
-/// Does what the visitor is to do at this visit.
-fn act<M: Map>(map: &M, visit: Visit, visited: &Visited, current: &Key, label: u32) {
-    let due = |at: u32| at == visited.count;
-    match visit {
-        Visit::RemoveCurrent { at } if due(at) => drop(map.remove(current)),
-        Visit::RemoveVisited { at } if due(at) => drop(map.remove(&Key::new(visited.first))),
-        Visit::RemoveUnvisited { at, .. } if due(at) => {
-            visited.unvisited().map_or((), |k| remove(map, Keys::one(k)))
-        }
-        Visit::Remove { keys, at } if due(at) => remove(map, keys),
-        Visit::Insert { keys, at } if due(at) => insert(map, keys, label),
-        Visit::Nested => iterate(map, false, None, label),
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -233,6 +339,7 @@ mod tests {
             Profile {
                 iteration,
                 promised_by: "this test",
+                linearizable: true,
                 grows_at: 8,
                 write_in_visit: true,
                 knobs: "",
@@ -287,6 +394,6 @@ mod tests {
         assert_eq!(left_by("remove 1..3"), [0, 3]);
         assert_eq!(left_by("clear"), [0, 1, 2, 3]);
         // In the same test, because the maps of tests that run beside this one would be mistaken for its own.
-        families::all(&Plain::profile()).iter().for_each(run::<Plain>);
+        families::all(&Plain::profile(), 0).iter().for_each(run::<Plain>);
     }
 }

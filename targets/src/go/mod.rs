@@ -1,7 +1,32 @@
-//! Models of Go's maps, in the memory of a model of Go's runtime.
+//! Models of Go's maps, on a model of what Go's runtime does for them.
 //!
-//! [`classic`] is the map of Go 1.23 and before, [`swiss`] that of Go 1.24 and later, [`runtime`] what both stand on, and
-//! [`adapter`] drives them.
+//! | module | what it is |
+//! |---|---|
+//! | [`runtime`] | a heap with a concurrent collector, goroutines' stacks, write barriers |
+//! | [`classic`] | the map of Go 1.23 and before |
+//! | [`swiss`] | the map of Go 1.24 and later |
+//! | [`adapter`] | the programs that use them: a correct one, and one with a race |
+//!
+//! What a Go map is to its users is [`LanguageMap`]: the language's operations, which take no lock,
+//! and an iterator that lives through any change of the map. Programs have to synchronise; a map
+//! that notices that they did not ends them with a [`Fatal`] error.
+//!
+//! # What is modelled
+//!
+//! The order of stores and loads in the maps, since races and the collector see it. Memory that is
+//! given up by being unreachable, and freed by a tri-colour mark and sweep beside the program, with
+//! Go's hybrid write barrier. Iterators that lie on stacks, and so are roots for as long as the
+//! range runs. Interior pointers: a pointer to a bucket keeps the array of it.
+//!
+//! # What is not
+//!
+//! Words stand for bytes: a block is as many words as the structure has fields, and keys and
+//! elements are a word each, an id or a pointer to an object. Goroutines are threads: there is no
+//! scheduler and no stack that grows. A goroutine is scanned between any two steps, where Go waits
+//! for a safe point; what a compiler guarantees is that loads of pointers are roots at once, and so
+//! they are here. There is one collector, without assists, finalizers, or write-barrier buffers,
+//! and it runs when it is asked to. Keys equal themselves, so NaNs are left out. Keys and elements
+//! above 128 bytes, which Go stores indirectly, are too.
 
 pub mod adapter;
 pub mod classic;
@@ -50,10 +75,11 @@ impl Fatal {
 
 /// What the adapters need of a Go map: the operations of the language. None takes a lock.
 ///
-/// Keys and elements are words: ids, or, where the kind says so, pointers to their objects.
+/// Keys and elements are words: ids, or, where the kind says so, pointers to their objects. No
+/// element is zero.
 ///
 /// # Errors
-/// All operations: when the map notices another goroutine's write.
+/// Of all operations: when the map notices another goroutine's write.
 #[expect(clippy::len_without_is_empty, reason = "what adapters need, not a collection's interface")]
 pub trait LanguageMap<E: Engine>: Send + Sync + 'static {
     /// The iterator of a range, which lies on the goroutine's stack.
@@ -72,8 +98,8 @@ pub trait LanguageMap<E: Engine>: Send + Sync + 'static {
     fn len(&self) -> usize;
     /// `range m`, before its first step. What the iterator points to is kept in the frame.
     fn range(&self, frame: &Frame<'_, E>) -> Self::Range;
-    /// The next key and element of a range, kept in the frame that the range began in, which is to be given again;
-    /// `None` when it is over.
+    /// The next key and element of a range, kept in the frame that the range began in, which is to
+    /// be given again; `None` when it is over.
     fn next(
         &self,
         frame: &Frame<'_, E>,
@@ -96,7 +122,8 @@ impl Hasher for Mixer {
     }
 
     fn write_u64(&mut self, value: u64) {
-        // Both ends of the hash are used: the low bits choose a bucket, the high ones tell keys in it apart.
+        // Both ends of the hash are used: the low bits choose a bucket, the high ones tell keys in
+        // it apart.
         let mixed = (self.0 ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         self.0 = (mixed ^ mixed >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
     }
@@ -106,8 +133,9 @@ impl Hasher for Mixer {
     }
 }
 
-/// For [`adapter::RacingGoMap`] alone: which write sections of a map there have been. A map opens one just after it has
-/// set its writing flag and closes it just before it clears the flag, so that the flag is set for all of it.
+/// For [`adapter::RacingGoMap`] alone: which write sections of a map there have been. A map opens
+/// one just after it has set its writing flag and closes it just before it clears the flag, so that
+/// the flag is set for all of it.
 ///
 /// No part of the map: the map never asks it.
 #[derive(Debug, Default)]

@@ -29,6 +29,7 @@ impl Map for Flurry {
         Profile {
             iteration: Iteration::WeaklyConsistent,
             promised_by: "flurry 0.4 crate docs, Consistency",
+            linearizable: true,
             // The sixth element makes three quarters of `new`'s 8 bins.
             grows_at: 5,
             write_in_visit: true,

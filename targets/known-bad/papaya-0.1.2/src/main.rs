@@ -22,6 +22,7 @@ impl Map for Papaya {
         Profile {
             iteration: Iteration::WeaklyConsistent,
             promised_by: "papaya 0.1 crate docs, Consistency: a weak snapshot",
+            linearizable: true,
             // `new` makes 8 slots, and the probe limit lets all of them fill.
             grows_at: 8,
             write_in_visit: true,

@@ -1,15 +1,14 @@
 //! One call into the map: its stack frame, and the fields of the map's structures as it sees them.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use mapcheck::model::{Engine, Heap, Layout, Ptr};
 
 use super::ClassicMap;
-use super::layout::{Bmap, flags, hmap};
-use crate::go::{Fatal, Frame, hash};
+use super::layout::{Bmap, flags, hmap, top};
+use crate::go::runtime::Frame;
+use crate::go::{Fatal, hash};
 
-/// A call into the map. What it loads or allocates stays rooted until it returns, like the registers and the stack of
-/// the goroutine that runs it.
+/// A call into the map. What it loads or allocates stays rooted until it returns, like the
+/// registers and the stack of the goroutine that runs it.
 pub(super) struct Call<'m, E: Engine> {
     pub map: &'m ClassicMap<E>,
     pub frame: Frame<'m, E>,
@@ -31,7 +30,12 @@ impl<E: Engine> Call<'_, E> {
 
     /// A pointer of the map's header.
     pub fn load(&self, field: usize) -> Ptr {
-        self.frame.load(self.map.h.at(field))
+        self.load_from(self.map.h.at(field))
+    }
+
+    /// A pointer in memory.
+    pub fn load_from(&self, at: Ptr) -> Ptr {
+        self.frame.load(at).1
     }
 
     pub fn store(&self, field: usize, new: Ptr) {
@@ -85,7 +89,7 @@ impl<E: Engine> Call<'_, E> {
         self.map.shape.elem(self.heap(), b, i)
     }
 
-    /// The word of a key or an elem; a pointer is rooted by this call.
+    /// The word of a key or an elem.
     pub fn word(&self, at: Ptr) -> u64 {
         self.map.word(&self.frame, at)
     }
@@ -104,6 +108,9 @@ impl<E: Engine> Call<'_, E> {
     /// The bucket that goes on where this one ends.
     pub fn overflow(&self, b: Bmap) -> Option<Bmap> {
         let next = Ptr::from_word(self.word(self.map.shape.overflow(self.heap(), b)));
+        if !self.map.shape.pointers {
+            self.frame.keep(next); // No pointer in memory, but one on the stack.
+        }
         (!next.is_null()).then_some(Bmap(next))
     }
 
@@ -118,28 +125,28 @@ impl<E: Engine> Call<'_, E> {
 
     /// The first tophash tells whether the bucket was evacuated.
     pub fn evacuated(&self, b: Bmap) -> bool {
-        use super::layout::top::{EMPTY_ONE, MIN_TOP_HASH};
-        let top = self.tophash(b, 0);
-        top > EMPTY_ONE && top < MIN_TOP_HASH
+        let is = self.tophash(b, 0);
+        !top::is_empty(is) && is < top::MIN_TOP_HASH
     }
 
-    /// Announces a write. Best effort: the flag is no lock, and its test and its change are not one step.
+    /// Announces a write. Best effort: the flag is no lock, and its test and its change are not one
+    /// step.
     pub fn begin_write(&self) -> Result<(), Fatal> {
         if self.has(flags::HASH_WRITING) {
             return Err(Fatal::ConcurrentWrites);
         }
         self.set(hmap::FLAGS, self.get(hmap::FLAGS) ^ flags::HASH_WRITING);
-        self.map.opened.fetch_add(1, Relaxed);
+        self.map.sections.open();
         Ok(())
     }
 
     /// Ends a write, unless another write has ended it already.
     pub fn end_write(&self) -> Result<(), Fatal> {
-        self.map.closed.fetch_add(1, Relaxed);
         let now = self.get(hmap::FLAGS);
         if now & flags::HASH_WRITING == 0 {
             return Err(Fatal::ConcurrentWrites);
         }
+        self.map.sections.close();
         self.set(hmap::FLAGS, now & !flags::HASH_WRITING);
         Ok(())
     }

@@ -1,12 +1,11 @@
-//! Growth: a larger array, or one of the same size with shorter chains, that writes fill bucket by bucket.
+//! Growth: a larger array, or one of the same size with shorter chains, that writes fill bucket by
+//! bucket.
 
 use mapcheck::model::{Engine, Ptr};
 
 use super::call::Call;
 use super::layout::{Bmap, SLOTS, extra, flags, hmap, top};
-use super::mutants::{
-    E1, E2, E3, E4, F1, F1C, F15, F16, F16B, F18, F18B, F22, F23B, F25,
-};
+use super::mutants::{E1, E2, E3, E4, F1, F1C, F15, F16, F16B, F18, F18B, F22, F23B, F25};
 
 /// How far one write may move the mark over buckets that are done already.
 const MARK_STEPS: u64 = 1024;
@@ -18,12 +17,14 @@ struct Destination {
     i: usize,
 }
 
-/// Whether `count` entries are too many for `2^b` buckets: more than 6.5 in each, and more than one bucket holds.
+/// Whether `count` entries are too many for `2^b` buckets: more than 6.5 in each, and more than one
+/// bucket holds.
 fn over_load_factor(count: u64, b: u64) -> bool {
     count > SLOTS as u64 && count > 13 * ((1 << b) / 2)
 }
 
-/// Whether there are about as many overflow buckets as buckets: chains grew long, and then lost their entries.
+/// Whether there are about as many overflow buckets as buckets: chains grew long, and then lost
+/// their entries.
 fn too_many_overflow_buckets(noverflow: u64, b: u64) -> bool {
     !E3.on() && noverflow >= 1 << b.min(15)
 }
@@ -58,19 +59,19 @@ impl<E: Engine> Call<'_, E> {
     fn keep_oldbuckets(&self, oldbuckets: Ptr) {
         let runtime = &self.map.runtime;
         match E4.on() {
-            true => runtime.write_pointer_without_barrier(
-                self.map.h.at(hmap::OLDBUCKETS),
-                oldbuckets,
-            ),
+            true => {
+                runtime.write_pointer_without_barrier(self.map.h.at(hmap::OLDBUCKETS), oldbuckets)
+            }
             false => self.store(hmap::OLDBUCKETS, oldbuckets),
         }
     }
 
-    /// The recorded overflow buckets are now those of the old array; the new one brings its own preallocated ones.
+    /// The recorded overflow buckets are now those of the old array; the new one brings its own
+    /// preallocated ones.
     fn hand_over_overflow(&self, next_overflow: Ptr) {
         let extra = self.load(hmap::EXTRA);
         if !extra.is_null() {
-            let overflow = self.frame.load(extra.at(extra::OVERFLOW));
+            let overflow = self.load_from(extra.at(extra::OVERFLOW));
             if !overflow.is_null() {
                 if !F23B.on() {
                     self.store_extra(extra, extra::OLDOVERFLOW, overflow);
@@ -83,7 +84,8 @@ impl<E: Engine> Call<'_, E> {
         }
     }
 
-    /// What each write does for the growth: evacuates the old bucket that it is about to use, and one more.
+    /// What each write does for the growth: evacuates the old bucket that it is about to use, and
+    /// one more.
     pub fn grow_work(&self, bucket: u64) {
         if !F15.on() {
             self.evacuate(bucket & (self.noldbuckets() - 1));
@@ -99,7 +101,8 @@ impl<E: Engine> Call<'_, E> {
         let b = self.bucket(self.load(hmap::OLDBUCKETS), oldbucket);
         if !self.evacuated(b) {
             self.evacuate_chain(b, oldbucket, newbit);
-            // An iterator may still be on its way through the old bucket. If not, the collector need not follow it.
+            // An iterator may still be on its way through the old bucket. If not, the collector
+            // need not follow it.
             if (!self.has(flags::OLD_ITERATOR) || F1.on()) && self.map.shape.pointers {
                 self.clear_data(b);
             }
@@ -124,7 +127,8 @@ impl<E: Engine> Call<'_, E> {
         }
     }
 
-    /// Moves one entry to the first half of the new array (X) or to the second (Y): its hash has one more bit now.
+    /// Moves one entry to the first half of the new array (X) or to the second (Y): its hash has
+    /// one more bit now.
     fn evacuate_cell(&self, b: Bmap, i: usize, to: &mut [Destination; 2], newbit: u64) {
         let is = self.tophash(b, i);
         if top::is_empty(is) {
@@ -146,27 +150,21 @@ impl<E: Engine> Call<'_, E> {
     }
 
     fn copy(&self, to: Ptr, from: Ptr) {
-        if self.map.shape.pointers {
-            self.evacuation_barrier(to, Some(from), 1);
+        if self.map.shape.pointers && !without_barrier(E1.on()) {
+            return self.map.runtime.copy(to, from, 1);
         }
         self.heap().write(to, self.heap().read(from));
     }
 
-    /// Clears keys, elems and overflow of an evacuated bucket. The tophashes tell where its entries went: they stay.
+    /// Clears keys, elems and overflow of an evacuated bucket. The tophashes tell where its entries
+    /// went: they stay.
     fn clear_data(&self, b: Bmap) {
         let (at, words) = self.map.shape.data(self.heap(), b);
-        self.evacuation_barrier(at, None, words);
+        if !without_barrier(E2.on()) {
+            return self.map.runtime.clear(at, words);
+        }
         for i in 0..words {
             self.heap().write(at.at(i), 0);
-        }
-    }
-
-    /// The barrier for words that an evacuation overwrites with others, or with nil. One of its two uses would do: what
-    /// is copied is recorded when it is copied, or when it is cleared.
-    fn evacuation_barrier(&self, to: Ptr, from: Option<Ptr>, words: usize) {
-        let half = if from.is_some() { E1.on() } else { E2.on() };
-        if !F25.on() && !half {
-            self.map.runtime.bulk_barrier(to, from, words);
         }
     }
 
@@ -197,6 +195,13 @@ impl<E: Engine> Call<'_, E> {
             self.set(hmap::FLAGS, self.get(hmap::FLAGS) & !flags::SAME_SIZE_GROW);
         }
     }
+}
+
+/// Whether a copy or a clear of the evacuation goes without the bulk barrier. Forgetting one of the
+/// two is harmless: what an old bucket held is recorded when it is copied, or else when it is
+/// cleared.
+fn without_barrier(half: bool) -> bool {
+    F25.on() || half
 }
 
 /// The flags after a growth began: who iterates over the array iterates over the old array now.

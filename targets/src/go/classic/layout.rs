@@ -1,7 +1,8 @@
 //! Where the fields of the map's structures lie in modelled memory.
 //!
-//! Modelled blocks keep words of one kind together, so an array of buckets whose keys and elems are pointers is all its
-//! tophashes and then all its pointers. A [`Bmap`] hides that: it is the address of a bucket's first tophash.
+//! Modelled blocks keep words of one kind together, so an array of buckets whose keys and elems are
+//! pointers is all its tophashes and then all its pointers. A [`Bmap`] hides that: it is the
+//! address of a bucket's first tophash.
 
 use mapcheck::model::{Engine, Heap, Layout, Ptr};
 
@@ -51,7 +52,8 @@ pub(super) mod flags {
 pub(super) mod extra {
     use super::Layout;
 
-    /// A slice of the overflow buckets of `buckets`, which keeps them alive where buckets hold no pointers.
+    /// A slice of the overflow buckets of `buckets`, which keeps them alive where buckets hold no
+    /// pointers.
     pub const OVERFLOW: usize = 0;
     /// The same for `oldbuckets`.
     pub const OLDOVERFLOW: usize = 1;
@@ -163,7 +165,8 @@ impl Shape {
         self.field(heap, b, 2 * SLOTS)
     }
 
-    /// The keys, elems and the overflow pointer of a bucket: where they begin, and how many words they are.
+    /// The keys, elems and the overflow pointer of a bucket: where they begin, and how many words
+    /// they are.
     pub fn data<E: Engine>(self, heap: &Heap<E>, b: Bmap) -> (Ptr, usize) {
         (self.field(heap, b, 0), FIELDS)
     }

@@ -1,40 +1,42 @@
 //! Arrays of buckets, and the overflow buckets that lengthen chains.
 
-use mapcheck::model::{Engine, Ptr};
+use mapcheck::model::{Engine, Layout, Ptr};
 
 use super::call::Call;
 use super::layout::{Bmap, extra, hmap, slice};
 use super::mutants::{F19, F19B, F23};
 
-/// From this `B` on an array has overflow buckets after its `2^B` buckets: `2^(B-4)` of them.
-const PREALLOCATE_FROM: u64 = 4;
+/// How many overflow buckets an array has after its `2^b` buckets.
+fn spare(b: u64) -> u64 {
+    if b < 4 { 0 } else { 1 << (b - 4) }
+}
 
 impl<E: Engine> Call<'_, E> {
     /// A new array of `2^b` buckets, and its first preallocated overflow bucket, or nil.
     ///
-    /// A nil overflow pointer of a preallocated bucket means that more of them follow. The last one's points to the
-    /// array: just something that is not nil.
+    /// A nil overflow pointer of a preallocated bucket means that more of them follow. The last
+    /// one's points to the array: just something that is not nil.
     pub fn make_bucket_array(&self, b: u64) -> (Ptr, Ptr) {
-        let base = 1u64 << b;
-        let spare = if b >= PREALLOCATE_FROM { 1 << (b - PREALLOCATE_FROM) } else { 0 };
-        let array = self.allocate(self.map.shape.array((base + spare) as usize));
-        (array, self.prepare_spare(array, base, spare))
+        let array = self.allocate(self.map.shape.array((1 << b) + spare(b) as usize));
+        (array, self.prepare_spare(array, b))
     }
 
     /// Marks the last preallocated bucket, and returns the first.
-    pub fn prepare_spare(&self, array: Ptr, base: u64, spare: u64) -> Ptr {
-        if spare == 0 {
+    pub fn prepare_spare(&self, array: Ptr, b: u64) -> Ptr {
+        let base = 1 << b;
+        if spare(b) == 0 {
             return Ptr::NULL;
         }
-        self.set_overflow(self.bucket(array, base + spare - 1), array);
+        self.set_overflow(self.bucket(array, base + spare(b) - 1), array);
         self.bucket(array, base).0
     }
 
-    /// Appends an overflow bucket to the chain that ends with `b`: a preallocated one while there are any.
+    /// Appends an overflow bucket to the chain that ends with `b`: a preallocated one while there
+    /// are any.
     pub fn new_overflow(&self, b: Bmap) -> Bmap {
-        let ovf = self.take_preallocated().unwrap_or_else(|| {
-            Bmap(self.allocate(self.map.shape.array(1)))
-        });
+        let ovf = self
+            .take_preallocated()
+            .unwrap_or_else(|| Bmap(self.allocate(self.map.shape.array(1))));
         self.set(hmap::NOVERFLOW, self.get(hmap::NOVERFLOW) + 1);
         if !self.map.shape.pointers {
             self.record_overflow(ovf);
@@ -48,7 +50,7 @@ impl<E: Engine> Call<'_, E> {
         if extra.is_null() {
             return None;
         }
-        let ovf = self.frame.load(extra.at(extra::NEXT_OVERFLOW));
+        let ovf = self.load_from(extra.at(extra::NEXT_OVERFLOW));
         if ovf.is_null() {
             return None;
         }
@@ -82,7 +84,7 @@ impl<E: Engine> Call<'_, E> {
     /// The slice of overflow buckets, made when it is first needed.
     pub fn create_overflow(&self) -> Ptr {
         let extra = self.need_extra();
-        let header = self.frame.load(extra.at(extra::OVERFLOW));
+        let header = self.load_from(extra.at(extra::OVERFLOW));
         if !header.is_null() {
             return header;
         }
@@ -102,7 +104,7 @@ impl<E: Engine> Call<'_, E> {
     /// Appends to a slice. A full array is replaced by one of twice the size.
     fn append(&self, header: Ptr, new: Ptr) {
         let len = self.heap().read(header.at(slice::LEN)) as usize;
-        let mut array = self.frame.load(header.at(slice::ARRAY));
+        let mut array = self.load_from(header.at(slice::ARRAY));
         let capacity = self.heap().layout(array).map_or(0, |layout| layout.pointers);
         if len == capacity {
             array = self.doubled(array, len);
@@ -113,13 +115,10 @@ impl<E: Engine> Call<'_, E> {
     }
 
     fn doubled(&self, old: Ptr, len: usize) -> Ptr {
-        let layout = mapcheck::model::Layout { pointers: (2 * len).max(1), ..Default::default() };
+        let layout = Layout { pointers: (2 * len).max(1), ..Layout::default() };
         let new = self.allocate(layout);
         if len > 0 {
-            self.map.runtime.bulk_barrier(new, Some(old), len);
-        }
-        for i in 0..len {
-            self.heap().write(new.at(i), self.heap().read(old.at(i)));
+            self.map.runtime.copy(new, old, len);
         }
         new
     }

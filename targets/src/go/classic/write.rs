@@ -19,8 +19,8 @@ struct Found {
 }
 
 impl<E: Engine> Call<'_, E> {
-    /// Finds or makes the cell of a key, and returns the address of its elem: the *caller* stores the elem, when the
-    /// map has already declared the write over.
+    /// Finds or makes the cell of a key, and returns the address of its elem: the *caller* stores
+    /// the elem, when the map has already declared the write over.
     pub fn mapassign(&self, key: u64) -> Result<Ptr, Fatal> {
         self.begin_write()?;
         let key_id = self.key_id(key);
@@ -43,8 +43,8 @@ impl<E: Engine> Call<'_, E> {
         Ok(self.elem_at(b, i))
     }
 
-    /// Helps the growth along, then searches the whole chain: the first empty cell is no reason to stop, since the key
-    /// may come after it.
+    /// Helps the growth along, then searches the whole chain: the first empty cell is no reason to
+    /// stop, since the key may come after it.
     fn find_for_assign(&self, hash: u64, key_id: u64) -> Found {
         let bucket = hash & self.bucket_mask();
         if self.growing() {
@@ -120,15 +120,16 @@ impl<E: Engine> Call<'_, E> {
             let count = self.get(hmap::COUNT) - 1;
             self.set(hmap::COUNT, count);
             if count == 0 || F22B.on() {
-                // Makes collisions harder to provoke; possible only since nothing depends on the old one.
+                // Makes collisions harder to provoke; possible only since nothing depends on the
+                // old one.
                 self.set(hmap::HASH0, self.map.random_seed());
             }
         }
         self.end_write()
     }
 
-    /// Clears the key if it is a pointer, and the elem in any case: whoever assigns to the cell next may read it first,
-    /// as `m[k]++` does.
+    /// Clears the key if it is a pointer, and the elem in any case: whoever assigns to the cell
+    /// next may read it first, as `m[k]++` does.
     fn clear_cell(&self, b: Bmap, i: usize) {
         if self.map.shape.pointers {
             self.clear_word(self.key_at(b, i));
@@ -155,7 +156,8 @@ impl<E: Engine> Call<'_, E> {
         F12B.on() || self.overflow(b).is_none_or(|next| self.tophash(next, 0) == top::EMPTY_REST)
     }
 
-    /// Turns this cell, and the empty ones before it, into the empty rest of the chain: backwards, bucket by bucket.
+    /// Turns this cell, and the empty ones before it, into the empty rest of the chain: backwards,
+    /// bucket by bucket.
     fn extend_empty_rest(&self, head: Bmap, mut b: Bmap, mut i: usize) {
         loop {
             self.set_tophash(b, i, top::EMPTY_REST);

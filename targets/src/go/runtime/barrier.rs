@@ -7,11 +7,11 @@ use mapcheck::model::{Engine, Lock, Ptr};
 use super::{Phase, Runtime};
 
 impl<E: Engine> Runtime<E> {
-    /// Stores a pointer, with Go's barrier: while marking, it shades what is overwritten, and what is stored if the stack
-    /// of the goroutine has not been scanned yet.
+    /// Stores a pointer, with Go's barrier: while marking, it shades what is overwritten, and what
+    /// is stored if the stack of the goroutine has not been scanned yet.
     ///
-    /// The first half keeps alive what a scanned stack may have loaded from here; the second what an unscanned stack may
-    /// forget before it is scanned.
+    /// The first half keeps alive what a scanned stack may have loaded from here; the second what
+    /// an unscanned stack may forget before it is scanned.
     pub fn write_pointer(&self, at: Ptr, new: Ptr) {
         self.world.with(|| {
             if self.state().phase == Phase::Mark {
@@ -31,9 +31,9 @@ impl<E: Engine> Runtime<E> {
         self.world.with(|| self.store(at, new));
     }
 
-    /// Announces that pointers will be copied from `from` to `to`, or cleared at `to` where `from` is nothing: while
-    /// marking, shades all that is overwritten and all that is stored. Makes no store; [`Runtime::copy`] and
-    /// [`Runtime::clear`] make them too.
+    /// Announces that pointers will be copied from `from` to `to`, or cleared at `to` where `from`
+    /// is nothing: while marking, shades all that is overwritten and all that is stored. Makes no
+    /// store; [`Runtime::copy`] and [`Runtime::clear`] make them too.
     ///
     /// Should marking begin before the stores have come, it is done again then.
     pub fn bulk_barrier(&self, to: Ptr, from: Option<Ptr>, words: usize) {

@@ -1,10 +1,11 @@
 //! The collector: it marks what is reachable beside the running program, then frees the rest.
 //!
-//! A block is white until it is *shaded*: then it is grey until its pointers have been followed, and black after. The
-//! stack of a goroutine is scanned once: it is grey before and black after, and never scanned again. What a black stack
-//! loads later is safe because whoever overwrites the place it was loaded from has to shade it: the write barrier. Where
-//! Go gathers shaded pointers in a buffer for each processor, they count as grey at once here, so that marking ends when
-//! no stack and no block is grey.
+//! A block is white until it is *shaded*: then it is grey until its pointers have been followed,
+//! and black after. The stack of a goroutine is scanned once: it is grey before and black after,
+//! and never scanned again. What a black stack loads later is safe because whoever overwrites the
+//! place it was loaded from has to shade it: the write barrier. Where Go gathers shaded pointers in
+//! a buffer for each processor, they count as grey at once here, so that marking ends when no stack
+//! and no block is grey.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -41,7 +42,13 @@ impl Marking {
         self.reached.insert(block);
     }
 
-    /// A pointer word to follow, if a block is grey. `choice` picks the block where one has to be begun.
+    #[cfg(test)]
+    pub fn reached(&self) -> &BTreeSet<Ptr> {
+        &self.reached
+    }
+
+    /// A pointer word to follow, if a block is grey. `choice` picks the block where one has to be
+    /// begun.
     fn next_word<E: Engine>(&mut self, runtime: &Runtime<E>, choice: usize) -> Option<Ptr> {
         loop {
             if let Some((block, words)) = &mut self.scanned
@@ -68,7 +75,8 @@ pub struct Cycle<'a, E: Engine> {
 }
 
 impl<E: Engine> Runtime<E> {
-    /// A whole collection on the calling thread, beside the program; none if another thread is collecting.
+    /// A whole collection on the calling thread, beside the program; none if another thread is
+    /// collecting.
     pub fn collect(&self) {
         let mut cycle = self.begin_cycle();
         while cycle.step() {}
@@ -118,7 +126,8 @@ impl<E: Engine> Runtime<E> {
         }
     }
 
-    /// Scans a stack or follows a pointer, in an order that `choice` picks; if there is neither, marking is over.
+    /// Scans a stack or follows a pointer, in an order that `choice` picks; if there is neither,
+    /// marking is over.
     fn mark(&self, choice: u64) {
         let mut state = self.state();
         let stack = state.goroutines.iter().find(|(_, g)| !g.black).map(|(number, _)| *number);
@@ -151,7 +160,8 @@ impl<E: Engine> Runtime<E> {
     /// No stack and no block is grey, so no goroutine can ever reach a white block again.
     fn end_marking(&self, state: &mut State) {
         state.phase = Phase::Sweep;
-        let white = |block: &Ptr| self.heap.is_live(*block) && !state.marking.reached.contains(block);
+        let white =
+            |block: &Ptr| self.heap.is_live(*block) && !state.marking.reached.contains(block);
         state.unswept = self.heap.blocks().filter(white).collect();
     }
 
@@ -166,13 +176,14 @@ impl<E: Engine> Runtime<E> {
 }
 
 impl<E: Engine> Cycle<'_, E> {
-    /// A bit of work: one stack, one pointer, one free, or the change to the next phase. Whether there is more to do.
+    /// A bit of work: one stack, one pointer, one free, or the change to the next phase. Whether
+    /// there is more to do.
     pub fn step(&mut self) -> bool {
         self.step_choosing(E::random())
     }
 
-    /// As [`Cycle::step`], but `choice` picks what is marked next: if it is even, the stacks come before the heap, and
-    /// half of it picks the grey block. Outside executions `step` chooses 0.
+    /// As [`Cycle::step`], but `choice` picks what is marked next: if it is even, the stacks come
+    /// before the heap, and half of it picks the grey block. Outside executions `step` chooses 0.
     pub fn step_choosing(&mut self, choice: u64) -> bool {
         if !self.own {
             return false;

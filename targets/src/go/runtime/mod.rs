@@ -1,18 +1,23 @@
-//! Go's runtime, as far as maps meet it: an allocator whose blocks a concurrent collector frees, stacks, write barriers.
+//! Go's runtime, as far as maps meet it: an allocator whose blocks a concurrent collector frees,
+//! stacks, write barriers.
 //!
-//! A map roots what it holds in a [`Frame`] and changes pointers through the [write barrier](Runtime::write_pointer).
-//! What Go's compiler guarantees by stopping goroutines at safe points only, this runtime guarantees by *steps*: nothing
-//! of the collector comes into one. A [rooted load](Frame::load), an [allocation](Frame::allocate), a
-//! [store](Runtime::write_pointer) with its barrier and a [copy](Runtime::copy) are a step each. So is each bit of work of
-//! the collector. Words that hold no pointers need no step: go straight to the [heap](Runtime::heap).
+//! A map roots what it holds in a [`Frame`] and changes pointers through the [write
+//! barrier](Runtime::write_pointer). What Go's compiler guarantees by stopping goroutines at safe
+//! points only, this runtime guarantees by *steps*: nothing of the collector comes into one. A
+//! [rooted load](Frame::load), an [allocation](Frame::allocate), a [store](Runtime::write_pointer)
+//! with its barrier and a [copy](Runtime::copy) are a step each. So is each bit of work of the
+//! collector. Words that hold no pointers need no step: go straight to the [heap](Runtime::heap).
 //!
-//! Between steps a local variable is no root, as a register that the compiler holds dead is none. Two such gaps are
-//! closed, for code that is written as Go's: what was just [allocated](Runtime::allocate) stays until the goroutine's next
-//! step, and a [bulk barrier](Runtime::bulk_barrier) covers the stores after it until the frame is left.
+//! Between steps a local variable is no root, as a register that the compiler holds dead is none.
+//! Two such gaps are closed, for code that is written as Go's: what was just
+//! [allocated](Runtime::allocate) stays until the goroutine's next step, and a [bulk
+//! barrier](Runtime::bulk_barrier) covers the stores after it until the frame is left.
 
 mod barrier;
 mod collector;
 mod stack;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -29,7 +34,8 @@ pub use self::stack::Frame;
 /// The runtime of a Go program.
 pub struct Runtime<E: Engine> {
     heap: Heap<E>,
-    /// Held for a step. It is the engine's, so that engines which explore the order of locks see what steps depend on.
+    /// Held for a step. It is the engine's, so that engines which explore the order of locks see
+    /// what steps depend on.
     world: E::Lock,
     /// Locked within steps, never over an access to the heap.
     state: Mutex<State>,
@@ -80,13 +86,14 @@ impl<E: Engine> Runtime<E> {
         &self.heap
     }
 
-    /// A new block, all zero. Until it is in a frame or in memory, it is safe only up to the goroutine's next step; see
-    /// [`Frame::allocate`].
+    /// A new block, all zero. Until it is in a frame or in memory, it is safe only up to the
+    /// goroutine's next step; see [`Frame::allocate`].
     pub fn allocate(&self, layout: Layout) -> Ptr {
         self.world.with(|| self.adopt(self.heap.allocate(layout)))
     }
 
-    /// A new block for a value: its id and the complement of it. See [`Runtime::allocate`] and [`Frame::allocate_value`].
+    /// A new block for a value: its id and the complement of it. See [`Runtime::allocate`] and
+    /// [`Frame::allocate_value`].
     pub fn allocate_value(&self, value: Value) -> Ptr {
         self.world.with(|| self.adopt(self.heap.allocate_value(value)))
     }
@@ -129,7 +136,8 @@ impl<E: Engine> Runtime<E> {
 }
 
 impl State {
-    /// The goroutine that runs. One that begins while marking is under way has nothing on its stack: it begins black.
+    /// The goroutine that runs. One that begins while marking is under way has nothing on its
+    /// stack: it begins black.
     fn running<E: Engine>(&mut self) -> &mut Goroutine {
         let black = self.phase == Phase::Mark;
         self.goroutines

@@ -17,7 +17,8 @@ pub(super) struct Goroutine {
     pub fresh: Ptr,
     /// The words of its frames, by their number.
     pub frames: BTreeMap<u64, Vec<Ptr>>,
-    /// What the frame that it left last held. Stack memory keeps its contents, but they are no roots.
+    /// What the frame that it left last held. Stack memory keeps its contents, but they are no
+    /// roots.
     pub left: Vec<Ptr>,
     /// Bulk barriers whose stores may still come.
     pub bulk: Vec<Bulk>,
@@ -45,7 +46,8 @@ impl Goroutine {
         self.bulk.push(Bulk { to, from, words, frame });
     }
 
-    /// The stores that a bulk barrier announced lie in the frames that were open then: they have come.
+    /// The stores that a bulk barrier announced lie in the frames that were open then: they have
+    /// come.
     fn leave(&mut self, frame: u64) {
         let left = self.frames.remove(&frame).unwrap_or_default();
         if !left.is_empty() {

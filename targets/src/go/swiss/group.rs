@@ -69,9 +69,9 @@ impl Controls {
         self.slots(|byte| byte == EMPTY).next()
     }
 
-    /// The first tombstone.
-    pub(super) fn first_deleted(self) -> Option<usize> {
-        self.slots(|byte| byte == DELETED).next()
+    /// The tombstones.
+    pub(super) fn deleted(self) -> impl Iterator<Item = usize> {
+        self.slots(|byte| byte == DELETED)
     }
 }
 
@@ -133,6 +133,11 @@ pub(super) struct Group {
 }
 
 impl Group {
+    /// The block that it is in.
+    pub(super) fn block(self) -> Ptr {
+        self.groups.block
+    }
+
     /// Its control bytes.
     pub(super) fn controls<E: Engine>(self, locals: &Locals<'_, E>) -> Controls {
         Controls(locals.read(self.groups.block.at(self.index)))
@@ -175,7 +180,13 @@ impl Group {
     }
 
     /// Puts a key into a slot. The control byte comes last: no reader takes the slot for full before it is.
-    pub(super) fn put_key<E: Engine>(self, locals: &Locals<'_, E>, slot: usize, hash: u64, key: u64) {
+    pub(super) fn put_key<E: Engine>(
+        self,
+        locals: &Locals<'_, E>,
+        slot: usize,
+        hash: u64,
+        key: u64,
+    ) {
         locals.write_word(self.key_at(slot), key);
         self.set_controls(locals, self.controls(locals).with(slot, h2(hash)));
     }
@@ -222,7 +233,7 @@ mod tests {
         assert_eq!(controls.full().collect::<Vec<_>>(), [2]);
         assert_eq!(controls.matching(0x955).collect::<Vec<_>>(), [2]);
         assert_eq!(controls.matching(0x156).count(), 0);
-        assert_eq!((controls.first_empty(), controls.first_deleted()), (Some(0), Some(5)));
+        assert_eq!((controls.first_empty(), controls.deleted().next()), (Some(0), Some(5)));
         assert!(controls.is_full(2) && !controls.is_full(5) && !controls.is_full(0));
     }
 

@@ -4,10 +4,10 @@ use mapcheck::mutant::Mutant;
 use mapcheck::oracle::Class::{DuplicateElement, GhostElement, MissedElement, NotLinearizable};
 
 /// The mutants of this map, in the order of their numbers. The last two are equivalent.
-pub static ALL: &[&Mutant] =
-    &[&F31, &F31B, &F32, &F32B, &F32C, &F33, &F33B, &F41, &E5, &E6];
+pub static ALL: &[&Mutant] = &[&F31, &F31B, &F32, &F32B, &F32C, &F33, &F33B, &F41, &E5, &E6];
 
-pub(super) static F31: Mutant = Mutant {
+/// The table that a range is in was replaced.
+pub static F31: Mutant = Mutant {
     id: "F31",
     name: "swiss-stale-index-ignored",
     what: "a range takes what a stale table holds, as if the table were not stale",
@@ -15,23 +15,26 @@ pub(super) static F31: Mutant = Mutant {
     exposure: "next; grow or split; delete an unreached key; next",
 };
 
-pub(super) static F31B: Mutant = Mutant {
+/// The group that a range is in was replaced.
+pub static F31B: Mutant = Mutant {
     id: "F31b",
     name: "swiss-no-relookup",
-    what: "a range does not look a key up again after its group was replaced, the small map's neither",
+    what: "a range looks no key up again, in a table that was replaced or a small map that grew",
     classes: &[GhostElement],
     exposure: "next; grow the small map; delete an unreached key; next",
 };
 
-pub(super) static F32: Mutant = Mutant {
+/// A table has several directory entries.
+pub static F32: Mutant = Mutant {
     id: "F32",
     name: "swiss-next-directory-index-plus-one",
     what: "a range goes on to the next directory entry, not to the next table",
-    classes: &[DuplicateElement],
-    exposure: "next; split; next to the end",
+    classes: &[DuplicateElement, MissedElement],
+    exposure: "a table with two directory entries, from the first or by a split; range",
 };
 
-pub(super) static F32B: Mutant = Mutant {
+/// The directory doubles under a range.
+pub static F32B: Mutant = Mutant {
     id: "F32b",
     name: "swiss-no-directory-shift",
     what: "a range keeps its place in the directory when the directory doubles",
@@ -39,7 +42,8 @@ pub(super) static F32B: Mutant = Mutant {
     exposure: "two tables; next; split so that the directory doubles; next to the end",
 };
 
-pub(super) static F32C: Mutant = Mutant {
+/// A range begins at a random directory entry.
+pub static F32C: Mutant = Mutant {
     id: "F32c",
     name: "swiss-no-first-table-align",
     what: "a range that begins amid a table's directory entries counts on from there",
@@ -47,7 +51,8 @@ pub(super) static F32C: Mutant = Mutant {
     exposure: "tables of unlike localDepth; range",
 };
 
-pub(super) static F33: Mutant = Mutant {
+/// Probes have to go on past a full group.
+pub static F33: Mutant = Mutant {
     id: "F33",
     name: "swiss-full-group-delete-to-empty",
     what: "a delete from a full group leaves an empty slot, no tombstone",
@@ -55,7 +60,8 @@ pub(super) static F33: Mutant = Mutant {
     exposure: "a key probed past a full group; delete from that group; get the key",
 };
 
-pub(super) static F33B: Mutant = Mutant {
+/// A key may be further on than a tombstone.
+pub static F33B: Mutant = Mutant {
     id: "F33b",
     name: "swiss-insert-at-first-tombstone",
     what: "an insert takes the first tombstone without probing on for the key",
@@ -63,15 +69,17 @@ pub(super) static F33B: Mutant = Mutant {
     exposure: "a key probed past a full group; delete from that group; put the key; delete it; get",
 };
 
-pub(super) static F41: Mutant = Mutant {
+/// A key may be put back elsewhere than it was.
+pub static F41: Mutant = Mutant {
     id: "F41",
     name: "swiss-new-seed-when-emptied",
-    what: "clear, and the delete of the last element, draw a new hash seed, as Go's own map does",
+    what: "a map that becomes empty draws a new hash seed, as Go's does",
     classes: &[DuplicateElement],
-    exposure: "two tables; next; split the table under the range; clear; put the old keys; next to the end",
+    exposure: "two tables; next; split the range's table; clear; put its keys; next to the end",
 };
 
-pub(super) static E5: Mutant = Mutant {
+/// Tombstones and growth.
+pub static E5: Mutant = Mutant {
     id: "E5",
     name: "swiss-growth-left-consumed-on-tombstone-reuse",
     what: "an insert into a tombstone counts against growthLeft",
@@ -79,7 +87,8 @@ pub(super) static E5: Mutant = Mutant {
     exposure: "the table only grows earlier",
 };
 
-pub(super) static E6: Mutant = Mutant {
+/// Clears that a range can do without noticing.
+pub static E6: Mutant = Mutant {
     id: "E6",
     name: "swiss-no-clear-counter",
     what: "clear does not count itself",

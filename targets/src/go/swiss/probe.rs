@@ -28,8 +28,7 @@ mod tests {
         for length in [1, 2, 4, 8, 64] {
             let groups = Groups::in_block(Ptr::NULL, length);
             for start in 0..length {
-                let visited: Vec<Group> =
-                    probe(groups, (start as u64) << 7).take(length).collect();
+                let visited: Vec<Group> = probe(groups, (start as u64) << 7).take(length).collect();
                 assert_eq!(visited[0], groups.group(start));
                 assert!(groups.all().all(|group| visited.contains(&group)), "{length} {start}");
             }

@@ -33,7 +33,14 @@ impl<B: Bug> Map for Broken<B> {
             true => (Iteration::WeaklyConsistent, true),
             false => (Iteration::Locked, false),
         };
-        Profile { iteration, promised_by: "assumed", grows_at: 7, write_in_visit, knobs: "" }
+        Profile {
+            iteration,
+            promised_by: "assumed",
+            linearizable: true,
+            grows_at: 7,
+            write_in_visit,
+            knobs: "",
+        }
     }
 
     fn new() -> Broken<B> {

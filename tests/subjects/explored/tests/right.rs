@@ -179,6 +179,7 @@ impl mapcheck::Map for Adapter {
         mapcheck::Profile {
             iteration,
             promised_by: "assumed",
+            linearizable: true,
             grows_at: 3,
             write_in_visit: false,
             knobs: "",

@@ -1,0 +1,91 @@
+//! Epochs, after K. Fraser, *Practical lock-freedom* (University of Cambridge, 2004).
+
+use std::sync::Mutex;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+
+use mapcheck::model::{Engine, Heap, Layout, Ptr};
+
+use super::super::mutants::{E7, F36};
+use super::{Place, Reclaim, Records, locked};
+
+/// Advances after which nobody can hold what was retired: guards of the epoch that was current then still run while the
+/// next one is, so that it is the second advance that shows that they have ended.
+const GRACE: u64 = 2;
+
+/// A guard announces the epoch in which it began, and the epoch advances when all guards have announced the current
+/// one.
+#[derive(Debug)]
+pub struct Epochs {
+    /// The word of the current epoch.
+    current: Ptr,
+    records: Records,
+    /// What was retired, with the epoch that was current after it was taken out of the map.
+    bag: Mutex<Vec<(u64, Ptr)>>,
+}
+
+const WORD: Layout = Layout { cells: 0, atomics: 1, pointers: 0 };
+/// What the record of no guard holds; the record of one holds [`announcement`].
+const UNPINNED: u64 = 0;
+
+fn announcement(epoch: u64) -> u64 {
+    epoch << 1 | 1
+}
+
+impl Epochs {
+    /// Goes on to the next epoch, unless a guard of an earlier one runs.
+    fn advance<E: Engine>(&self, heap: &Heap<E>) {
+        let epoch = heap.load(self.current, Acquire);
+        let passed = |record: &Ptr| {
+            let announced = heap.fetch_add(*record, 0, AcqRel);
+            announced == UNPINNED || announced == announcement(epoch)
+        };
+        if F36.on() || self.records.all(heap).iter().all(passed) {
+            // Whoever else advances has looked as well.
+            let _ = heap.compare_exchange(self.current, epoch, epoch + 1, AcqRel);
+        }
+    }
+
+    /// What was retired long enough before this epoch.
+    fn due(&self, epoch: u64) -> Vec<(u64, Ptr)> {
+        let grace = GRACE + u64::from(E7.on());
+        locked(&self.bag).extract_if(.., |retired| retired.0 + grace <= epoch).collect()
+    }
+}
+
+impl<E: Engine> Reclaim<E> for Epochs {
+    fn new(heap: &Heap<E>) -> Epochs {
+        let records = Records::new(heap, WORD);
+        Epochs { current: heap.allocate(WORD), records, bag: Mutex::default() }
+    }
+
+    fn pin(&self, heap: &Heap<E>) -> Ptr {
+        let record = self.records.take(heap);
+        let epoch = heap.load(self.current, Acquire);
+        heap.swap(record, announcement(epoch), AcqRel);
+        record
+    }
+
+    fn unpin(&self, heap: &Heap<E>, guard: Ptr) {
+        heap.store(guard, UNPINNED, Release);
+        self.records.give(guard);
+    }
+
+    /// The guard holds everything.
+    fn hold(&self, _: &Heap<E>, _: Ptr, _: Place, _: Ptr, _: impl Fn() -> bool) -> bool {
+        true
+    }
+
+    fn retire(&self, heap: &Heap<E>, block: Ptr) {
+        // Not a load, which might return an epoch that is over: then a guard that has just begun would not be waited
+        // for.
+        let epoch = heap.fetch_add(self.current, 0, AcqRel);
+        locked(&self.bag).push((epoch, block));
+        self.collect(heap);
+    }
+
+    fn collect(&self, heap: &Heap<E>) {
+        self.advance(heap);
+        let epoch = heap.load(self.current, Acquire);
+        self.due(epoch).into_iter().for_each(|(_, block)| heap.free(block));
+    }
+}
