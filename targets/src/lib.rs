@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use mapcheck::Target;
-use mapcheck::model::Native;
+use mapcheck::model::{Loom, Native, Shuttle};
 
 use self::go::adapter::{GoMap, GoSwissMap, RacingGoMap};
 use self::lock_free::{Epochs, Hazards, LockFree};
@@ -52,14 +52,23 @@ pub fn all() -> Vec<Target> {
         Target::of::<CrossbeamSkiplist>("crossbeam-skiplist", "crossbeam-skiplist", LOCK),
         Target::of::<RwLockHashMap>("rwlock-hashmap", "std", LOCK),
         Target::of::<GoMap<Native>>("go-map", HERE, NONE)
+            .on_shuttle::<GoMap<Shuttle>>()
+            .on_loom::<GoMap<Loom>>()
             .with_mutants(go::classic::mutants::OF_PROGRAMS),
         Target::of::<RacingGoMap<Native>>("go-map@racing", HERE, NONE)
+            .on_shuttle::<RacingGoMap<Shuttle>>()
             .with_mutants(go::classic::mutants::OF_RACES),
         Target::of::<GoSwissMap<Native>>("go-swiss-map", HERE, NONE)
+            .on_shuttle::<GoSwissMap<Shuttle>>()
+            .on_loom::<GoSwissMap<Loom>>()
             .with_mutants(go::swiss::mutants::ALL),
         Target::of::<LockFree<Native, Epochs>>("lock-free-map", HERE, NONE)
+            .on_shuttle::<LockFree<Shuttle, Epochs>>()
+            .on_loom::<LockFree<Loom, Epochs>>()
             .with_mutants(lock_free::mutants::OF_EPOCHS),
         Target::of::<LockFree<Native, Hazards>>("lock-free-map@hazards", HERE, NONE)
+            .on_shuttle::<LockFree<Shuttle, Hazards>>()
+            .on_loom::<LockFree<Loom, Hazards>>()
             .with_mutants(lock_free::mutants::OF_HAZARDS_ALONE),
     ]
 }

@@ -123,16 +123,6 @@ fn copied_after_removal<M: Map>() {
     is_found_in::<M>("F38b", Class::PrematureReclamation, &small);
 }
 
-fn reused_entry<M: Map>() {
-    let small = scenario(&["insert 0"], &[&["remove 0", "insert 0"], &["remove 0"]], &["reclaim"]);
-    is_found_in::<M>("F39", Class::DoubleFree, &small);
-}
-
-fn retired_twice<M: Map>() {
-    let small = scenario(&["insert 0"], &[&["remove 0"], &["remove 0"]], &["reclaim"]);
-    is_found_in::<M>("F40", Class::DoubleFree, &small);
-}
-
 fn freed_by_visitor<M: Map>() {
     let small = scenario(&["insert 0"], &[&["iterate"], &["get 0 hold"]], &[]);
     is_found_in::<M>("F40b", Class::PrematureReclamation, &small);
@@ -169,6 +159,23 @@ fn explained(by: bool, what: impl std::fmt::Debug) {
     if !by {
         fail(Class::NotLinearizable, &format!("no order explains {what:?}"));
     }
+}
+
+fn reused_entry<M: Map>() {
+    is_found("F39", Class::DoubleFree, || {
+        let map = filled::<M>(1);
+        let again = || (remove(&map, 0), insert(&map, 0, 10));
+        both(again, || remove(&map, 0));
+        map.reclaim().unwrap();
+    });
+}
+
+fn retired_twice<M: Map>() {
+    is_found("F40", Class::DoubleFree, || {
+        let map = filled::<M>(1);
+        both(|| remove(&map, 0), || remove(&map, 0));
+        map.reclaim().unwrap();
+    });
 }
 
 fn replacement_undone<M: Map>() {

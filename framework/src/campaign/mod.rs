@@ -248,7 +248,7 @@ impl Campaign<'_> {
             bound: *bound,
             max_steps: *max_steps,
         };
-        let foreign = Foreign { engine: *engine, limits, run };
+        let foreign = Foreign { engine: *engine, limits, first: job.batch.first, run };
         Watched::start(self.setting(job), &Script::Foreign(&foreign))
     }
 

@@ -120,22 +120,9 @@ pub(crate) struct Explored {
 }
 
 /// Runs executions of `body` on an engine other than the machine, in this process, until something is found or a limit
-/// is reached; calls `each` for each execution, some milliseconds after it began.
+/// is reached. Tells of each execution, some milliseconds after it began, and of a finding at once: whatever is to be
+/// dropped after it may end the process.
 pub(crate) fn explore(
-    engine: Engine,
-    limits: &Limits,
-    body: Arc<dyn Fn() + Send + Sync>,
-    each: &mut dyn FnMut(),
-) -> Explored {
-    explore_telling(engine, limits, body, &mut |event| {
-        if matches!(event, Event::Began) {
-            each();
-        }
-    })
-}
-
-/// As [`explore`], and tells a finding at once: whatever is to be dropped after it may end the process.
-pub(crate) fn explore_telling(
     engine: Engine,
     limits: &Limits,
     body: Arc<dyn Fn() + Send + Sync>,
@@ -185,7 +172,7 @@ mod names {
             max_steps: 10,
         };
         for engine in NAMES.map(|e| e.0).into_iter().filter(|e| !e.is_built()) {
-            let done = explore(engine, &limits, Arc::new(|| panic!("ran")), &mut || ());
+            let done = explore(engine, &limits, Arc::new(|| panic!("ran")), &mut |_| ());
             assert!(done.limit.is_some() && done.executions == 0 && done.found.is_none());
         }
     }

@@ -26,7 +26,7 @@ fn limits(executions: u64) -> Limits {
 }
 
 fn explored(engine: Engine, limits: &Limits, body: fn()) -> Explored {
-    explore(engine, limits, Arc::new(body), &mut || ())
+    explore(engine, limits, Arc::new(body), &mut |_| ())
 }
 
 /// What is found, twice with the same limits, and at which execution.
@@ -165,7 +165,7 @@ macro_rules! tests {
             fn executions_are_counted_and_stop_at_the_limit() {
                 let mut counted = 0;
                 let body = || counter::<Here>(true);
-                let done = explore(ENGINE, &limits(3), Arc::new(body), &mut || counted += 1);
+                let done = explore(ENGINE, &limits(3), Arc::new(body), &mut |event| counted += u64::from(matches!(event, Event::Began)));
                 assert_eq!((done.executions, counted), (3, 3));
             }
 
@@ -183,7 +183,7 @@ macro_rules! tests {
                     panic!("oh");
                 };
                 let mut heard = Vec::new();
-                explore_telling(ENGINE, &limits(3), Arc::new(body), &mut |event| {
+                explore(ENGINE, &limits(3), Arc::new(body), &mut |event| {
                     assert!(!DROPPED.load(Relaxed));
                     heard.push(event);
                 });

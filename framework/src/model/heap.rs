@@ -18,9 +18,12 @@ const CHUNKS: usize = 1024;
 ///
 /// Blocks that are not freed go with the heap. All methods may be called from many threads.
 pub struct Heap<E: Engine> {
-    chunks: Box<[OnceLock<Box<[Slot<E>]>>]>,
+    chunks: Box<[OnceLock<Chunk<E>>]>,
     used: AtomicUsize,
 }
+
+/// Places that are made together.
+type Chunk<E> = Box<[Slot<E>]>;
 
 /// A place of the table.
 struct Slot<E: Engine>(OnceLock<Block<E>>);

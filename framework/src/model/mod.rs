@@ -54,6 +54,7 @@ pub(crate) fn abandoned() -> bool {
 }
 
 /// An execution begins, and is judged.
+#[inline(never)]
 pub(crate) fn judge_again() {
     ABANDONED.store(false, Relaxed);
 }

@@ -48,7 +48,7 @@ pub fn run<M: Map>(scenario: &Scenario) {
         drop(body);
         Arc::into_inner(shared).expect("all threads have ended")
     });
-    INCONCLUSIVE.store(promises.finish(), Relaxed);
+    conclude(promises);
     guarded(|| drop(map));
     machine::set_label(0);
 }
@@ -67,6 +67,12 @@ fn outside<R>(f: impl FnOnce() -> R) -> R {
     let (mut f, mut result) = (Some(f), None);
     machine::outside(&mut || result = f.take().map(|f| f()));
     result.expect("`outside` runs what it is given")
+}
+
+/// The scenario has ended. Not inlined, so that its store is none of the code under test.
+#[inline(never)]
+fn conclude(promises: Promises) {
+    INCONCLUSIVE.store(promises.finish(), Relaxed);
 }
 
 /// See [`freed_by_map`].
@@ -357,7 +363,9 @@ mod tests {
             old.map_or(Previous::Absent, |v| Previous::Present(v.id()))
         }
         fn get(&self, key: &Key, read: &mut dyn FnMut(&Value)) -> bool {
-            self.0.read().unwrap().get(key).map(read).is_some()
+            // The reader may write to the map, so no lock is held while it runs.
+            let value = self.0.read().unwrap().get(key).cloned();
+            value.as_ref().map(read).is_some()
         }
         fn for_each(&self, visit: &mut dyn FnMut(&Key, &Value) -> ControlFlow<()>) {
             let snapshot = self.0.read().unwrap().clone();

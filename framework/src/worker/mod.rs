@@ -12,7 +12,7 @@ use mapcheck_machine::{self as machine, Decider, Execution, Observer, Options, S
 
 use crate::decision::{Decision, Decisions, Recorder, Replayer};
 use crate::element;
-use crate::engine::{self, Engine, Limits};
+use crate::engine::{self, Engine, Event, Limits};
 use crate::fault::Fault;
 use crate::mutant::{self, Mutant, Mutants};
 use crate::report::{self, Diagnosis, Finding, PanicNote, Trace, short_file};
@@ -120,6 +120,8 @@ pub(crate) fn random_of(base: u64, execution: u64) -> u64 {
 pub(crate) struct Foreign {
     pub engine: Engine,
     pub limits: Limits,
+    /// The number of its first execution.
+    pub first: u64,
     /// Runs a scenario on it.
     pub run: fn(&Scenario),
 }
@@ -291,14 +293,22 @@ impl Child<'_> {
     fn foreign(&self, foreign: &Foreign) {
         let (scenario, run) = (self.setting.scenario.clone(), foreign.run);
         let body = Arc::new(move || run(&scenario));
-        let each = &mut || self.recording.add(DONE, 1);
-        let explored = engine::explore(foreign.engine, &foreign.limits, body, each);
-        self.recording.0.set_counter(EXECUTION, explored.executions.saturating_sub(1));
-        self.recording.0.set_counter(EXHAUSTED, u64::from(explored.exhausted));
-        if let Some((class, message)) = explored.found {
-            let finding = report::told(class, &message, self.setting.scenario);
-            return self.publish(&finding);
+        let first = foreign.first;
+        let mut tell = |event| match event {
+            Event::Began => {
+                self.recording.add(DONE, 1);
+                self.recording.0.set_counter(EXECUTION, first + self.recording.0.counter(DONE) - 1);
+            }
+            // At once: what is dropped after a finding may end the process.
+            Event::Found(class, message) => {
+                self.publish(&report::told(class, &message, self.setting.scenario));
+            }
+        };
+        let explored = engine::explore(foreign.engine, &foreign.limits, body, &mut tell);
+        if explored.found.is_some() {
+            return;
         }
+        self.recording.0.set_counter(EXHAUSTED, u64::from(explored.exhausted));
         self.recording.0.set_text(&explored.limit.unwrap_or_default());
         self.recording.enter(State::Finished);
     }

@@ -62,7 +62,8 @@ impl Watched {
         match (exit, self.recording.state()) {
             (Exit::Code(0), State::Finished) => Ok(Outcome::Finished),
             (Exit::Code(0), State::Spent) => Ok(Outcome::Spent),
-            (Exit::Code(0), State::Found) => self.recording.finding().map(Outcome::Found),
+            // What it told counts, however it ended after that.
+            (_, State::Found) => self.recording.finding().map(Outcome::Found),
             (_, State::Broken) => Err(format!("a worker failed: {}", self.recording.text())),
             (exit, _) => {
                 let how = match exit {

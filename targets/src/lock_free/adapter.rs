@@ -91,11 +91,9 @@ impl<E: Engine, R: Reclaim<E>> Map for LockFree<E, R> {
     }
 
     fn retain(&self, keep: &mut dyn FnMut(&Key, &Value) -> bool) -> Result<(), Unsupported> {
-        self.0.for_each(|key, block| {
-            if !show(self.0.heap(), block, |value| keep(&Key::new(key), value)) {
-                // What has replaced it meanwhile, nobody has judged.
-                self.0.remove_if(key, |now| now == block);
-            }
+        self.0.for_each(|key, _| {
+            // What has replaced the value by then is judged in its place, so that none stays that nobody has judged.
+            self.0.remove_if(key, |block| !show(self.0.heap(), block, |v| keep(&Key::new(key), v)));
             ControlFlow::Continue(())
         });
         Ok(())

@@ -106,7 +106,8 @@ impl<E: Engine, R: Reclaim<E>> LockFreeMap<E, R> {
     }
 
     /// Removes `key` if it holds a value, a block, that passes a test, and returns the value's first word.
-    pub fn remove_if(&self, key: u64, test: impl Fn(Ptr) -> bool) -> Option<u64> {
+    /// Tests again if the value changes meanwhile.
+    pub fn remove_if(&self, key: u64, mut test: impl FnMut(Ptr) -> bool) -> Option<u64> {
         let (guard, mut table) = self.enter();
         loop {
             if !self.help(&guard, table) {

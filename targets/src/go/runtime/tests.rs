@@ -333,13 +333,14 @@ fn random_programs_lose_nothing_reachable_at_any_step_of_a_collection() {
         let mut cycle = runtime.begin_cycle();
         for _ in 0..400 {
             let (slot, at) = (slots[random(3)], frame.get(slots[random(3)]).at(random(2)));
-            match random(6) {
+            // Most are steps of the collection, so that what is lost is freed while it is held.
+            match random(15) {
                 0 => runtime.write_pointer(at, runtime.allocate(POINTERS)),
                 1 if frame.reload(slot, at).is_null() => frame.set(slot, global),
                 2 => runtime.write_pointer(at, frame.get(slot)),
                 3 => runtime.copy(at.base(), frame.get(slot), 2),
                 4 => runtime.clear(at.base(), 2),
-                5 if !cycle.step_choosing(random(64) as u64) => {
+                5.. if !cycle.step_choosing(random(64) as u64) => {
                     drop(cycle);
                     cycle = runtime.begin_cycle();
                 }
