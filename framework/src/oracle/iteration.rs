@@ -2,11 +2,12 @@
 //!
 //! Calls overlap the steps of an iteration, so nothing is held against the map that some order of them allows:
 //!
-//! - *missed*: an element that was inserted before the iteration began, and that nothing began to remove before it ended;
+//! - *missed*: an element that was inserted before the iteration began, and that nothing began to remove before it
+//!   ended;
 //! - *twice*: a key that nothing may have removed between the two visits; under the contracts of one moment and of one
 //!   incarnation (snapshot, Go's, locked) also the same value, which was put there only once;
-//! - *ghost*: a value that was never put there, or that a call had removed or replaced which returned before the step to
-//!   it began; for iterators that may look ahead or at a copy, before the whole iteration began.
+//! - *ghost*: a value that was never put there, or that a call had removed or replaced which returned before the step
+//!   to it began; for iterators that may look ahead or at a copy, before the whole iteration began.
 //!
 //! That all elements of a snapshot are of one moment is not judged.
 
@@ -24,7 +25,7 @@ pub(crate) struct Contract {
 
 impl Contract {
     /// Whether a removed element is never shown again, not even in an iteration that began before.
-    fn current(self) -> bool {
+    pub(crate) fn current(self) -> bool {
         matches!(self.iteration, Iteration::Go | Iteration::Locked)
     }
 
@@ -168,13 +169,16 @@ fn tell_twice(told: Told<'_>, earlier: usize) -> Violation {
     told.violation(Class::DuplicateElement, &what)
 }
 
-/// Judges an iteration that has run to its end and has not shown a key; `calls` are those of that key.
+/// Judges what an iteration that has run to its end has shown of a key; `calls` are those of that key.
 pub(crate) fn missed(
     contract: Contract,
     told: Told<'_>,
     key: u64,
     calls: Calls<'_>,
 ) -> Option<Violation> {
+    if told.iterating.seen.iter().any(|seen| seen.key == key) {
+        return None;
+    }
     let kept = stayed(contract, told.iterating.began, calls)?;
     let origin = origin(calls, kept);
     let insert = operation(told.scenario, origin.label);
@@ -198,4 +202,272 @@ fn stayed<'a>(contract: Contract, began: Moment, calls: Calls<'a>) -> Option<&'a
 fn origin<'a>(calls: Calls<'a>, kept: &'a Call) -> &'a Call {
     let inserts = calls.into_iter().filter(|c| matches!(c.effect, Effect::Insert(_)));
     inserts.filter(|c| c.returned <= kept.returned).find(|c| !c.refused()).unwrap_or(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::history::History;
+    use crate::scheduler::splitmix;
+
+    const ABSENT: Answer = Answer::Wrote(Previous::Absent);
+
+    fn contract(iteration: Iteration) -> Contract {
+        Contract { iteration, linearizable: true }
+    }
+
+    /// Setup `insert 0..4`, thread 1 `iterate`, thread 2 `remove 3`, `insert 3`, with labels 1 to 4.
+    fn scenario() -> Scenario {
+        let ops = |text: &str| text.split(", ").map(|op| op.parse().unwrap()).collect();
+        let threads = vec![ops("iterate"), ops("remove 3, insert 3")];
+        Scenario { setup: ops("insert 0..4"), threads, ..Scenario::default() }
+    }
+
+    /// A history to which the calls of a test are added, each of one moment unless said otherwise.
+    struct Story {
+        history: History<()>,
+        scenario: Scenario,
+        iteration: usize,
+        since: Moment,
+    }
+
+    impl Story {
+        /// In which thread 1 iterates from the moment that the keys have been inserted.
+        fn with_keys(keys: std::ops::Range<u64>) -> Story {
+            let (history, scenario) = (History::new(), scenario());
+            let mut story = Story { history, scenario, iteration: 0, since: 0 };
+            keys.for_each(|key| story.call(1, key, Effect::Insert(key << 32 | 1), ABSENT));
+            story.begin();
+            story
+        }
+
+        fn begin(&mut self) {
+            self.iteration = self.history.begin_iteration(2);
+            self.since = self.history.now();
+        }
+
+        fn call(&mut self, label: u32, key: u64, effect: Effect, answer: Answer) {
+            let ticket = self.history.invoke(label, key, effect);
+            self.history.respond(ticket, answer);
+        }
+
+        fn remove(&mut self, key: u64) {
+            self.call(3, key, Effect::Remove, Answer::Wrote(Previous::Present(key << 32 | 1)));
+        }
+
+        fn insert(&mut self, key: u64, answer: Answer) {
+            self.call(4, key, Effect::Insert(key << 32 | 4), answer);
+        }
+
+        fn told(&self) -> Told<'_> {
+            Told { scenario: &self.scenario, iterating: self.history.iteration(self.iteration) }
+        }
+
+        /// What is held against a visit.
+        fn visit(&mut self, contract: Contract, key: u64, label: u64) -> Option<Violation> {
+            let seen = Seen { key, value: key << 32 | label, since: self.since };
+            self.history.visit(self.iteration, seen);
+            self.since = self.history.now();
+            visited(contract, self.told(), self.history.calls(key))
+        }
+
+        fn missed(&self, contract: Contract, key: u64) -> Option<Violation> {
+            missed(contract, self.told(), key, self.history.calls(key))
+        }
+    }
+
+    fn message(violation: Option<Violation>) -> String {
+        violation.map_or_else(|| "nothing".to_owned(), |v| format!("{}: {}", v.class, v.message))
+    }
+
+    const WEAK: Iteration = Iteration::WeaklyConsistent;
+
+    #[test]
+    fn an_element_that_stayed_must_be_shown() {
+        let story = Story::with_keys(0..4);
+        assert_eq!(
+            message(story.missed(contract(WEAK), 3)),
+            "missed-element: `iterate` by thread 1: the iteration passed over key 3, which `insert 0..4` of setup had \
+             put there before it began and nothing removed"
+        );
+    }
+
+    #[test]
+    fn an_element_that_was_removed_or_came_late_need_not_be_shown() {
+        for iteration in [Iteration::Go, WEAK, Iteration::Snapshot, Iteration::Locked] {
+            let mut story = Story::with_keys(0..3);
+            story.remove(1);
+            story.insert(3, ABSENT);
+            story.history.invoke(3, 2, Effect::Remove);
+            assert!(story.missed(contract(iteration), 0).is_some());
+            for key in 1..4 {
+                assert_eq!(story.missed(contract(iteration), key), None, "key {key}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_element_of_which_the_value_changed_must_be_shown_unless_that_takes_it_out() {
+        let mut story = Story::with_keys(0..4);
+        story.insert(3, Answer::Wrote(Previous::Present(3 << 32 | 1)));
+        assert!(story.missed(contract(WEAK), 3).is_some());
+        let takes_out = Contract { linearizable: false, ..contract(WEAK) };
+        assert_eq!(story.missed(takes_out, 3), None);
+    }
+
+    #[test]
+    fn a_removal_that_found_nothing_excuses_nothing() {
+        let mut story = Story::with_keys(0..4);
+        story.call(3, 3, Effect::Remove, ABSENT);
+        assert!(story.missed(contract(WEAK), 3).is_some());
+        story.call(3, 3, Effect::Remove, Answer::Wrote(Previous::Unknown));
+        assert_eq!(story.missed(contract(WEAK), 3), None);
+    }
+
+    #[test]
+    fn what_stayed_is_shown_once() {
+        let mut story = Story::with_keys(0..4);
+        let weak = contract(WEAK);
+        assert_eq!((story.visit(weak, 3, 1), story.visit(weak, 0, 1)), (None, None));
+        let again = message(story.visit(weak, 3, 1));
+        assert!(
+            again.ends_with("visited key 3 twice, at visits 1 and 3, with value 3.1"),
+            "{again}"
+        );
+        let repeats = contract(Iteration::WeaklyConsistentMayRepeat);
+        assert_eq!(story.visit(repeats, 3, 1), None);
+    }
+
+    #[test]
+    fn a_key_that_was_removed_meanwhile_may_be_shown_again_but_its_old_element_only_once() {
+        for (iteration, old_again) in [(WEAK, false), (Iteration::Go, true)] {
+            let mut story = Story::with_keys(0..4);
+            assert_eq!(story.visit(contract(iteration), 3, 1), None);
+            story.remove(3);
+            story.insert(3, ABSENT);
+            assert_eq!(story.visit(contract(iteration), 3, 4), None);
+            let again = story.visit(contract(iteration), 3, 4);
+            assert_eq!(again.is_some(), old_again, "{iteration}");
+        }
+    }
+
+    #[test]
+    fn what_was_removed_before_a_step_is_a_ghost_only_where_nothing_is_looked_up_ahead() {
+        let mut story = Story::with_keys(0..4);
+        story.visit(contract(WEAK), 0, 1);
+        story.remove(3);
+        assert_eq!(story.visit(contract(WEAK), 3, 1), None);
+        assert_eq!(
+            message(story.visit(contract(Iteration::Go), 3, 1)),
+            "ghost-element: `iterate` by thread 1: the iteration visited key 3 with value 3.1, which `remove 3` by \
+             thread 2 had removed before the step to it began"
+        );
+    }
+
+    #[test]
+    fn what_was_removed_before_the_iteration_is_a_ghost_to_all() {
+        let mut story = Story::with_keys(0..4);
+        story.remove(3);
+        story.begin();
+        for iteration in [WEAK, Iteration::Snapshot, Iteration::WeaklyConsistentMayRepeat] {
+            let told = message(story.visit(contract(iteration), 3, 1));
+            assert!(told.ends_with("had removed before the iteration began"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_was_replaced_or_refused_or_never_put_there_is_a_ghost() {
+        let mut story = Story::with_keys(0..4);
+        let go = contract(Iteration::Go);
+        story.insert(3, Answer::Wrote(Previous::Refused));
+        story.since = story.history.now();
+        assert!(
+            message(story.visit(go, 3, 4))
+                .contains("had refused to take from `insert 3` by thread 2")
+        );
+        let mut story = Story::with_keys(0..4);
+        story.insert(3, Answer::Wrote(Previous::Present(3 << 32 | 1)));
+        story.since = story.history.now();
+        assert!(
+            message(story.visit(go, 3, 1)).contains("had replaced before the step to it began")
+        );
+        assert!(
+            message(story.visit(go, 3, 9))
+                .contains("visited key 3 with value 3.9, which was never inserted")
+        );
+    }
+
+    /// A map of one key as it really is at every moment, and an iterator that looks at it once.
+    struct Truth {
+        draw: u64,
+        held: Option<u64>,
+    }
+
+    impl Truth {
+        fn below(&mut self, n: u64) -> u64 {
+            self.draw = splitmix(self.draw);
+            self.draw % n
+        }
+
+        /// Does to the map what a call does.
+        fn apply(&mut self, effect: Effect) -> Answer {
+            let previous = self.held.map_or(Previous::Absent, Previous::Present);
+            self.held = match effect {
+                Effect::Insert(id) => Some(id),
+                Effect::Get => self.held,
+                _ => None,
+            };
+            Answer::Wrote(previous)
+        }
+    }
+
+    /// Runs a right map beside calls that overlap the iteration as the draw has it; what is held against it.
+    fn right_map(seed: u64, contract: Contract) -> Option<Violation> {
+        let mut truth = Truth { draw: seed, held: None };
+        let mut story = Story::with_keys(0..0);
+        let (mut open, mut shown, mut looked) = (Vec::new(), None, false);
+        let begin = truth.below(6);
+        for i in 0..12 {
+            if i == begin {
+                story.begin();
+            }
+            match truth.below(4) {
+                0 => {
+                    let effects = [Effect::Insert(i), Effect::Insert(i), Effect::Remove];
+                    let effect = effects[truth.below(3) as usize];
+                    open.push((story.history.invoke(4, 0, effect), effect, None));
+                }
+                1 => {
+                    // It takes effect.
+                    if let Some(call) = open.iter_mut().find(|call| call.2.is_none()) {
+                        call.2 = Some(truth.apply(call.1));
+                    }
+                }
+                2 => {
+                    let done = open.iter().position(|call| call.2.is_some());
+                    if let Some((ticket, _, Some(answer))) = done.map(|at| open.remove(at)) {
+                        story.history.respond(ticket, answer);
+                    }
+                }
+                _ if i > begin && !looked => (looked, shown) = (true, truth.held),
+                _ => {}
+            }
+        }
+        if !looked {
+            shown = truth.held;
+        }
+        let Some(value) = shown else { return story.missed(contract, 0) };
+        story.history.visit(story.iteration, Seen { key: 0, value, since: story.since });
+        visited(contract, story.told(), story.history.calls(0))
+    }
+
+    #[test]
+    fn nothing_is_held_against_a_right_map_whatever_overlaps() {
+        for seed in 0..100_000 {
+            for iteration in [Iteration::Go, WEAK] {
+                let found = right_map(splitmix(seed), contract(iteration));
+                assert_eq!(found, None, "seed {seed}");
+            }
+        }
+    }
 }

@@ -86,7 +86,7 @@ fn search(known: &Known, calls: &[Call], budget: usize) -> Verdict {
         for i in next(calls, done) {
             after(&calls[i], value).into_iter().flatten().for_each(|v| push((done | 1 << i, v)));
             // It may remove again what is inserted meanwhile.
-            if calls[i].effect == Effect::Wipe {
+            if matches!(calls[i].effect, Effect::Wipe | Effect::Sweep) {
                 push((done, None));
             }
         }
@@ -117,7 +117,7 @@ fn after(call: &Call, held: Held) -> [Option<Held>; 2] {
         (Effect::Insert(new), _) => [Some(Some(new)), held.is_some().then_some(held)],
         (Effect::Remove, Answer::Wrote(Previous::Absent)) => only(held.is_none(), None),
         (Effect::Remove, Answer::Wrote(Previous::Present(old))) => only(held == Some(old), None),
-        (Effect::Remove, _) => [Some(None), Some(held)],
+        (Effect::Remove | Effect::Sweep, _) => [Some(None), Some(held)],
         (Effect::Get, Answer::Read(read)) => only(held == read, held),
         (Effect::Wipe, _) => only(true, None),
         (Effect::Get | Effect::Nothing, _) => only(true, held),
@@ -161,7 +161,7 @@ fn said(call: &Call) -> String {
             format!("removed value {}", value(old))
         }
         (Effect::Get, Answer::Read(read)) => format!("read {}", holding(read)),
-        (Effect::Remove | Effect::Wipe, _) => "removed what was there".to_owned(),
+        (Effect::Remove | Effect::Wipe | Effect::Sweep, _) => "removed what was there".to_owned(),
         (Effect::Get | Effect::Nothing, _) => "did nothing".to_owned(),
     }
 }
@@ -240,7 +240,7 @@ mod tests {
             let (effect, answer) = match self.below(7) {
                 0..3 => (Effect::Insert(3 - id), wrote[self.below(5) as usize]),
                 3 => (Effect::Remove, wrote[[0, 1, 4][self.below(3) as usize]]),
-                4 => (Effect::Wipe, Answer::None),
+                4 => ([Effect::Wipe, Effect::Sweep][self.below(2) as usize], Answer::None),
                 _ => (Effect::Get, Answer::Read([None, Some(id)][self.below(2) as usize])),
             };
             call(effect, answer, at)
@@ -270,7 +270,8 @@ mod tests {
                 continue;
             }
             // A wipe may also be put into the order once more.
-            if call.effect == Effect::Wipe && held.is_some() {
+            let wipes = matches!(call.effect, Effect::Wipe | Effect::Sweep);
+            if wipes && held.is_some() {
                 permute(left, None, found);
             }
             let rest = [&left[..i], &left[i + 1..]].concat();
@@ -294,6 +295,7 @@ mod tests {
             Effect::Remove if fits => vec![None],
             Effect::Get if call.answer == Answer::Read(held) => vec![held],
             Effect::Wipe => vec![None],
+            Effect::Sweep => vec![None, held],
             _ => Vec::new(),
         }
     }

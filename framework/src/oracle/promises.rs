@@ -13,7 +13,7 @@ use super::linearizability::{self, Known, Verdict};
 use crate::map::{Previous, Profile};
 use crate::model;
 use crate::scenario::Scenario;
-use crate::scenario::history::{Answer, Call, Effect, Entry, History, Moment, Ticket};
+use crate::scenario::history::{Answer, Call, Effect, Entry, History, Moment, Seen, Ticket};
 
 /// The history of one run of a scenario, and what is promised about it.
 pub(crate) struct Promises {
@@ -105,23 +105,27 @@ impl Promises {
         outside(|| self.history().begin_iteration(label))
     }
 
-    /// It shows an element.
+    /// The moment at which its first step begins, or, when the visitor returns, the next.
     #[inline(never)]
-    pub(crate) fn visited(&self, number: usize, key: u64, value: u64) {
+    pub(crate) fn step(&self) -> Moment {
+        // The others may show what was there when they began.
+        if !self.contract.current() {
+            return 0;
+        }
+        outside(|| self.history().now())
+    }
+
+    /// It shows an element, in a step that began at this moment.
+    #[inline(never)]
+    pub(crate) fn visited(&self, number: usize, seen: Seen) {
         settle(outside(|| {
             let mut history = self.history();
-            history.visit(number, key, value);
+            history.visit(number, seen);
             if model::abandoned() {
                 return None;
             }
-            iteration::visited(self.contract, self.told(&history, number), history.calls(key))
+            iteration::visited(self.contract, self.told(&history, number), history.calls(seen.key))
         }));
-    }
-
-    /// Its visitor returns.
-    #[inline(never)]
-    pub(crate) fn visitor_returned(&self, number: usize) {
-        outside(|| self.history().step(number));
     }
 
     /// It has run to its end.
@@ -133,13 +137,11 @@ impl Promises {
                 return None;
             }
             let told = self.told(&history, number);
-            let mut shown: Vec<u64> = told.iterating.seen.iter().map(|seen| seen.key).collect();
-            shown.sort_unstable();
-            let missing = |at: &usize| shown.binary_search(&history.entries()[*at].key).is_err();
-            (0..history.entries().len()).filter(missing).find_map(|at| {
-                let key = history.entries()[at].key;
-                iteration::missed(self.contract, told, key, history.calls_of(at))
-            })
+            let hidden =
+                history.entries().iter().enumerate().filter(|e| !e.1.shown_last_by(number));
+            hidden
+                .map(|(at, entry)| (entry.key, history.calls_of(at)))
+                .find_map(|(key, calls)| iteration::missed(self.contract, told, key, calls))
         }));
     }
 
@@ -162,45 +164,39 @@ impl Promises {
     /// Judges the calls on a key since it was quiet last, if it is now.
     fn judge_key(&self, history: &mut History<Known>, at: usize) -> Option<Violation> {
         let entry = &history.entries()[at];
-        let (recent, key) = (entry.recent as usize, entry.key);
+        let recent = entry.recent as usize;
         if entry.open > 0 || recent == 0 || !self.contract.linearizable || model::abandoned() {
             return None;
         }
-        history.entry_mut(at).recent = 0;
-        let known = std::mem::take(&mut history.entry_mut(at).known);
-        let (now, violation) = self.judge_calls(key, known, history.calls_of(at).take(recent));
-        history.entry_mut(at).known = now;
-        violation
-    }
-
-    /// What a key may hold after these calls, the latest first.
-    fn judge_calls<'a>(
-        &self,
-        key: u64,
-        known: Known,
-        mut latest_first: impl Iterator<Item = &'a Call> + Clone,
-    ) -> (Known, Option<Violation>) {
-        if known.given_up {
-            return (known, None);
-        }
-        // Most calls overlap no other of their key.
-        let mut alone = latest_first.clone();
-        if let (Some(call), None) = (alone.next(), alone.next()) {
-            return self.conclude(key, known, &[*call]);
-        }
-        let mut calls: Vec<Call> = latest_first.by_ref().copied().collect();
-        calls.sort_unstable_by_key(|call| call.invoked);
-        self.conclude(key, known, &calls)
-    }
-
-    fn conclude(&self, key: u64, known: Known, calls: &[Call]) -> (Known, Option<Violation>) {
-        match linearizability::judge(&known, calls) {
-            Verdict::Holds(now) => (now, None),
+        let mut calls = history.calls_of(at);
+        let verdict = match (recent, calls.next()) {
+            (_, _) if entry.known.given_up => Verdict::Inconclusive,
+            // Most calls overlap no other of their key.
+            (1, Some(call)) => linearizability::judge(&entry.known, &[*call]),
+            _ => linearizability::judge(&entry.known, &in_order(history.calls_of(at).take(recent))),
+        };
+        let known = match verdict {
+            Verdict::Holds(now) => now,
+            Verdict::Inconclusive => Known::given_up(),
             Verdict::Violated => {
-                let told = linearizability::tell(&self.scenario, key, &known, calls);
-                (known, Some(told))
+                let calls = in_order(history.calls_of(at).take(recent));
+                return Some(linearizability::tell(
+                    &self.scenario,
+                    entry.key,
+                    &entry.known,
+                    &calls,
+                ));
             }
-            Verdict::Inconclusive => (Known::given_up(), None),
-        }
+        };
+        let entry = history.entry_mut(at);
+        (entry.recent, entry.known) = (0, known);
+        None
     }
+}
+
+/// Calls in the order of their invocations.
+fn in_order<'a>(calls: impl Iterator<Item = &'a Call>) -> Vec<Call> {
+    let mut calls: Vec<Call> = calls.copied().collect();
+    calls.sort_unstable_by_key(|call| call.invoked);
+    calls
 }

@@ -11,10 +11,10 @@ use crate::scheduler::splitmix;
 pub(super) const FAMILY: &str = "generated";
 /// Scenarios of a run.
 const COUNT: u64 = 100;
-/// The most elements at the start. Go's map allocates overflow buckets ahead from 105 elements on.
-const LARGEST: u32 = 120;
+/// The most elements at the start. Go's map allocates overflow buckets ahead from 53 elements on.
+const LARGEST: u32 = 56;
 /// The most elements at which every visit may iterate anew: the work grows with the square.
-const NESTED: u32 = 12;
+const NESTED: u32 = 10;
 
 /// The scenarios of a run with this seed, the same for the same profile.
 pub(super) fn all(profile: &Profile, seed: u64) -> Vec<Scenario> {

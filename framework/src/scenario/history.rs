@@ -4,6 +4,8 @@
 //! Time is a counter that goes up at each of these events, so that one interval lies before another exactly if it ended
 //! before the other began.
 
+use std::collections::BTreeMap;
+
 use crate::map::Previous;
 
 /// A moment.
@@ -20,6 +22,8 @@ pub(crate) enum Effect {
     Get,
     /// Removes it among others, once or more, and does not tell: `clear`, and `retain` for keys that it does not keep.
     Wipe,
+    /// As `Wipe`, or does nothing: a `retain` during which another call put a value there, which it need not have seen.
+    Sweep,
     /// Nothing: the map lacks what it was asked to do.
     Nothing,
 }
@@ -50,7 +54,7 @@ impl Call {
     pub(crate) fn may_remove(&self) -> bool {
         match self.effect {
             Effect::Remove => self.answer != Answer::Wrote(Previous::Absent),
-            Effect::Wipe => true,
+            Effect::Wipe | Effect::Sweep => true,
             Effect::Insert(_) | Effect::Get | Effect::Nothing => false,
         }
     }
@@ -76,16 +80,14 @@ pub(crate) struct Seen {
 pub(crate) struct Iterating {
     pub label: u32,
     pub began: Moment,
-    /// When the step under way began.
-    pub step: Moment,
     pub seen: Vec<Seen>,
 }
 
 /// A call that has not returned: where to find it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket {
-    key: u64,
-    index: usize,
+    entry: usize,
+    call: usize,
 }
 
 /// An operation that wipes many keys and has not returned.
@@ -117,11 +119,22 @@ pub(crate) struct Entry<K> {
     pub recent: u32,
     /// What an oracle knows of it.
     pub known: K,
+    /// The iteration that showed it last; [`NONE`] if none did.
+    shown_by: u32,
     /// The last call, as an index; [`NONE`] if there is none.
     last: u32,
 }
 
+impl<K> Entry<K> {
+    /// Whether no iteration after this one has shown the key, but this one has.
+    pub(crate) fn shown_last_by(&self, iteration: usize) -> bool {
+        self.shown_by == iteration as u32
+    }
+}
+
 const NONE: u32 = u32::MAX;
+/// Keys below this are looked up in a table.
+const SMALL: u64 = 1 << 12;
 
 /// The history of an execution; `K` is what an oracle keeps for each key.
 #[derive(Debug)]
@@ -129,8 +142,12 @@ pub(crate) struct History<K> {
     now: Moment,
     /// Every call, with the index of the one before it of the same key.
     calls: Vec<(Call, u32)>,
-    /// Ascending by key.
+    /// By their first calls.
     entries: Vec<Entry<K>>,
+    /// Indexes of entries, by key: this is asked so often that searching would show.
+    small: Vec<u32>,
+    /// Those of the keys from [`SMALL`] on.
+    large: BTreeMap<u64, u32>,
     iterations: Vec<Iterating>,
     wiping: Vec<Wiping>,
 }
@@ -158,9 +175,16 @@ impl<K: Default> History<K> {
             now: 0,
             calls: Vec::with_capacity(64),
             entries: Vec::with_capacity(32),
+            small: Vec::with_capacity(64),
+            large: BTreeMap::new(),
             iterations: Vec::new(),
             wiping: Vec::new(),
         }
+    }
+
+    /// The last moment at which anything began or ended.
+    pub(crate) fn now(&self) -> Moment {
+        self.now
     }
 
     fn tick(&mut self) -> Moment {
@@ -171,20 +195,19 @@ impl<K: Default> History<K> {
     /// A call begins.
     pub(crate) fn invoke(&mut self, label: u32, key: u64, effect: Effect) -> Ticket {
         let invoked = self.tick();
-        let at = self.entry(key);
-        let index = self.calls.len();
-        self.push(at, Call { label, effect, answer: Answer::None, invoked, returned: NEVER });
-        Ticket { key, index }
+        let entry = self.entry(key);
+        let call = self.calls.len();
+        self.push(entry, Call { label, effect, answer: Answer::None, invoked, returned: NEVER });
+        Ticket { entry, call }
     }
 
     /// A call returns. The index of its key's entry.
     pub(crate) fn respond(&mut self, ticket: Ticket, answer: Answer) -> usize {
         let returned = self.tick();
-        let call = &mut self.calls[ticket.index].0;
+        let call = &mut self.calls[ticket.call].0;
         (call.answer, call.returned) = (answer, returned);
-        let at = self.entry(ticket.key);
-        self.entries[at].open -= 1;
-        at
+        self.entries[ticket.entry].open -= 1;
+        ticket.entry
     }
 
     /// An operation begins that removes every key, or every odd one.
@@ -203,44 +226,60 @@ impl<K: Default> History<K> {
     /// did anything.
     pub(crate) fn end_wipe(&mut self, invoked: Moment, done: bool) {
         let returned = self.tick();
-        let effect = if done { Effect::Wipe } else { Effect::Nothing };
+        let sweeps = self.wiping.iter().any(|w| w.invoked == invoked && w.odd_only);
         self.wiping.retain(|wiping| wiping.invoked != invoked);
-        for (call, _) in &mut self.calls {
-            if call.effect == Effect::Wipe && call.invoked == invoked {
-                (call.returned, call.effect) = (returned, effect);
-            }
-        }
         for at in 0..self.entries.len() {
-            let calls = self.calls_of(at).take(self.entries[at].recent as usize);
-            let ended = calls.filter(|call| call.returned == returned).count();
-            self.entries[at].open -= ended as u32;
+            let Some(index) = self.wipe_of(at, invoked) else { continue };
+            let effect = match done {
+                true if sweeps && self.inserted_since(at, invoked) => Effect::Sweep,
+                true => Effect::Wipe,
+                false => Effect::Nothing,
+            };
+            let call = &mut self.calls[index].0;
+            (call.effect, call.returned) = (effect, returned);
+            self.entries[at].open -= 1;
         }
+    }
+
+    /// The index of an entry's call that began with others at this moment.
+    fn wipe_of(&self, at: usize, invoked: Moment) -> Option<usize> {
+        let mut index = self.entries[at].last;
+        while let Some((call, before)) = self.calls.get(index as usize) {
+            if call.invoked == invoked {
+                return Some(index as usize);
+            }
+            index = *before;
+        }
+        None
+    }
+
+    /// Whether an insert was under way at this moment or began since.
+    fn inserted_since(&self, at: usize, moment: Moment) -> bool {
+        let mut recent = self.calls_of(at).take(self.entries[at].recent as usize);
+        recent.any(|call| matches!(call.effect, Effect::Insert(_)) && call.returned > moment)
     }
 
     /// An iteration begins. Its number.
     pub(crate) fn begin_iteration(&mut self, label: u32) -> usize {
         let began = self.tick();
-        self.iterations.push(Iterating { label, began, step: began, seen: Vec::new() });
+        self.iterations.push(Iterating { label, began, seen: Vec::with_capacity(16) });
         self.iterations.len() - 1
     }
 
     /// An iteration shows an element.
-    pub(crate) fn visit(&mut self, iteration: usize, key: u64, value: u64) {
+    pub(crate) fn visit(&mut self, iteration: usize, seen: Seen) {
         self.tick();
-        let iterating = &mut self.iterations[iteration];
-        iterating.seen.push(Seen { key, value, since: iterating.step });
-    }
-
-    /// The visitor returns, and the next step begins.
-    pub(crate) fn step(&mut self, iteration: usize) {
-        self.iterations[iteration].step = self.tick();
+        self.iterations[iteration].seen.push(seen);
+        if let Some(at) = self.find(seen.key) {
+            self.entries[at].shown_by = iteration as u32;
+        }
     }
 
     pub(crate) fn iteration(&self, number: usize) -> &Iterating {
         &self.iterations[number]
     }
 
-    /// The keys that were written or read, ascending.
+    /// The keys that were written or read.
     pub(crate) fn entries(&self) -> &[Entry<K>] {
         &self.entries
     }
@@ -256,23 +295,37 @@ impl<K: Default> History<K> {
 
     /// The calls of a key, the latest first.
     pub(crate) fn calls(&self, key: u64) -> Calls<'_> {
-        let found = self.entries.binary_search_by_key(&key, |entry| entry.key);
-        Calls { all: &self.calls, next: found.map_or(NONE, |at| self.entries[at].last) }
+        let next = self.find(key).map_or(NONE, |at| self.entries[at].last);
+        Calls { all: &self.calls, next }
+    }
+
+    fn find(&self, key: u64) -> Option<usize> {
+        let at = if key < SMALL { self.small.get(key as usize) } else { self.large.get(&key) };
+        at.filter(|at| **at != NONE).map(|at| *at as usize)
     }
 
     /// The index of a key's entry, which it gets with its first call.
     fn entry(&mut self, key: u64) -> usize {
-        let found = self.entries.binary_search_by_key(&key, |entry| entry.key);
-        found.unwrap_or_else(|at| {
-            let entry = Entry { key, open: 0, recent: 0, known: K::default(), last: NONE };
-            self.entries.insert(at, entry);
-            for i in 0..self.wiping.len() {
-                if self.wiping[i].concerns(key) {
-                    self.push(at, self.wiping[i].call());
-                }
+        self.find(key).unwrap_or_else(|| self.add_entry(key))
+    }
+
+    fn add_entry(&mut self, key: u64) -> usize {
+        let at = self.entries.len();
+        let (known, last, shown_by) = (K::default(), NONE, NONE);
+        self.entries.push(Entry { key, open: 0, recent: 0, known, shown_by, last });
+        if key < SMALL {
+            let size = self.small.len().max(key as usize + 1);
+            self.small.resize(size, NONE);
+            self.small[key as usize] = at as u32;
+        } else {
+            self.large.insert(key, at as u32);
+        }
+        for i in 0..self.wiping.len() {
+            if self.wiping[i].concerns(key) {
+                self.push(at, self.wiping[i].call());
             }
-            at
-        })
+        }
+        at
     }
 
     fn push(&mut self, at: usize, call: Call) {
@@ -302,6 +355,9 @@ mod tests {
         let times: Vec<_> = history.calls(7).map(|call| (call.invoked, call.returned)).collect();
         assert_eq!(times, [(5, 6), (1, 4)]);
         assert_eq!(history.calls(9).count(), 0);
+        let large = history.invoke(4, 1 << 40, Effect::Get);
+        history.respond(large, Answer::Read(None));
+        assert_eq!(history.calls(1 << 40).count(), 1);
     }
 
     #[test]
@@ -317,7 +373,24 @@ mod tests {
         history.end_wipe(wipe, true);
         assert_eq!(history.entries().iter().map(|e| e.open).collect::<Vec<_>>(), [0, 0, 1]);
         history.respond(late, Answer::Read(None));
+        assert_eq!(history.now(), 8);
         let wipes = |key| history.calls(key).filter(|c| c.effect == Effect::Wipe).count();
         assert_eq!([wipes(1), wipes(2), wipes(5)], [1, 0, 1]);
+    }
+
+    #[test]
+    fn a_retain_beside_an_insert_of_the_key_may_do_nothing() {
+        let mut history = History::<()>::new();
+        for key in [1, 3] {
+            let ticket = history.invoke(1, key, Effect::Insert(key));
+            history.respond(ticket, Answer::Wrote(Previous::Absent));
+        }
+        let retain = history.begin_wipe(2, true);
+        let insert = history.invoke(3, 3, Effect::Insert(4));
+        history.end_wipe(retain, true);
+        history.respond(insert, Answer::Wrote(Previous::Present(3)));
+        let effects = |key| history.calls(key).map(|call| call.effect).collect::<Vec<_>>();
+        assert_eq!(effects(1), [Effect::Wipe, Effect::Insert(1)]);
+        assert_eq!(effects(3), [Effect::Insert(4), Effect::Sweep, Effect::Insert(3)]);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use mapcheck_machine as machine;
 
-use super::history::{Answer, Effect};
+use super::history::{Answer, Effect, Seen};
 use super::{Keys, Op, Scenario, Visit};
 use crate::map::{Key, Map, Unsupported, Value};
 use crate::oracle::Promises;
@@ -241,10 +241,11 @@ impl<M: Map> Shared<M> {
         let mut visited = Visited::new(visit);
         let mut stopped = false;
         let number = self.promises.begin_iteration(label);
+        let mut since = self.promises.step();
         self.map.for_each(&mut |key, value| {
             let (id, value_id) = (key.id(), value.id());
             visited.note(key);
-            self.promises.visited(number, id, value_id);
+            self.promises.visited(number, Seen { key: id, value: value_id, since });
             if let Some(visit) = visit {
                 self.act(visit, &visited, (key, id), label);
             }
@@ -254,7 +255,7 @@ impl<M: Map> Shared<M> {
                 value.check();
             }
             stopped = visit == Some(Visit::Stop { at: visited.count });
-            self.promises.visitor_returned(number);
+            since = self.promises.step();
             if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         if !stopped {
