@@ -68,7 +68,7 @@ pub struct Settings {
 /// Executions of a target on the command line.
 const EXECUTIONS: u64 = 100_000;
 /// Schedule points that the largest scenarios need, times about a hundred.
-const MAX_STEPS: u64 = 400_000;
+const MAX_STEPS: u64 = 2_000_000;
 
 impl Default for Settings {
     fn default() -> Settings {

@@ -7,7 +7,7 @@ use crate::worker::Batch;
 
 /// Executions of a scenario in its first batches; later ones are as large as the last. Small at
 /// first, so that every scenario has its turn before one of them has many.
-const SIZES: [u64; 3] = [60, 240, 1000];
+const SIZES: [u64; 4] = [20, 80, 400, 1000];
 /// The same for an engine that begins its search anew with each batch: as many again, ten times over.
 const DEEPER: u64 = 10;
 
@@ -158,7 +158,7 @@ mod tests {
         let settings = Settings { engine: Engine::Loom, ..Settings::default() };
         let counts: Vec<u64> =
             all(&settings.executions(1_000_000), 2).iter().map(|j| j.batch.count).collect();
-        assert_eq!(counts[..6], [60, 60, 600, 600, 6000, 6000]);
+        assert_eq!(counts[..6], [20, 20, 200, 200, 2000, 2000]);
     }
 
     #[test]

@@ -46,9 +46,10 @@ fn built_in(profile: &Profile) -> Vec<Scenario> {
         scenarios.extend(writes_in_visit(profile.grows_at));
     }
     scenarios.extend(each("single-delete", single_delete));
-    scenarios.extend(nested_ranges(profile.grows_at, in_visit));
     scenarios.extend(deferred_delete(profile.grows_at));
     if in_visit {
+        // A read lock taken anew while a writer waits for it is a deadlock.
+        scenarios.extend(nested_ranges(profile.grows_at));
         scenarios.extend(each("foreign-code", |_, _| foreign_code()));
     }
     scenarios.extend(bulk_build(profile.grows_at));
@@ -232,7 +233,7 @@ fn single_delete(_: &Shape, in_visit: bool) -> Vec<Vec<Op>> {
 
 /// An iteration at each visit of another one, and deletions by the inner visitor's neighbour, by another thread, or
 /// between two visits; with growth by a third thread or none.
-fn nested_ranges(grows_at: u32, in_visit: bool) -> Vec<Scenario> {
+fn nested_ranges(grows_at: u32) -> Vec<Scenario> {
     let [_, (_, n), _] = sizes(grows_at);
     // The work grows with the square of the elements.
     let n = n.min(10);
@@ -240,14 +241,12 @@ fn nested_ranges(grows_at: u32, in_visit: bool) -> Vec<Scenario> {
     let remover = vec![Op::Remove(Keys::range(0, n / 2)), Op::Reclaim, Op::Insert(Keys::one(0))];
     let grower = vec![Op::Insert(more), Op::Reclaim];
     let nested = vec![iterate(Visit::Nested), Op::Reclaim];
-    let mut cases = vec![
+    let removing = |at| vec![iterate(Visit::RemoveCurrent { at })];
+    let cases = [
         ("delete", vec![nested.clone(), remover.clone()]),
         ("delete-and-grow", vec![nested, remover, grower.clone()]),
+        ("beside", vec![removing(2), removing(3), grower]),
     ];
-    if in_visit {
-        let removing = |at| vec![iterate(Visit::RemoveCurrent { at })];
-        cases.push(("beside", vec![removing(2), removing(3), grower]));
-    }
     let scenario = |(name, threads)| Scenario {
         name: format!("nested-ranges/{name}"),
         family: "nested-ranges".to_owned(),
@@ -256,7 +255,7 @@ fn nested_ranges(grows_at: u32, in_visit: bool) -> Vec<Scenario> {
         threads,
         teardown: vec![ITERATE, Op::Reclaim, Op::Reclaim],
     };
-    cases.into_iter().map(scenario).collect()
+    cases.map(scenario).into()
 }
 
 /// Readers hold what a thread deletes just before it ends, or before it drops its guard.
@@ -337,7 +336,8 @@ mod tests {
             assert_eq!(all.iter().map(|s| &s.name).collect::<HashSet<_>>().len(), all.len());
             for scenario in &all {
                 assert!((1..=3).contains(&scenario.threads.len()), "{}", scenario.name);
-                assert!(scenario.threads.iter().all(|ops| ops.len() <= 6), "{}", scenario.name);
+                let most = if scenario.family == "generated" { 12 } else { 6 };
+                assert!(scenario.threads.iter().all(|ops| ops.len() <= most), "{}", scenario.name);
                 assert!(FAMILIES.iter().any(|f| f.0 == scenario.family), "{}", scenario.name);
                 let mut writer = crate::text::Writer::default();
                 scenario.write(&mut writer);

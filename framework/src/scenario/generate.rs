@@ -10,9 +10,11 @@ use crate::scheduler::splitmix;
 /// The family of these scenarios.
 pub(super) const FAMILY: &str = "generated";
 /// Scenarios of a run.
-const COUNT: u64 = 100;
+const COUNT: u64 = 300;
 /// The most elements at the start. Go's map allocates overflow buckets ahead from 53 elements on.
 const LARGEST: u32 = 56;
+/// Scenarios in a hundred that may have that many elements, and have fewer operations for it.
+const LARGE: u32 = 40;
 /// The most elements at which every visit may iterate anew: the work grows with the square.
 const NESTED: u32 = 10;
 
@@ -30,6 +32,8 @@ struct Draw {
     elements: u32,
     /// Where a fresh map grows.
     grows_at: u32,
+    /// Whether there may be many elements.
+    large: bool,
     /// Whether visitors may write.
     in_visit: bool,
 }
@@ -37,28 +41,32 @@ struct Draw {
 impl Draw {
     fn new(seed: u64, grows_at: u32, in_visit: bool) -> Draw {
         let random = Pcg64Mcg::new(u128::from(splitmix(seed)) << 64 | u128::from(seed) | 1);
-        let mut draw = Draw { random, elements: 0, grows_at: grows_at.clamp(4, 64), in_visit };
+        let mut draw =
+            Draw { random, elements: 0, grows_at: grows_at.clamp(4, 64), large: false, in_visit };
+        draw.large = draw.grows_at > LARGEST / 3 || draw.percent(LARGE);
         draw.elements = draw.size();
         draw
     }
 
-    /// How many elements there are at the start: few, or about as many as make the map grow once or again. Tables
-    /// double at 8 entries of 8, and then, by their load factor, at about 13 or 14 of 16; just at such a moment
-    /// everything is still in the old one.
+    /// How many elements there are: few, or about as many as make the map grow once or again. Tables double at 8 entries
+    /// of 8, and then, by their load factor, at about 13 or 14 of 16; just at such a moment everything is still in the
+    /// old one.
     fn size(&mut self) -> u32 {
         let at = self.grows_at;
-        let doubled = self.one_of(&[2, 2, 4, 8, 16]) * at;
-        let size = match self.below(10) {
+        if self.large && self.percent(60) {
+            let doubled = self.one_of(&[2, 4, 4, 8, 8]) * at;
+            return (doubled * 13 / 16 + self.below(3)).min(LARGEST.max(at + 2));
+        }
+        match self.below(8) {
             0 => 1 + self.below(3),
             1 => at - 1,
             2 => at,
             3 => at + 1,
             4 => at + 2,
-            5 => doubled,
-            6 => doubled + 1,
-            _ => doubled * 13 / 16 + 1,
-        };
-        size.min(LARGEST)
+            5 => 2 * at - at / 4,
+            6 => 2 * at,
+            _ => 2 * at + 1,
+        }
     }
 
     /// One of `0..n`.
@@ -77,7 +85,12 @@ impl Draw {
     }
 
     fn scenario(mut self, seed: u64, number: u64) -> Scenario {
-        let threads = self.one_of(&[1, 1, 2, 2, 2, 3]);
+        let most = if self.large { 2 } else { 3 };
+        let threads = self.one_of(&[1, 1, 2, 2, 2, 3]).min(most);
+        let mut threads: Vec<Vec<Op>> = (0..threads).map(|thread| self.thread(thread)).collect();
+        if threads.len() == 1 && !self.large && self.percent(50) {
+            threads = vec![self.churn(threads.remove(0))];
+        }
         let mut setup = vec![Op::Insert(Keys::range(0, self.elements))];
         if self.percent(30) {
             setup.push(Op::Remove(self.some_keys()));
@@ -87,7 +100,7 @@ impl Draw {
             name: format!("{FAMILY}/{seed}-{number}"),
             family: FAMILY.to_owned(),
             elements: false,
-            threads: (0..threads).map(|thread| self.thread(thread)).collect(),
+            threads,
             teardown: vec![
                 Op::Iterate { hold: false, visit: None },
                 Op::Get { key: 0, hold: false },
@@ -100,12 +113,19 @@ impl Draw {
 
     /// The first thread iterates, the others do what comes.
     fn thread(&mut self, thread: u32) -> Vec<Op> {
-        let operations = 1 + self.below(5);
+        let operations = 1 + self.below(if self.large { 2 } else { 4 });
         let mut ops: Vec<Op> = (0..operations).map(|_| self.op()).collect();
         if thread == 0 {
             ops.insert(self.below(operations) as usize, self.iterate());
         }
         ops
+    }
+
+    /// Fills and empties the map again and again before it goes on: chains grow long, though there are few elements.
+    fn churn(&mut self, then: Vec<Op>) -> Vec<Op> {
+        let keys = Keys::range(self.elements, self.elements + self.size());
+        let round = [Op::Insert(keys), Op::Remove(keys)];
+        round.into_iter().cycle().take(6).chain(then).chain([Op::Insert(keys)]).collect()
     }
 
     fn op(&mut self) -> Op {
@@ -141,17 +161,17 @@ impl Draw {
         if !self.in_visit {
             return self.percent(20).then_some(Visit::Stop { at });
         }
-        Some(match self.below(12) {
+        Some(match self.below(16) {
             0 => Visit::RemoveCurrent { at },
             1 => Visit::RemoveVisited { at: at + 1 },
             2 => Visit::RemoveUnvisited { keys: Keys::range(0, self.elements), at },
             3 => Visit::Remove { keys: self.some_keys(), at },
-            4 | 5 => Visit::Insert { keys: self.new_keys(), at },
-            6 => Visit::Churn { keys: self.new_keys(), at },
-            7 => Visit::Clear { at },
-            8 => Visit::Refill { keys: self.any_keys(), at },
-            9 => Visit::Reclaim { at },
-            10 if self.elements <= NESTED => Visit::Nested,
+            4..=7 => Visit::Insert { keys: self.new_keys(), at },
+            8 => Visit::Churn { keys: self.new_keys(), at },
+            9 => Visit::Clear { at },
+            10 | 11 => Visit::Refill { keys: self.refill(), at },
+            12 | 13 => Visit::Reclaim { at },
+            14 if self.elements <= NESTED => Visit::Nested,
             _ => Visit::Stop { at },
         })
     }
@@ -175,12 +195,17 @@ impl Draw {
     /// Keys that are likely to be new: one, or enough to grow.
     fn new_keys(&mut self) -> Keys {
         let n = self.elements;
-        let more = self.one_of(&[1, 2, self.grows_at, 2 * self.grows_at, n + 1]);
+        let more = self.one_of(&[1, 2, self.grows_at, n + 1]);
         match self.size() {
             _ if self.percent(30) => Keys::one(n),
             size if size > n => Keys::range(n, size),
             _ => Keys::range(n, n + more),
         }
+    }
+
+    /// What a cleared map is filled with: most often what it held.
+    fn refill(&mut self) -> Keys {
+        if self.percent(60) { Keys::range(0, self.elements) } else { self.any_keys() }
     }
 
     fn any_keys(&mut self) -> Keys {
