@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use mapcheck_machine as machine;
+
 use super::block::{Layout, Ptr};
 use super::engine::{Engine, Word};
 use super::fail;
@@ -208,17 +210,19 @@ impl<E: Engine> Heap<E> {
     #[inline]
     fn access<R>(&self, at: Ptr, write: bool, operate: impl FnOnce(&E::Word) -> R) -> R {
         let Some(block) = self.block(at) else { nowhere(at, write) };
+        if at.offset() >= block.layout.words() {
+            // Before the machine looks: so far off, it may see a neighbour.
+            outside(at, write, block)
+        }
         let size = size_of::<E::Word>();
         E::access(block.addr.wrapping_add(at.offset() * size), size, write);
         // Held while the engine may switch threads: freeing only takes the table's own reference.
         let words = block.lock().as_ref().map(|contents| contents.words.clone());
         let Some(words) = words else { dead(at, write) };
-        let seen = &words[..block.layout.words()];
-        let Some(word) = seen.get(at.offset()) else { outside(at, write, block.layout) };
         if E::SWITCHES_IN_WORD && !block.layout.is_shared(at.offset()) {
-            words[seen.len()].load(Relaxed);
+            words[block.layout.words()].load(Relaxed);
         }
-        let result = operate(word);
+        let result = operate(&words[at.offset()]);
         if E::SWITCHES_IN_WORD && block.lock().is_none() {
             dead(at, write)
         }
@@ -245,9 +249,10 @@ fn dead(at: Ptr, write: bool) -> ! {
 
 #[cold]
 #[inline(never)]
-fn outside(at: Ptr, write: bool, layout: Layout) -> ! {
-    let words = layout.words();
-    fail(Class::OutOfBounds, &format!("{} {at:?}, a block of {words} words", verb(write)))
+fn outside<E: Engine>(at: Ptr, write: bool, block: &Block<E>) -> ! {
+    let words = block.layout.words();
+    let message = format!("{} {at:?}, a block of {words} words", verb(write));
+    machine::fail(Class::OutOfBounds.name(), message, block.addr)
 }
 
 #[cold]

@@ -63,7 +63,7 @@ impl Draw {
             2 => at,
             3 => at + 1,
             4 => at + 2,
-            5 => 2 * at - at / 4,
+            5 => 2 * at - at / 4 - 1,
             6 => 2 * at,
             _ => 2 * at + 1,
         }
@@ -121,11 +121,14 @@ impl Draw {
         ops
     }
 
-    /// Fills and empties the map again and again before it goes on: chains grow long, though there are few elements.
+    /// Fills and empties the map again and again before it goes on, and fills it more than before at the end: chains grow
+    /// long, though there are few elements, and then the table grows.
     fn churn(&mut self, then: Vec<Op>) -> Vec<Op> {
-        let keys = Keys::range(self.elements, self.elements + self.size());
-        let round = [Op::Insert(keys), Op::Remove(keys)];
-        round.into_iter().cycle().take(6).chain(then).chain([Op::Insert(keys)]).collect()
+        let at = self.grows_at;
+        let n = self.one_of(&[at, at + 1, 2 * at - at / 4 - 1]);
+        let round = [Op::Insert(Keys::range(0, n)), Op::Remove(Keys::range(0, n))];
+        let last = Op::Insert(Keys::range(0, 2 * n + 1));
+        round.into_iter().cycle().take(6).chain(then).chain([last]).collect()
     }
 
     fn op(&mut self) -> Op {

@@ -77,7 +77,12 @@ pub(super) static F38: Mutant = Mutant {
     id: "F38",
     name: "slot-copied-twice",
     what: "an entry is put into the next table although there is one of its key",
-    classes: &[Class::NotLinearizable, Class::PrematureReclamation, Class::DoubleFree],
+    classes: &[
+        Class::NotLinearizable,
+        Class::GhostElement,
+        Class::PrematureReclamation,
+        Class::DoubleFree,
+    ],
     exposure: "insert 4, insert 0 | insert 5, which copies key 0 late",
 };
 
@@ -85,7 +90,12 @@ pub(super) static F38B: Mutant = Mutant {
     id: "F38b",
     name: "recopied-after-delete",
     what: "an entry is put into the next table although its key was removed there",
-    classes: &[Class::NotLinearizable, Class::PrematureReclamation, Class::DoubleFree],
+    classes: &[
+        Class::NotLinearizable,
+        Class::GhostElement,
+        Class::PrematureReclamation,
+        Class::DoubleFree,
+    ],
     exposure: "insert 4, remove 0 | insert 5, which copies key 0 late",
 };
 
