@@ -56,8 +56,8 @@ pub struct Profile {
     pub iteration: Iteration,
     /// Where the promise is written, or `assumed`.
     pub promised_by: &'static str,
-    /// Whether insert, remove and get of a key each take effect at one moment between call and return. Judged where true;
-    /// where false only iteration is.
+    /// Whether insert, remove and get of a key each take effect at one moment between call and return.
+    /// Judged where true; where false only iteration is.
     pub linearizable: bool,
     /// The most elements that a fresh map holds without growing: the next insert makes it grow.
     /// Scenarios work just below it, at it and above it.

@@ -47,7 +47,13 @@ impl Cell {
             .optional_flag("complete", self.without(&[MissedElement]))
             .optional_flag(
                 "consistent",
-                self.without(&[DuplicateElement, GhostElement, TornValue, NotLinearizable, DataRace]),
+                self.without(&[
+                    DuplicateElement,
+                    GhostElement,
+                    TornValue,
+                    NotLinearizable,
+                    DataRace,
+                ]),
             )
             .optional_flag(
                 "pointer",

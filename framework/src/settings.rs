@@ -289,8 +289,7 @@ mod tests {
 
     #[test]
     fn a_fault_that_is_not_the_framework_s_must_be_a_mutant_of_the_target() {
-        static M: Mutant =
-            Mutant { id: "F7", name: "seven", what: "", classes: &[], exposure: "" };
+        static M: Mutant = Mutant { id: "F7", name: "seven", what: "", classes: &[], exposure: "" };
         static ALL: [&Mutant; 1] = [&M];
         let settings = set("MAPCHECK_FAULTS", "address-reuse,f7").unwrap();
         assert_eq!(settings.faults, [Fault::AddressReuse]);

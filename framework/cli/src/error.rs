@@ -163,9 +163,7 @@ impl Error {
             Self::UnknownTarget { near, .. } => {
                 format!("did you mean {}? `cargo mapcheck list` shows all", near.join(" or "))
             }
-            Self::UnknownMutant(_) => {
-                "`cargo mapcheck list` shows the mutants there are".into()
-            }
+            Self::UnknownMutant(_) => "`cargo mapcheck list` shows the mutants there are".into(),
             Self::Build { .. } => "the first error is the one to mend".into(),
             Self::Allocator => "put it behind #[cfg(not(test))] or a feature".into(),
             Self::Runner { .. } => {

@@ -177,7 +177,8 @@ pub(crate) fn grant() {
 impl State {
     /// Eight more bits of the randomness that the seed stands for.
     pub fn random_byte(&mut self) -> u8 {
-        self.random = self.random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        self.random =
+            self.random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (self.random >> 56) as u8
     }
 

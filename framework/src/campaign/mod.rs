@@ -146,11 +146,7 @@ pub(crate) fn run_quietly(subject: &Subject<'_>, settings: &Settings) -> Result<
     run_with(subject, settings, Console::quiet(&subject.target))
 }
 
-fn run_with(
-    subject: &Subject<'_>,
-    settings: &Settings,
-    console: Console,
-) -> Result<Done, String> {
+fn run_with(subject: &Subject<'_>, settings: &Settings, console: Console) -> Result<Done, String> {
     let mut campaign = Campaign {
         subject,
         settings,
@@ -283,7 +279,9 @@ impl Campaign<'_> {
         self.done.totals.add(worker.recording.totals());
         let execution = worker.recording.execution().max(job.batch.first);
         match outcome {
-            Outcome::Finished if self.subject.foreign.is_some() => self.take_in_limits(&job, worker),
+            Outcome::Finished if self.subject.foreign.is_some() => {
+                self.take_in_limits(&job, worker)
+            }
             Outcome::Finished => {}
             Outcome::Spent => self.continue_after(&job, execution),
             Outcome::Found(finding) => {
@@ -386,12 +384,14 @@ impl Campaign<'_> {
         let scenario = &self.subject.scenarios[candidate.job.scenario].name;
         let mutant = self.subject.mutant.map_or_else(String::new, |m| format!(" --fault {}", m.id));
         let target = &self.subject.target;
-        format!("cargo mapcheck check {target} --engine {engine} --seed {seed} --scenario {scenario}{mutant}")
+        format!(
+            "cargo mapcheck check {target} --engine {engine} --seed {seed} --scenario {scenario}{mutant}"
+        )
     }
 
     /// Says what makes the run weaker than it looks.
     fn warn(&mut self) {
-        let Totals { executions, freed, outlived, .. } = self.done.totals;
+        let Totals { executions, freed, outlived, unjudged, .. } = self.done.totals;
         let native = self.subject.foreign.is_none();
         let maps = native && self.subject.scenarios.iter().any(|s| !s.threads.is_empty());
         if maps && executions > 0 && freed == 0 && self.done.findings.is_empty() {
@@ -399,6 +399,12 @@ impl Campaign<'_> {
                 "no execution made the map free an element before the map itself was dropped: turn \
                  its batches down in `new`, or implement `reclaim`",
             );
+        }
+        if unjudged > 0 {
+            self.console.warn(&format!(
+                "{unjudged} times the operations on a key overlapped too much to be judged: what \
+                 they returned is inconclusive",
+            ));
         }
         if outlived > 0 {
             self.console.warn(&format!(

@@ -165,7 +165,9 @@ macro_rules! tests {
             fn executions_are_counted_and_stop_at_the_limit() {
                 let mut counted = 0;
                 let body = || counter::<Here>(true);
-                let done = explore(ENGINE, &limits(3), Arc::new(body), &mut |event| counted += u64::from(matches!(event, Event::Began)));
+                let done = explore(ENGINE, &limits(3), Arc::new(body), &mut |event| {
+                    counted += u64::from(matches!(event, Event::Began));
+                });
                 assert_eq!((done.executions, counted), (3, 3));
             }
 

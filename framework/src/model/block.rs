@@ -22,11 +22,7 @@ impl Layout {
     /// `n` times this layout. The kinds are kept together: all cells, then all atomics, then all pointers.
     #[must_use]
     pub fn times(self, n: usize) -> Layout {
-        Layout {
-            cells: self.cells * n,
-            atomics: self.atomics * n,
-            pointers: self.pointers * n,
-        }
+        Layout { cells: self.cells * n, atomics: self.atomics * n, pointers: self.pointers * n }
     }
 
     /// Whether the word with this offset is shared by threads.

@@ -66,8 +66,8 @@ impl<E: Engine> Heap<E> {
         self.insert(layout, None)
     }
 
-    /// A new block of two cells that stands for a value: its id, and the complement of it. The value is dropped when the
-    /// block is freed, so that the framework knows what the map gave up.
+    /// A new block of two cells that stands for a value: its id, and the complement of it. The value is
+    /// dropped when the block is freed, so that the framework knows what the map gave up.
     ///
     /// # Panics
     /// As [`Heap::allocate`].

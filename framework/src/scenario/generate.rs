@@ -48,7 +48,8 @@ impl Draw {
         draw
     }
 
-    /// How many elements there are: few, or about as many as make the map grow once or again. Tables double at 8 entries
+    /// How many elements there are: few, or about as many as make the map grow once or again. Tables double
+    /// at 8 entries
     /// of 8, and then, by their load factor, at about 13 or 14 of 16; just at such a moment everything is still in the
     /// old one.
     fn size(&mut self) -> u32 {
@@ -72,7 +73,7 @@ impl Draw {
     /// One of `0..n`.
     fn below(&mut self, n: u32) -> u32 {
         // The bias for small `n` is below one in a hundred million.
-        (u64::from(self.random.next_u32()) * u64::from(n) >> 32) as u32
+        ((u64::from(self.random.next_u32()) * u64::from(n)) >> 32) as u32
     }
 
     fn one_of<T: Copy>(&mut self, of: &[T]) -> T {
@@ -121,8 +122,8 @@ impl Draw {
         ops
     }
 
-    /// Fills and empties the map again and again before it goes on, and fills it more than before at the end: chains grow
-    /// long, though there are few elements, and then the table grows.
+    /// Fills and empties the map again and again before it goes on, and fills it more than before at the end: chains
+    /// grow long, though there are few elements, and then the table grows.
     fn churn(&mut self, then: Vec<Op>) -> Vec<Op> {
         let at = self.grows_at;
         let n = self.one_of(&[at, at + 1, 2 * at - at / 4 - 1]);

@@ -34,6 +34,7 @@ const FREED: usize = 4;
 const STATE: usize = 5;
 const OUTLIVED: usize = 6;
 const EXHAUSTED: usize = 7;
+const UNJUDGED: usize = 8;
 
 /// How far a worker has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +148,8 @@ pub(crate) struct Totals {
     pub freed: u64,
     /// Executions that ended while threads they had started still waited.
     pub outlived: u64,
+    /// Keys whose histories were too long to be judged.
+    pub unjudged: u64,
 }
 
 impl Batch {
@@ -171,6 +174,7 @@ impl Totals {
         self.switches += other.switches;
         self.freed += other.freed;
         self.outlived += other.outlived;
+        self.unjudged += other.unjudged;
     }
 }
 
@@ -197,6 +201,7 @@ impl Recording {
             switches: self.0.counter(SWITCHES),
             freed: self.0.counter(FREED),
             outlived: self.0.counter(OUTLIVED),
+            unjudged: self.0.counter(UNJUDGED),
         }
     }
 
@@ -294,6 +299,11 @@ impl Child<'_> {
         let (scenario, run) = (self.setting.scenario.clone(), foreign.run);
         let body = Arc::new(move || run(&scenario));
         let first = foreign.first;
+        let mut limits = foreign.limits.clone();
+        if self.setting.scenario.threads.len() < 2 {
+            // shuttle's PCT refuses what has no concurrency.
+            limits.scheduler = "random".to_owned();
+        }
         let mut tell = |event| match event {
             Event::Began => {
                 self.recording.add(DONE, 1);
@@ -304,7 +314,7 @@ impl Child<'_> {
                 self.publish(&report::told(class, &message, self.setting.scenario));
             }
         };
-        let explored = engine::explore(foreign.engine, &foreign.limits, body, &mut tell);
+        let explored = engine::explore(foreign.engine, &limits, body, &mut tell);
         if explored.found.is_some() {
             return;
         }
@@ -360,6 +370,7 @@ impl Child<'_> {
         self.recording.add(SWITCHES, done.switches);
         self.recording.add(FREED, scenario::freed_by_map());
         self.recording.add(OUTLIVED, u64::from(done.outlived > 0));
+        self.recording.add(UNJUDGED, scenario::inconclusive());
     }
 
     fn replay(&self, decisions: &Decisions, record: bool) {

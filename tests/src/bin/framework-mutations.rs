@@ -1,5 +1,5 @@
-//! Breaks mapcheck itself, in one place at a time, and runs the tests that must notice: what no test notices could break
-//! for real and nobody would know.
+//! Breaks mapcheck itself, in one place at a time, and runs the tests that must notice: what no test notices could
+//! break for real and nobody would know.
 //!
 //! `cargo run -p mapcheck-tests --bin framework-mutations [NAME…]`; exit code 0 when every mutation was noticed.
 #![forbid(unsafe_code)]

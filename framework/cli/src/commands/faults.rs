@@ -16,6 +16,18 @@ use crate::summary;
 /// The engines that are used unless the user names some.
 const ENGINES: [&str; 3] = ["native", "shuttle", "loom"];
 
+/// What each engine cannot see, for the reader of its rows.
+const LIMITS: [(&str, &str); 3] = [
+    ("native", "sequentially consistent; every access to modelled memory is a schedule point"),
+    ("shuttle", "sequentially consistent; lifetimes are watched by the modelled heap alone"),
+    (
+        "loom",
+        "at most 4 threads and 2 preemptions; SeqCst counts as AcqRel; cells are no schedule \
+         points;\n  what a collector does to them is explored through its lock; lifetimes are \
+         watched by\n  the modelled heap alone",
+    ),
+];
+
 /// Lets every runner of the workspace look for its mutants, and prints a row for each.
 ///
 /// # Errors
@@ -35,10 +47,7 @@ pub fn run(faults: &Faults) -> Result<i32, Error> {
             let mut command = runner.build(&cargo, &format!("runner `{}`", runner.package))?;
             command.arg("faults").args(&faults.mutants).env("MAPCHECK_ENGINE", engine);
             budget(&mut command, &faults.budget)?;
-            code = summary::worse(
-                code,
-                run_for_lines(command, runner, &mut |row| table.row(row))?,
-            );
+            code = summary::worse(code, run_for_lines(command, runner, &mut |row| table.row(row))?);
         }
     }
     if table.engines.is_empty() && code == exit::CLEAN {
@@ -102,6 +111,9 @@ impl Table {
         anstream::println!();
         for (engine, tally) in &self.engines {
             anstream::println!("{}", tally.sentence(engine));
+            for (_, limits) in LIMITS.iter().filter(|l| l.0 == engine) {
+                anstream::println!("  {limits}");
+            }
         }
         for (note, faults) in &self.notes {
             anstream::println!("note: {note} ({})", faults.join(", "));

@@ -61,8 +61,7 @@ pub fn run(matrix: &Matrix) -> Result<i32, Error> {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Error> {
-    std::fs::write(path, text)
-        .map_err(|source| Error::Write { path: path.to_owned(), source })
+    std::fs::write(path, text).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
 fn word<'a>(cell: &'a Value, key: &str) -> &'a str {

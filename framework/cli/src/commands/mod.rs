@@ -67,10 +67,8 @@ fn run_for_lines(
     each: &mut dyn FnMut(&Value),
 ) -> Result<i32, Error> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|e| Error::start(program.clone(), e))?;
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().map_err(|e| Error::start(program.clone(), e))?;
     let lines = child.stdout.take().map(|out| BufReader::new(out).lines());
     for line in lines.into_iter().flatten().map_while(Result::ok) {
         if let Ok(value) = serde_json::from_str(&line) {
