@@ -16,6 +16,8 @@ find_in flurry@0.4.0 --keep-going
 find_in flurry@0.4.0 --scenario concurrent-write/at/grow-during
 find_in papaya@0.1.2 --keep-going
 find_in flurry --scenario bulk-build --keep-going
+# Every mutant of the models.
+cargo mapcheck faults --engine native --out "$out" || { echo "a mutant was not found as documented" >&2; exit 1; }
 
 for dir in "$out"/*/; do
     target=$(basename "$dir")

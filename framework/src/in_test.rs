@@ -242,7 +242,11 @@ fn nested(settings: &Settings, mut subject: Subject<'_>) -> Result<u8, String> {
     if let Some(path) = std::env::var_os("MAPCHECK_REPLAY").map(PathBuf::from) {
         return replay_in_test(&path, &subject);
     }
-    if let Err(what) = subject.restrict(settings) {
+    let restricted = subject.restrict(settings);
+    if let Some(what) = restricted.as_ref().err().filter(|_| !subject.scenarios.is_empty()) {
+        return Err(what.clone());
+    }
+    if let Err(what) = restricted {
         // The environment names a scenario for all tests of a run, and this is not one that has it.
         println!("{what}: passed over");
         return Ok(exit::CLEAN);

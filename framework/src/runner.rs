@@ -105,7 +105,7 @@ impl Runner<'_> {
         subject.foreign = target.foreign(engine);
         if engine != Engine::Native && subject.foreign.is_none() {
             let name = target.name;
-            let what = format!("{name} runs on the native engine only: it is no model");
+            let what = format!("{name} has no form for the engine {engine}: only models have");
             return Err(usage(what));
         }
         Ok(subject)
@@ -114,7 +114,11 @@ impl Runner<'_> {
     /// Looks for the mutants of all targets, or for those of these names, and prints a line of JSON for each.
     fn faults(&self, names: &[&str]) -> Result<u8, Failure> {
         let mut code = exit::CLEAN;
-        for target in self.targets {
+        let runs = |t: &&Target| {
+            let engine = self.settings.engine;
+            engine == Engine::Native || t.foreign(engine).is_some()
+        };
+        for target in self.targets.iter().filter(runs) {
             let wanted =
                 |m: &&&Mutant| names.is_empty() || names.iter().any(|name| m.is_named(name));
             for mutant in target.mutants.iter().filter(wanted) {
@@ -123,7 +127,11 @@ impl Runner<'_> {
                 let row = catalogue::look_for(mutant, &subject, &self.settings);
                 let row = row.map_err(internal)?;
                 println!("{}", row.line(target.name, self.settings.engine.name()));
-                code = code.max(row.code());
+                // What was found and must not be is worse than what was not found.
+                code = match (code, row.code()) {
+                    (exit::FINDING, _) | (_, exit::FINDING) => exit::FINDING,
+                    (so_far, this) => so_far.max(this),
+                };
             }
         }
         Ok(code)

@@ -380,13 +380,22 @@ impl Campaign<'_> {
         if self.subject.foreign.is_none() {
             return "not possible, because the repro could not be written".to_owned();
         }
-        let Settings { engine, seed, .. } = self.settings;
-        let scenario = &self.subject.scenarios[candidate.job.scenario].name;
-        let mutant = self.subject.mutant.map_or_else(String::new, |m| format!(" --fault {}", m.id));
+        let Settings { engine, seed, scheduler, bound, threads, .. } = self.settings;
+        let drawn = &self.subject.scenarios[candidate.job.scenario].name;
+        let file = self.settings.scenario.as_ref().filter(|name| name.ends_with(".toml"));
+        let scenario = file.unwrap_or(drawn);
         let target = &self.subject.target;
-        format!(
-            "cargo mapcheck check {target} --engine {engine} --seed {seed} --scenario {scenario}{mutant}"
-        )
+        let mut command = format!(
+            "cargo mapcheck check {target} --engine {engine} --seed {seed} --scenario {scenario} \
+             --scheduler {scheduler}"
+        );
+        let flag = |name: &str, value: Option<String>| {
+            value.map_or_else(String::new, |value| format!(" --{name} {value}"))
+        };
+        command += &flag("fault", self.subject.mutant.map(|m| m.id.to_owned()));
+        command += &flag("bound", bound.map(|n| n.to_string()));
+        command += &flag("threads", threads.map(|n| n.to_string()));
+        command
     }
 
     /// Says what makes the run weaker than it looks.

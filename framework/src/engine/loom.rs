@@ -38,11 +38,11 @@ pub(super) fn search(limits: &Limits, body: Arc<dyn Fn() + Send + Sync>) -> bool
     builder.checkpoint_file = None;
     builder.location = false;
     builder.log = false;
-    let steps = limits.max_steps;
+    let (steps, seed) = (limits.max_steps, limits.seed);
     builder.check(move || {
         let body = body.clone();
         spawn(move || {
-            under_way::begin(Engine::Loom, steps);
+            under_way::begin(Engine::Loom, steps, seed);
             body();
             under_way::end();
         });

@@ -23,7 +23,7 @@ pub(super) fn search(limits: &Limits, body: Arc<dyn Fn() + Send + Sync>) -> bool
     config.silence_warnings = true;
     let steps = limits.max_steps;
     let execution = move || {
-        under_way::begin(Engine::Shuttle, steps);
+        under_way::begin(Engine::Shuttle, steps, 0);
         body();
         under_way::end();
     };

@@ -25,12 +25,12 @@ pub(crate) fn engine() -> Option<Engine> {
     ENGINE.get()
 }
 
-/// An execution begins, and may make so many accesses.
+/// An execution begins, and may make so many accesses; what it draws begins at the seed.
 #[cfg(any(feature = "shuttle", feature = "loom"))]
-pub(super) fn begin(engine: Engine, steps: u64) {
+pub(super) fn begin(engine: Engine, steps: u64, seed: u64) {
     BEGUN.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     STEPS_LEFT.set(steps);
-    DRAWN.set(0);
+    DRAWN.set(seed);
     ENGINE.set(Some(engine));
 }
 

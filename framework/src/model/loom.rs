@@ -11,7 +11,8 @@ use crate::engine::{Engine as Which, under_way};
 /// loom: all executions within a bound, under C11's rules for what a load may see. Shared words are loom's atomics;
 /// outside executions of loom they are plain memory.
 ///
-/// loom knows no randomness: [`Engine::random`] gives the same numbers in every execution, in the order of the calls.
+/// loom knows no randomness: [`Engine::random`] gives the same numbers in every execution of a search, in the
+/// order of the calls.
 /// Its [`Engine::point`] does nothing: an order of points that touch no memory makes no difference that loom would
 /// explore.
 #[derive(Debug)]
