@@ -258,7 +258,7 @@ fn an_unknown_scheduler_fault_scenario_or_engine_is_refused_with_those_there_are
     refused("--scheduler", "fair", &["--scheduler", "`fair`", "random, pct"]);
     refused("--fault", "rain", &["--fault", "`rain`", "address-reuse"]);
     refused("--scenario", "nope", &["dashmap has no scenario `nope`"]);
-    refused("--engine", "warp", &["engine `warp`", "native"]);
+    refused("--engine", "warp", &["`warp` is no engine", "native, shuttle, loom"]);
     refused("--shard", "9/8", &["--shard", "`9/8`", "2/8"]);
     refused("--threads", "0", &["--threads", "between 1 and 64"]);
 }

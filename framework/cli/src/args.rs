@@ -119,7 +119,7 @@ pub struct Check {
     /// Targets, as `cargo mapcheck list` shows them
     #[arg(value_name = "TARGET", required = true)]
     pub targets: Vec<String>,
-    /// Only scenarios whose name begins like this, such as a family's; or the one in a file, FILE.toml
+    /// Only scenarios whose name begins like this; or the one in a file, such as FILE.toml
     #[arg(long)]
     pub scenario: Option<String>,
     /// Which scheduler picks the next thread
