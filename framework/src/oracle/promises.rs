@@ -149,6 +149,9 @@ impl Promises {
     #[inline(never)]
     pub(crate) fn finish(self) -> u64 {
         outside(|| {
+            if model::abandoned() {
+                return 0;
+            }
             let history = self.history();
             let left = |k: &&Entry<Known>| {
                 k.known.given_up || (self.contract.linearizable && k.recent > 0)
