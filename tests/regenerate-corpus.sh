@@ -16,8 +16,11 @@ find_in flurry@0.4.0 --keep-going
 find_in flurry@0.4.0 --scenario concurrent-write/at/grow-during
 find_in papaya@0.1.2 --keep-going
 find_in flurry --scenario bulk-build --keep-going
-# Every mutant of the models.
-cargo mapcheck faults --engine native --out "$out" || { echo "a mutant was not found as documented" >&2; exit 1; }
+# Every mutant of the models that is not equivalent.
+# shellcheck disable=SC2046
+cargo mapcheck faults --engine native --out "$out" $(cargo mapcheck list --format json |
+    sed -n 's/^{"type":"mutant","fault":"\(F[^"]*\)".*/\1/p') ||
+    { echo "a mutant was not found as documented" >&2; exit 1; }
 
 for dir in "$out"/*/; do
     target=$(basename "$dir")

@@ -216,14 +216,6 @@ fn inserted_twice<M: Map>() {
     });
 }
 
-fn removed_twice<M: Map>() {
-    is_found("F40", Class::NotLinearizable, || {
-        let map = filled::<M>(1);
-        let returned = both(|| remove(&map, 0), || remove(&map, 0));
-        explained(returned.0 != returned.1, returned);
-    });
-}
-
 /// Makes a test of each mutant that does not depend on how memory is reclaimed.
 macro_rules! mutants_are_found {
     ($map:ty) => {
@@ -270,10 +262,6 @@ macro_rules! mutants_are_found {
         #[test]
         fn a_value_that_two_threads_remove_is_freed_twice() {
             super::retired_twice::<$map>();
-        }
-        #[test]
-        fn two_threads_both_remove_one_value() {
-            super::removed_twice::<$map>();
         }
         #[test]
         fn a_value_that_a_visitor_frees_is_read_again() {

@@ -131,7 +131,10 @@ impl<E: Engine, R: Reclaim<E>> LockFreeMap<E, R> {
             self.reclaim.retire(&self.heap, value);
             return self.change(at, held, held.without()).then_some(id);
         }
-        let done = self.change(at, held, held.without()) || F40.on() && self.held(at).is_removed();
+        let done = self.change(at, held, held.without());
+        if !done && F40.on() && self.held(at).is_removed() {
+            self.reclaim.retire(&self.heap, value);
+        }
         done.then(|| self.give_up(held, value))
     }
 

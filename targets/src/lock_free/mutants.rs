@@ -119,7 +119,7 @@ pub(super) static F40: Mutant = Mutant {
     id: "F40",
     name: "retired-twice",
     what: "`remove` retires the value as well if another thread was faster to remove it",
-    classes: &[Class::DoubleFree, Class::NotLinearizable],
+    classes: &[Class::DoubleFree],
     exposure: "remove 0 | remove 0",
 };
 
