@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::campaign::{self, Done, Subject};
+use crate::engine::Engine;
 use crate::exit;
 use crate::mutant::Mutant;
 use crate::report::Object;
@@ -11,21 +12,28 @@ use crate::settings::Settings;
 /// Time to find a mutant in, unless the settings say.
 const TIME: Duration = Duration::from_secs(60);
 
+/// Executions in which an equivalent mutant must stay silent, unless the settings say.
+const SILENT: u64 = 200_000;
+
 /// What became of one mutant on one engine.
 pub(crate) struct Row {
     mutant: &'static Mutant,
     done: Done,
 }
 
-/// Looks for a mutant: until it is found or the time is over, and for equivalent mutants, which must not be, as many
-/// executions as the settings say.
+/// Looks for a mutant: until it is found or the time is over. For equivalent mutants, which must not be found, it makes
+/// so many executions, on other engines than the machine within that time.
 pub(crate) fn look_for(
     mutant: &'static Mutant,
     subject: &Subject<'_>,
     settings: &Settings,
 ) -> Result<Row, String> {
     let mut settings = Settings { keep_going: false, ..settings.clone() };
-    if !mutant.equivalent() && !settings.counted {
+    let (equivalent, native) = (mutant.equivalent(), settings.engine == Engine::Native);
+    if equivalent && !settings.counted {
+        settings = settings.executions(SILENT);
+    }
+    if !equivalent || !native {
         settings.time = settings.time.or(Some(TIME));
     }
     let done = campaign::run_quietly(subject, &settings)?;
