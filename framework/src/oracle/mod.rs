@@ -124,6 +124,8 @@ pub(crate) fn verb(fact: &Fact) -> &'static str {
         Fact::DoubleFree { .. } => "freed",
         Fact::InvalidFree { .. } => "freed",
         Fact::Told { class: "panic", .. } => "panicked",
+        Fact::Told { class, .. } if class.ends_with("element") => "saw",
+        Fact::Told { class: "not-linearizable", .. } => "returned",
         Fact::Told { .. } => "used",
         Fact::Deadlock { .. } => "waited",
         Fact::Signal { .. } | Fact::StackOverflow => "crashed",

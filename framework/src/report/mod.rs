@@ -221,12 +221,30 @@ fn is_of(site: &str, home: &str) -> bool {
 }
 
 fn headline(violation: &Violation) -> String {
-    let mut lines = violation.message.lines();
-    let first = lines.next().unwrap_or_default();
     let mut out = String::new();
-    push(&mut out, &format!("error[{}]: {first}", violation.class));
-    lines.for_each(|line| push(&mut out, &format!("    {line}")));
+    let mut start = format!("error[{}]: ", violation.class);
+    for line in violation.message.lines() {
+        push_wrapped(&mut out, &start, line);
+        start = "    ".to_owned();
+    }
     out
+}
+
+/// Adds words after a start, and below it where a line is full.
+fn push_wrapped(out: &mut String, start: &str, words: &str) {
+    let mut line = start.to_owned();
+    let mut width = line.chars().count();
+    for word in words.split_inclusive(' ') {
+        let more = word.trim_end().chars().count();
+        if width + more > WIDTH && width > start.len() {
+            push(out, &line);
+            line = "    ".to_owned();
+            width = 4;
+        }
+        line.push_str(word);
+        width += word.chars().count();
+    }
+    push(out, &line);
 }
 
 fn push_places(out: &mut String, places: &[Place]) {
@@ -280,6 +298,15 @@ pub(crate) fn told(class: Class, message: &str, scenario: &Scenario) -> Finding 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_headline_keeps_all_its_words() {
+        let message = "the iteration passed over key 3, ".repeat(5);
+        let told = headline(&Violation { class: Class::MissedElement, message: message.clone() });
+        assert!(told.lines().all(|line| line.chars().count() <= WIDTH), "{told}");
+        let words: Vec<&str> = told.split_whitespace().skip(1).collect();
+        assert_eq!(words, message.split_whitespace().collect::<Vec<_>>());
+    }
     use mapcheck_machine::{Access, Event, Kind, Observer, Order};
 
     /// A setup, an iterator and a remover.
