@@ -127,9 +127,6 @@ impl<E: Engine, R: Reclaim<E>> LockFreeMap<E, R> {
     /// Removes what was read from a slot, and returns the value's first word; `None` if the slot has changed.
     fn take_out(&self, at: Ptr, held: Held, value: Ptr) -> Option<u64> {
         if F34.on() {
-            if self.held(at) != held {
-                return None;
-            }
             let id = self.heap.read(value);
             self.reclaim.retire(&self.heap, value);
             return self.change(at, held, held.without()).then_some(id);

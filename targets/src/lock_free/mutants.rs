@@ -29,7 +29,7 @@ pub(super) static F34: Mutant = Mutant {
     id: "F34",
     name: "retire-before-unlink",
     what: "`remove` retires the value before it takes it out of its slot",
-    classes: &[Class::PrematureReclamation],
+    classes: &[Class::PrematureReclamation, Class::DoubleFree],
     exposure: "remove 0, reclaim | get 0 hold, begun between the retirement and the removal",
 };
 
