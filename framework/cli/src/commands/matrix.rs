@@ -16,10 +16,10 @@ use crate::summary;
 
 /// What is asked of a cell, and what is said when it is not so.
 const QUESTIONS: [(&str, &str, &str); 4] = [
-    ("terminates", "panics, deadlocks or does not end", "halt"),
-    ("complete", "passes over an element", "miss"),
-    ("consistent", "shows what is not there", "lie"),
-    ("pointer", "uses an invalid pointer", "ptr"),
+    ("terminates", "panics, deadlocks or does not end", "H"),
+    ("complete", "passes over an element", "M"),
+    ("consistent", "shows what is not there", "L"),
+    ("pointer", "uses an invalid pointer", "P"),
 ];
 
 /// Lets every runner fill its part of the matrix, and prints it.
@@ -75,7 +75,7 @@ fn verdict(cell: &Value) -> String {
     }
     let bad = QUESTIONS.iter().filter(|q| cell[q.0] == false).map(|q| q.2);
     let bad: Vec<&str> = bad.collect();
-    if bad.is_empty() { "ok".to_owned() } else { bad.join("+") }
+    if bad.is_empty() { "ok".to_owned() } else { bad.concat() }
 }
 
 /// The values of a key, each once, in the order of their first cell.
@@ -97,14 +97,14 @@ fn cell_of<'a>(cells: &'a [Value], target: &str, scenario: &str) -> Option<&'a V
 fn text(cells: &[Value]) -> String {
     let patterns = distinct(cells, "scenario");
     let number = |pattern: &str| patterns.iter().position(|p| *p == pattern).map_or(0, |i| i + 1);
-    let mut out = format!("{:<20}", "");
-    patterns.iter().for_each(|p| out.push_str(&format!(" {:<9}", number(p))));
+    let mut out = format!("{:<22}", "");
+    patterns.iter().for_each(|p| out.push_str(&format!(" {:<6}", number(p))));
     out = format!("{}\n", out.trim_end());
     for target in distinct(cells, "target") {
-        let mut row = format!("{target:<20}");
+        let mut row = format!("{target:<22}");
         for pattern in &patterns {
             let told = cell_of(cells, target, pattern).map_or_else(String::new, verdict);
-            row.push_str(&format!(" {told:<9}"));
+            row.push_str(&format!(" {told:<6}"));
         }
         out.push_str(&format!("{}\n", row.trim_end()));
     }
@@ -122,6 +122,7 @@ fn wrapped(text: &str) -> String {
         let mut width = 0;
         for part in line.split_inclusive("; ") {
             if width + part.len() > 100 {
+                out.truncate(out.trim_end().len());
                 out.push('\n');
                 width = 0;
             }
@@ -225,7 +226,7 @@ mod tests {
         let row = |name: &str| text.lines().find(|l| l.starts_with(name)).unwrap().to_owned();
         let words = |row: String| row.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(words(row("dashmap")), ["dashmap", "-", "ok"]);
-        assert_eq!(words(row("flurry@0.4.0")), ["flurry@0.4.0", "ok", "ptr"]);
+        assert_eq!(words(row("flurry@0.4.0")), ["flurry@0.4.0", "ok", "P"]);
     }
 
     #[test]
