@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use mapcheck_machine as machine;
 
 use super::block::{Layout, Ptr};
-use super::engine::{Engine, Word};
+use super::engine::{Engine, Lock as _, Word};
 use super::fail;
 use crate::element::Value;
 use crate::oracle::Class;
@@ -22,6 +22,7 @@ const CHUNKS: usize = 1024;
 pub struct Heap<E: Engine> {
     chunks: Box<[OnceLock<Chunk<E>>]>,
     used: AtomicUsize,
+    lock: E::Lock,
 }
 
 /// Places that are made together.
@@ -55,7 +56,8 @@ impl<E: Engine> Default for Heap<E> {
 impl<E: Engine> Heap<E> {
     /// An empty heap.
     pub fn new() -> Heap<E> {
-        Heap { chunks: (0..CHUNKS).map(|_| OnceLock::new()).collect(), used: AtomicUsize::new(0) }
+        let chunks = (0..CHUNKS).map(|_| OnceLock::new()).collect();
+        Heap { chunks, used: AtomicUsize::new(0), lock: E::Lock::new() }
     }
 
     /// A new block, all zero.
@@ -94,6 +96,13 @@ impl<E: Engine> Heap<E> {
         // The index is this call's alone, so the place is empty.
         let _ = chunk[index % CHUNK].0.set(Block { layout, addr, contents });
         Ptr::of_block(index)
+    }
+
+    /// Runs `body` while no other thread runs one, for lists in ordinary memory that a model's threads share. It orders
+    /// what they did before, as any lock does, which loom would not see of a lock of std's. Nothing in it may access
+    /// modelled memory.
+    pub fn exclusively<R>(&self, body: impl FnOnce() -> R) -> R {
+        self.lock.with(body)
     }
 
     /// Frees a block. What is freed is poisoned: any later access to it ends the execution.

@@ -18,7 +18,7 @@ pub(super) struct Pool(Mutex<Vec<Ptr>>);
 impl Pool {
     /// An entry for this value.
     pub(super) fn take<E: Engine>(&self, heap: &Heap<E>, value: Ptr) -> Ptr {
-        let used = locked(&self.0).pop();
+        let used = heap.exclusively(|| locked(&self.0).pop());
         let new = || heap.allocate(Layout { pointers: 1, ..Layout::default() });
         let entry = used.unwrap_or_else(new);
         // A read-modify-write, and one in `give`: who reads the new value here will see that the slot has changed.
@@ -29,6 +29,6 @@ impl Pool {
     /// Takes back an entry that this thread alone has taken out of the map.
     pub(super) fn give<E: Engine>(&self, heap: &Heap<E>, entry: Ptr) {
         heap.fetch_add(entry, 0, AcqRel);
-        locked(&self.0).push(entry);
+        heap.exclusively(|| locked(&self.0).push(entry));
     }
 }

@@ -46,9 +46,10 @@ impl Epochs {
     }
 
     /// What was retired long enough before this epoch.
-    fn due(&self, epoch: u64) -> Vec<(u64, Ptr)> {
+    fn due<E: Engine>(&self, heap: &Heap<E>, epoch: u64) -> Vec<(u64, Ptr)> {
         let grace = GRACE + u64::from(E7.on());
-        locked(&self.bag).extract_if(.., |retired| retired.0 + grace <= epoch).collect()
+        let is_due = |retired: &mut (u64, Ptr)| retired.0 + grace <= epoch;
+        heap.exclusively(|| locked(&self.bag).extract_if(.., is_due).collect())
     }
 }
 
@@ -67,7 +68,7 @@ impl<E: Engine> Reclaim<E> for Epochs {
 
     fn unpin(&self, heap: &Heap<E>, guard: Ptr) {
         heap.store(guard, UNPINNED, Release);
-        self.records.give(guard);
+        self.records.give(heap, guard);
     }
 
     /// The guard holds everything.
@@ -79,13 +80,13 @@ impl<E: Engine> Reclaim<E> for Epochs {
         // Not a load, which might return an epoch that is over: then a guard that has just begun would not be waited
         // for.
         let epoch = heap.fetch_add(self.current, 0, AcqRel);
-        locked(&self.bag).push((epoch, block));
+        heap.exclusively(|| locked(&self.bag).push((epoch, block)));
         self.collect(heap);
     }
 
     fn collect(&self, heap: &Heap<E>) {
         self.advance(heap);
         let epoch = heap.load(self.current, Acquire);
-        self.due(epoch).into_iter().for_each(|(_, block)| heap.free(block));
+        self.due(heap, epoch).into_iter().for_each(|(_, block)| heap.free(block));
     }
 }

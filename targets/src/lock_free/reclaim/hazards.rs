@@ -42,7 +42,7 @@ impl<E: Engine> Reclaim<E> for Hazards {
 
     fn unpin(&self, heap: &Heap<E>, guard: Ptr) {
         (0..PLACES).for_each(|i| heap.store(guard.at(i), Ptr::NULL.to_word(), Release));
-        self.records.give(guard);
+        self.records.give(heap, guard);
     }
 
     fn hold(
@@ -60,20 +60,20 @@ impl<E: Engine> Reclaim<E> for Hazards {
 
     fn retire(&self, heap: &Heap<E>, block: Ptr) {
         heap.fetch_add(self.order, 0, AcqRel);
-        locked(&self.bag).push(block);
+        heap.exclusively(|| locked(&self.bag).push(block));
         self.collect(heap);
     }
 
     fn collect(&self, heap: &Heap<E>) {
         heap.fetch_add(self.order, 0, AcqRel);
-        let retired = std::mem::take(&mut *locked(&self.bag));
+        let retired = heap.exclusively(|| std::mem::take(&mut *locked(&self.bag)));
         if retired.is_empty() {
             return;
         }
         let announced = self.announced(heap);
         let (held, free): (Vec<Ptr>, Vec<Ptr>) =
             retired.into_iter().partition(|block| announced.contains(block));
-        locked(&self.bag).extend(held);
+        heap.exclusively(|| locked(&self.bag).extend(held));
         free.into_iter().for_each(|block| heap.free(block));
     }
 }

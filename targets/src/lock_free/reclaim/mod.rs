@@ -83,24 +83,24 @@ impl Records {
 
     /// A record for a guard that begins.
     fn take<E: Engine>(&self, heap: &Heap<E>) -> Ptr {
-        if let Some(record) = locked(&self.free).pop() {
+        if let Some(record) = heap.exclusively(|| locked(&self.free).pop()) {
             return record;
         }
         let record = heap.allocate(self.layout);
-        locked(&self.all).push(record);
+        heap.exclusively(|| locked(&self.all).push(record));
         heap.fetch_add(self.order, 0, AcqRel);
         record
     }
 
     /// Takes back the record of a guard that has ended.
-    fn give(&self, record: Ptr) {
-        locked(&self.free).push(record);
+    fn give<E: Engine>(&self, heap: &Heap<E>, record: Ptr) {
+        heap.exclusively(|| locked(&self.free).push(record));
     }
 
     /// All records there are. Whose is not among them has seen all that the caller did before.
     fn all<E: Engine>(&self, heap: &Heap<E>) -> Vec<Ptr> {
         heap.fetch_add(self.order, 0, AcqRel);
-        locked(&self.all).clone()
+        heap.exclusively(|| locked(&self.all).clone())
     }
 }
 
