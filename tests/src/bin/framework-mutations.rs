@@ -130,6 +130,13 @@ const MUTATIONS: &[Mutation] = &[
         tests: &["-p", "mapcheck", "--lib", "oracle"],
     },
     Mutation {
+        name: "the-bound-on-preemptions-is-ignored",
+        file: "framework/src/scheduler/bounded.rs",
+        from: "        self.left -= 1;\n",
+        to: "",
+        tests: &["-p", "mapcheck", "--lib", "scheduler"],
+    },
+    Mutation {
         name: "a-deadlock-is-no-finding",
         file: "framework/src/oracle/progress.rs",
         from: "(Class::Deadlock, format!(",
