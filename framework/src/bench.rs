@@ -33,6 +33,7 @@ pub fn sample(
     scheduler: &str,
     executions: u64,
     scenario: &Scenario,
+    races: bool,
     body: &dyn Fn(&Scenario),
 ) -> Result<Sample, String> {
     assert!(crate::scheduler::by_name(scheduler, 0).is_some(), "no scheduler `{scheduler}`");
@@ -46,12 +47,14 @@ pub fn sample(
         record_last: false,
     };
     let setting = Setting {
-        code: Code { run: body, home: "", mutants: &[] },
+        code: Code { run: body, home: "", mutants: &[], accepts: &[] },
         scenario,
         faults: &[],
         mutant: None,
         random: 0,
         max_steps: u64::MAX >> 1,
+        races,
+        stack_at: None,
     };
     let before = machine::cpu_time();
     let (outcome, recording) = watch::run(setting, &Script::Batch(&batch))?;

@@ -188,6 +188,7 @@ fn subject<'a>(name: &str, scenarios: Vec<Scenario>, run: &'a dyn Fn(&Scenario))
         foreign: None,
         mutants: &[],
         mutant: None,
+        accepts: Vec::new(),
     }
 }
 

@@ -156,7 +156,8 @@ impl Runner<'_> {
         let repro = Repro::load(path).map_err(usage)?;
         let target = self.target(&repro.target)?;
         replay::fits(&repro, path, &target.versions()).map_err(usage)?;
-        if let Some(mutant) = repro.mutant.as_ref().filter(|m| target.code().mutant(m).is_none()) {
+        if let Some(mutant) = repro.mutant.as_ref().filter(|m| target.code(&[]).mutant(m).is_none())
+        {
             let path = path.display();
             return Err(usage(format!(
                 "{path} was made with the mutant `{mutant}`, and {} has none of that name",
@@ -169,14 +170,15 @@ impl Runner<'_> {
     fn replay(&self, path: &Path) -> Result<u8, Failure> {
         let (repro, target) = self.load(path)?;
         let times = replay::times().map_err(usage)?;
-        let replayed = replay::run(&repro, target.code(), times).map_err(internal)?;
+        let replayed =
+            replay::run(&repro, target.code(&accepts(target)), times).map_err(internal)?;
         print!("{}", replayed.text(&repro));
         Ok(replayed.code())
     }
 
     fn shrink(&self, path: &Path) -> Result<u8, Failure> {
         let (repro, target) = self.load(path)?;
-        let text = replay::shrink(&repro, target.code(), path).map_err(internal)?;
+        let text = replay::shrink(&repro, target.code(&accepts(target)), path).map_err(internal)?;
         print!("{text}");
         Ok(exit::CLEAN)
     }
@@ -312,6 +314,7 @@ fn subject(target: &Target, seed: u64) -> Subject<'_> {
         foreign: None,
         mutants: target.mutants,
         mutant: None,
+        accepts: accepts(target),
     }
 }
 
@@ -328,12 +331,14 @@ fn self_check(target: &Target) -> Result<Option<String>, String> {
     };
     let scenario = Scenario { name: "self-check".into(), ..Scenario::default() };
     let setting = Setting {
-        code: Code { run: &check, home: "", mutants: &[] },
+        code: Code { run: &check, home: "", mutants: &[], accepts: &[] },
         scenario: &scenario,
         faults: &[],
         mutant: None,
         random: 0,
         max_steps: 10_000_000,
+        races: false,
+        stack_at: None,
     };
     let (outcome, _) = watch::run(setting, &Script::Replay(&Decisions::default(), false))?;
     Ok(match outcome {
@@ -356,6 +361,8 @@ struct Summary {
     targets: Vec<String>,
     totals: Totals,
     findings: u64,
+    /// Pairs of sites whose data race was accepted.
+    accepted_races: u64,
     incomplete: bool,
     /// Whether every execution of every scenario was made, which random search never claims.
     exhausted: bool,
@@ -370,6 +377,7 @@ impl Summary {
         self.targets.push(name.to_owned());
         self.totals.add(done.totals);
         self.findings += done.findings.len() as u64;
+        self.accepted_races += done.accepted;
         self.incomplete |= !done.complete;
         let all = done.scenarios > 0 && done.exhausted == done.scenarios;
         self.exhausted = all && (self.exhausted || self.targets.len() == 1);
@@ -403,6 +411,7 @@ impl Summary {
             .number("cpu_ms", self.cpu_ms)
             .number("wall_ms", self.wall_ms)
             .number("findings", self.findings)
+            .number("accepted_races", self.accepted_races)
             .flag("exhausted", self.exhausted)
             .line();
         fs::write(&path, line + "\n")
@@ -411,7 +420,12 @@ impl Summary {
 }
 
 impl Target {
-    fn code(&self) -> Code<'_> {
-        Code { run: &self.run, home: self.package(), mutants: self.mutants }
+    fn code<'a>(&'a self, accepts: &'a [String]) -> Code<'a> {
+        Code { run: &self.run, home: self.package(), mutants: self.mutants, accepts }
     }
+}
+
+/// Functions in which a data race of a target is accepted.
+fn accepts(target: &Target) -> Vec<String> {
+    target.accepted_races.iter().map(|name| (*name).to_owned()).collect()
 }

@@ -53,6 +53,11 @@ pub struct Settings {
     pub faults: Vec<Fault>,
     /// The mutant of the target that is switched on: what `MAPCHECK_FAULTS` names besides.
     pub mutant: Option<String>,
+    /// Functions in which a data race is known and accepted, by a part of their names: races there are counted, and not
+    /// told; `MAPCHECK_ACCEPT_RACE`, separated by commas.
+    pub accept_races: Vec<String>,
+    /// Whether data races are looked for; `MAPCHECK_RACES`, `0` for no.
+    pub races: bool,
     /// Worker processes at one time; `MAPCHECK_WORKERS`. As many as processors unless given.
     pub workers: usize,
     /// Schedule points after which an execution counts as not ending; `MAPCHECK_STEPS`.
@@ -85,6 +90,8 @@ impl Default for Settings {
             shard: (1, 1),
             faults: Vec::new(),
             mutant: None,
+            accept_races: Vec::new(),
+            races: true,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             max_steps: MAX_STEPS,
             out: PathBuf::from("mapcheck.out"),
@@ -162,6 +169,13 @@ impl Settings {
         self
     }
 
+    /// Accepts data races in functions that have this in their names.
+    #[must_use]
+    pub fn accept_race(mut self, function: &str) -> Settings {
+        self.accept_races.push(function.to_owned());
+        self
+    }
+
     /// The mutant that is switched on, one of these.
     ///
     /// The error is a sentence that lists those there are, and the faults.
@@ -183,7 +197,7 @@ impl Settings {
 
 type Set = fn(&mut Settings, &str) -> Result<(), String>;
 
-const VARIABLES: [(&str, Set); 15] = [
+const VARIABLES: [(&str, Set); 17] = [
     ("MAPCHECK_EXECUTIONS", |s, v| {
         s.counted = true;
         number(v).map(|n| s.executions = n)
@@ -204,6 +218,14 @@ const VARIABLES: [(&str, Set); 15] = [
     ("MAPCHECK_BOUND", |s, v| number(v).map(|n| s.bound = Some(n))),
     ("MAPCHECK_SHARD", |s, v| shard(v).map(|x| s.shard = x)),
     ("MAPCHECK_FAULTS", set_faults),
+    ("MAPCHECK_ACCEPT_RACE", |s, v| {
+        s.accept_races.extend(v.split(',').map(str::to_owned));
+        Ok(())
+    }),
+    ("MAPCHECK_RACES", |s, v| {
+        s.races = v != "0";
+        Ok(())
+    }),
     ("MAPCHECK_WORKERS", |s, v| number(v).map(|n| s.workers = n.clamp(1, 1024) as usize)),
     ("MAPCHECK_STEPS", |s, v| number(v).map(|n| s.max_steps = n.max(1))),
     ("MAPCHECK_OUT", |s, v| {

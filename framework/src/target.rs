@@ -18,6 +18,8 @@ pub struct Target {
     lock: &'static str,
     /// Its mutants.
     pub mutants: Mutants,
+    /// Functions in which a data race is known and accepted, by a part of their names.
+    pub accepted_races: &'static [&'static str],
     /// What scenarios and oracles must know about the map.
     pub profile: fn() -> Profile,
     /// Runs a scenario, see [`scenario::run`].
@@ -48,6 +50,7 @@ impl Target {
             package,
             lock,
             mutants: &[],
+            accepted_races: &[],
             profile: M::profile,
             run: scenario::run::<M>,
             foreign: [None; 2],
@@ -60,6 +63,13 @@ impl Target {
     #[must_use]
     pub const fn with_mutants(self, mutants: Mutants) -> Target {
         Target { mutants, ..self }
+    }
+
+    /// The same target, of which data races are accepted in functions that have one of these in their names. They are
+    /// counted, and not told. Say beside it why each is accepted.
+    #[must_use]
+    pub const fn accepting_races(self, functions: &'static [&'static str]) -> Target {
+        Target { accepted_races: functions, ..self }
     }
 
     /// The same target, which `--engine shuttle` runs in this form: a model over [`Shuttle`](crate::model::Shuttle).
@@ -158,6 +168,7 @@ mod tests {
             package,
             lock: LOCK,
             mutants: &[],
+            accepted_races: &[],
             profile: || unreachable!("not asked for"),
             run: |_| (),
             foreign: [None; 2],

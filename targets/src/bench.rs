@@ -30,12 +30,12 @@ pub fn main(targets: &[Target]) -> ExitCode {
 fn measure(targets: &[Target]) -> Result<(), String> {
     println!("medians of {SAMPLES} samples, CPU time on one core");
     let point = median(&|| {
-        let s = sample("pct", 1, &threads(0), &alone)?;
+        let s = sample("pct", 1, &threads(0), false, &alone)?;
         Ok(s.cpu.as_nanos() as f64 / s.points as f64)
     })?;
     println!("schedule point without a switch   {point:>8.1} ns         (at most 15)");
     let switch = median(&|| {
-        let s = sample("pct", 1, &threads(0), &together)?;
+        let s = sample("pct", 1, &threads(0), false, &together)?;
         Ok(s.cpu.as_nanos() as f64 / s.switches as f64)
     })?;
     println!("switch, decision included         {switch:>8.1} ns         (at most 50)");
@@ -43,10 +43,10 @@ fn measure(targets: &[Target]) -> Result<(), String> {
     for target in targets {
         let mut points = 0;
         let rate = median(&|| {
-            let s = sample("pct", EXECUTIONS, &threads(3), &target.run)?;
+            let s = sample("pct", EXECUTIONS, &threads(3), true, &target.run)?;
             Ok(s.executions as f64 / s.cpu.as_secs_f64())
         })?;
-        points += sample("pct", 100, &threads(3), &target.run)?.points / 100;
+        points += sample("pct", 100, &threads(3), true, &target.run)?.points / 100;
         let floor = if target.name == "papaya" { "(at least 30000)" } else { "" };
         println!("  {:<20} {rate:>9.0} executions/s of {points} points {floor}", target.name);
     }

@@ -245,6 +245,22 @@ pub enum Fact {
     },
     /// The stack of a thread overflowed.
     StackOverflow,
+    /// Two accesses that conflict and that nothing orders, as the observer of a watched execution saw them. It does not
+    /// end the execution, and is told when nothing else was found in it.
+    Race {
+        /// The later access.
+        access: Access,
+        /// Its [`Touch::site`].
+        site: usize,
+        /// The earlier one.
+        earlier: Earlier,
+        /// Who made it, when, and during what; no label unless [`Options::stack_at`] names its step.
+        earlier_at: Stamp,
+        /// Its stack, captured under the same condition.
+        earlier_stack: Stack,
+        /// The block that they touched.
+        block: Option<Block>,
+    },
     /// Told by the code above the machine with [`crate::fail`]: a class name and a sentence.
     Told {
         /// The class of the finding, in kebab case.
@@ -313,10 +329,88 @@ pub enum Event {
     },
 }
 
-/// Receives the events of a recorded execution.
+/// What a step does besides touching memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is no atomic access.
+    Plain,
+    /// It is one.
+    Atomic {
+        /// What it finds, folded to 64 bits.
+        found: u64,
+        /// What it leaves there, if it writes: a compare-exchange may not.
+        left: Option<u64>,
+    },
+}
+
+/// A step that touches memory, or a fence, just before it takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Touch {
+    /// Who.
+    pub thread: ThreadId,
+    /// When: no two of an execution have the same.
+    pub step: u64,
+    /// Where: an address of code, the same in every process of a build; 0 where it is not known.
+    pub site: usize,
+    /// What. Of a compare-exchange that fails, the order is that of the failure.
+    pub access: Access,
+    /// And what becomes of it.
+    pub change: Change,
+}
+
+/// What orders threads besides atomic accesses and fences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edge {
+    /// All that `parent` has done comes before all that `child` will do.
+    Start {
+        /// Who starts it.
+        parent: ThreadId,
+        /// What is started.
+        child: ThreadId,
+    },
+    /// All that `ended` has done comes before what `thread` does from now on.
+    Join {
+        /// Who waited.
+        thread: ThreadId,
+        /// For what.
+        ended: ThreadId,
+    },
+    /// A futex call on this word: what other calls on it have released comes before what `thread` does from now on,
+    /// and what it has done comes before what they acquire.
+    Futex {
+        /// Who calls.
+        thread: ThreadId,
+        /// The word.
+        addr: usize,
+    },
+    /// A fence of every thread at once (`membarrier`).
+    Barrier,
+}
+
+/// An access that a later one conflicts with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// Whose.
+    pub thread: ThreadId,
+    /// Its [`Touch::step`].
+    pub step: u64,
+    /// Its [`Touch::site`].
+    pub site: usize,
+    /// Its kind.
+    pub kind: Kind,
+}
+
+/// Receives the events of a recorded execution, and the steps of a watched one.
 pub trait Observer {
     /// Called for every event, in order, when [`Options::record`] is set; never called otherwise.
     fn event(&mut self, event: &Event);
+    /// Called for every step that touches the modelled heap, every atomic access and every fence when
+    /// [`Options::watch`] is set. What it returns is told as [`Fact::Race`], and ends the watch.
+    fn touch(&mut self, _touch: &Touch) -> Option<Earlier> {
+        None
+    }
+    /// Called for everything else that orders threads when [`Options::watch`] is set.
+    fn order(&mut self, _edge: &Edge) {}
 }
 
 /// An observer that looks away.
@@ -346,6 +440,10 @@ pub struct Options {
     pub stacks: bool,
     /// Schedule points after which the execution is ended with [`Fact::StepLimit`].
     pub max_steps: u64,
+    /// Tell the observer every step that touches memory and all that orders threads, at full speed.
+    pub watch: bool,
+    /// Capture the stack at this step, for the earlier of two accesses that [`Fact::Race`] tells of. Needs `watch`.
+    pub stack_at: Option<u64>,
     /// Offer to reuse freed blocks, each time as a [`ChoiceKind::Reuse`] choice.
     pub reuse: bool,
     /// Seed of the randomness that the code under test asks the operating system for.
@@ -361,6 +459,8 @@ impl Default for Options {
         Options {
             record: false,
             stacks: false,
+            watch: false,
+            stack_at: None,
             max_steps: 1_000_000,
             reuse: false,
             seed: 0,

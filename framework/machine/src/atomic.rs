@@ -11,6 +11,7 @@ use std::sync::atomic::{
 use crate::api::*;
 use crate::memory::check;
 use crate::state::{armed, give_way, step};
+use crate::watch;
 
 /// Times that a thread may read the same value at the same address in a row before it counts as spinning.
 const SPINS: usize = 24;
@@ -61,15 +62,23 @@ impl Word for u128 {
 unsafe fn modelled<W: Word>(
     cell: *mut W,
     kind: Kind,
-    code: i32,
+    (code, failure): (i32, i32),
     change: impl FnOnce(W) -> Option<W>,
 ) -> W {
+    let site = watch::site();
     let access = Access { kind, addr: cell.addr(), size: size_of::<W>(), order: order(code) };
     step(access);
     check(access);
     // SAFETY: by the caller's promise, and checked if it lies in the arena.
     let read = visible(&access, unsafe { cell.read_volatile() });
-    match change(read) {
+    let written = change(read);
+    if watch::watching() {
+        let order = order(if written.is_none() { failure } else { code });
+        let left = written.map(Word::digest);
+        let change = Change::Atomic { found: read.digest(), left };
+        watch::touched(Access { order, ..access }, site, change);
+    }
+    match written {
         Some(written) if written != read || kind == Kind::AtomicStore => {
             not_spinning();
             // SAFETY: as for the read.
@@ -121,41 +130,41 @@ macro_rules! callbacks {
         ///
         /// # Safety
         /// The address must be valid, as the code that was compiled to this call promised.
-        #[unsafe(no_mangle)]
+        #[cfg_attr(not(target_arch = "x86_64"), unsafe(no_mangle))]
         unsafe extern "C" fn $load(cell: *mut $int, code: i32) -> $int {
             // SAFETY: by the caller's promise, here and below.
             unsafe {
                 if !armed() {
                     return $outside::from_ptr(cell).load(SeqCst);
                 }
-                modelled(cell, Kind::AtomicLoad, code, |_| None)
+                modelled(cell, Kind::AtomicLoad, (code, code), |_| None)
             }
         }
         /// Performs an atomic store.
         ///
         /// # Safety
         /// As for the load.
-        #[unsafe(no_mangle)]
+        #[cfg_attr(not(target_arch = "x86_64"), unsafe(no_mangle))]
         unsafe extern "C" fn $store(cell: *mut $int, value: $int, code: i32) {
             // SAFETY: by the caller's promise.
             unsafe {
                 if !armed() {
                     return $outside::from_ptr(cell).store(value, SeqCst);
                 }
-                modelled(cell, Kind::AtomicStore, code, |_| Some(value));
+                modelled(cell, Kind::AtomicStore, (code, code), |_| Some(value));
             }
         }
         /// Performs an atomic compare-exchange and returns the value found.
         ///
         /// # Safety
         /// As for the load.
-        #[unsafe(no_mangle)]
+        #[cfg_attr(not(target_arch = "x86_64"), unsafe(no_mangle))]
         unsafe extern "C" fn $cas(
             cell: *mut $int,
             expected: $int,
             value: $int,
             code: i32,
-            _: i32,
+            failure: i32,
         ) -> $int {
             // SAFETY: by the caller's promise.
             unsafe {
@@ -164,14 +173,15 @@ macro_rules! callbacks {
                         $outside::from_ptr(cell).compare_exchange(expected, value, SeqCst, SeqCst);
                     return done.unwrap_or_else(|found| found);
                 }
-                modelled(cell, Kind::AtomicRmw, code, |found| (found == expected).then_some(value))
+                let kind = Kind::AtomicRmw;
+                modelled(cell, kind, (code, failure), |found| (found == expected).then_some(value))
             }
         }
         /// Performs an atomic compare-exchange in the form that C code is compiled to.
         ///
         /// # Safety
         /// As for the load; `expected` must be valid too.
-        #[unsafe(no_mangle)]
+        #[cfg_attr(not(target_arch = "x86_64"), unsafe(no_mangle))]
         unsafe extern "C" fn $cas_strong(
             cell: *mut $int,
             expected: *mut $int,
@@ -191,7 +201,7 @@ macro_rules! callbacks {
         ///
         /// # Safety
         /// As for the strong form.
-        #[unsafe(no_mangle)]
+        #[cfg_attr(not(target_arch = "x86_64"), unsafe(no_mangle))]
         unsafe extern "C" fn $cas_weak(
             cell: *mut $int,
             expected: *mut $int,
@@ -220,7 +230,7 @@ macro_rules! updates {
         ///
         /// # Safety
         /// The address must be valid, as the code that was compiled to this call promised.
-        #[unsafe(no_mangle)]
+        #[cfg_attr(not(target_arch = "x86_64"), unsafe(no_mangle))]
         unsafe extern "C" fn $name(cell: *mut $int, $by: $int, code: i32) -> $int {
             // SAFETY: by the caller's promise.
             unsafe {
@@ -228,7 +238,7 @@ macro_rules! updates {
                     let done = $outside::from_ptr(cell).fetch_update(SeqCst, SeqCst, |$old| Some($new));
                     return done.unwrap_or_else(|old| old);
                 }
-                modelled(cell, Kind::AtomicRmw, code, |$old| Some($new))
+                modelled(cell, Kind::AtomicRmw, (code, code), |$old| Some($new))
             }
         }
     )*};
@@ -268,6 +278,30 @@ callbacks! {
     __tsan_atomic128_compare_exchange_weak __tsan_atomic128_fetch_add __tsan_atomic128_fetch_sub
     __tsan_atomic128_fetch_and __tsan_atomic128_fetch_or __tsan_atomic128_fetch_xor
     __tsan_atomic128_fetch_nand
+}
+
+watch::entries_with_sites! {
+    __tsan_atomic8_load __tsan_atomic8_store __tsan_atomic8_exchange
+    __tsan_atomic8_compare_exchange_val __tsan_atomic8_compare_exchange_strong
+    __tsan_atomic8_compare_exchange_weak __tsan_atomic8_fetch_add __tsan_atomic8_fetch_sub
+    __tsan_atomic8_fetch_and __tsan_atomic8_fetch_or __tsan_atomic8_fetch_xor
+    __tsan_atomic8_fetch_nand __tsan_atomic16_load __tsan_atomic16_store __tsan_atomic16_exchange
+    __tsan_atomic16_compare_exchange_val __tsan_atomic16_compare_exchange_strong
+    __tsan_atomic16_compare_exchange_weak __tsan_atomic16_fetch_add __tsan_atomic16_fetch_sub
+    __tsan_atomic16_fetch_and __tsan_atomic16_fetch_or __tsan_atomic16_fetch_xor
+    __tsan_atomic16_fetch_nand __tsan_atomic32_load __tsan_atomic32_store __tsan_atomic32_exchange
+    __tsan_atomic32_compare_exchange_val __tsan_atomic32_compare_exchange_strong
+    __tsan_atomic32_compare_exchange_weak __tsan_atomic32_fetch_add __tsan_atomic32_fetch_sub
+    __tsan_atomic32_fetch_and __tsan_atomic32_fetch_or __tsan_atomic32_fetch_xor
+    __tsan_atomic32_fetch_nand __tsan_atomic64_load __tsan_atomic64_store __tsan_atomic64_exchange
+    __tsan_atomic64_compare_exchange_val __tsan_atomic64_compare_exchange_strong
+    __tsan_atomic64_compare_exchange_weak __tsan_atomic64_fetch_add __tsan_atomic64_fetch_sub
+    __tsan_atomic64_fetch_and __tsan_atomic64_fetch_or __tsan_atomic64_fetch_xor
+    __tsan_atomic64_fetch_nand __tsan_atomic128_load __tsan_atomic128_store
+    __tsan_atomic128_exchange __tsan_atomic128_compare_exchange_val
+    __tsan_atomic128_compare_exchange_strong __tsan_atomic128_compare_exchange_weak
+    __tsan_atomic128_fetch_add __tsan_atomic128_fetch_sub __tsan_atomic128_fetch_and
+    __tsan_atomic128_fetch_or __tsan_atomic128_fetch_xor __tsan_atomic128_fetch_nand
 }
 
 /// Accesses of 16 bytes where no execution is under way: stable Rust has no 128-bit atomics, so a lock of our own makes
@@ -324,7 +358,11 @@ impl Wide {
 #[unsafe(no_mangle)]
 extern "C" fn __tsan_atomic_thread_fence(code: i32) {
     if armed() {
-        step(Access { kind: Kind::Fence, addr: 0, size: 0, order: order(code) });
+        let access = Access { kind: Kind::Fence, addr: 0, size: 0, order: order(code) };
+        step(access);
+        if watch::watching() {
+            watch::touched(access, 0, Change::Plain);
+        }
     }
     fence(SeqCst);
 }

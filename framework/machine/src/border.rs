@@ -5,6 +5,7 @@ use crate::heap;
 use crate::memory;
 use crate::state::{State, arm, armed, disarm, disarmed, state, step};
 use crate::thread::{self, Start, execute::prepare, on_virtual_thread, stop};
+use crate::watch;
 
 /// Whether instrumented modules are linked in. Without any (*plain* level), schedule points are operations, allocator
 /// calls, callbacks of keys and values, futexes and yields, and freed blocks are guarded by protected pages.
@@ -61,10 +62,33 @@ pub fn point() {
 pub fn touch(addr: usize, size: usize, write: bool) {
     if armed() {
         let kind = if write { Kind::Write } else { Kind::Read };
-        let access = Access { kind, addr, size, order: Order::Relaxed };
+        memory::plain_at(kind, addr, size, 0);
+    }
+}
+
+/// A schedule point and a check as of [`touch`], for an access of any kind that code without callbacks makes next. It
+/// says by [`touched`] what came of it.
+#[inline(never)]
+pub fn announce(access: Access) {
+    if armed() {
         step(access);
         memory::check(access);
     }
+}
+
+/// See [`announce`].
+#[inline(never)]
+pub fn touched(access: Access, change: Change) {
+    if armed() && watch::watching() {
+        watch::touched(access, 0, change);
+    }
+}
+
+/// What the `size` bytes (1, 2, 4, 8 or 16) at an address hold now, folded to 64 bits as [`Change`] tells it; `None` if
+/// it is not known whether that can be read: it is no live block, no global of the program and no thread's stack.
+#[inline(never)]
+pub fn peek(addr: usize, size: usize) -> Option<u64> {
+    memory::peek(addr, size)
 }
 
 /// Sets the label of the current virtual thread: what it is doing, in the caller's numbering; 0 for nothing.

@@ -35,6 +35,12 @@ fn saved(range: Range<usize>) -> Saved {
     Saved { start: range.start, bytes: bytes.to_vec() }
 }
 
+/// Whether these bytes are some of the globals that were saved.
+pub(crate) fn contain(addr: usize, size: usize) -> bool {
+    let all = SAVED.get().map(Vec::as_slice).unwrap_or_default();
+    all.iter().any(|s| addr >= s.start && addr + size <= s.start + s.bytes.len())
+}
+
 /// Gives the globals the values that were saved. Nothing else of the process may run.
 pub(crate) fn restore() {
     for saved in SAVED.get().map(Vec::as_slice).unwrap_or_default() {

@@ -40,6 +40,7 @@ mod stack;
 mod state;
 mod thread;
 mod usage;
+mod watch;
 
 pub use api::*;
 pub use border::*;

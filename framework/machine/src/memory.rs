@@ -7,14 +7,24 @@ use crate::api::*;
 use crate::heap;
 use crate::state::{armed, disarm, step};
 use crate::thread::stop;
+use crate::watch;
 
 /// A plain access is about to happen.
 #[inline(always)]
 fn plain(kind: Kind, addr: usize, size: usize) {
     if armed() && heap::contains(addr) {
-        let access = Access { kind, addr, size, order: Order::Relaxed };
-        step(access);
-        check(access);
+        plain_at(kind, addr, size, watch::site());
+    }
+}
+
+/// A plain access to the modelled heap, made by the code at this address; the caller is armed.
+#[inline(always)]
+pub(crate) fn plain_at(kind: Kind, addr: usize, size: usize, site: usize) {
+    let access = Access { kind, addr, size, order: Order::Relaxed };
+    step(access);
+    check(access);
+    if watch::watching() {
+        watch::touched(access, site, Change::Plain);
     }
 }
 
@@ -33,19 +43,42 @@ fn bad(access: Access) -> ! {
     stop(Fact::BadAccess { access, block: heap::describe(access.addr) })
 }
 
+/// See [`crate::peek`].
+pub(crate) fn peek(addr: usize, size: usize) -> Option<u64> {
+    let known = if heap::contains(addr) {
+        heap::live(addr, size)
+    } else {
+        crate::globals::contain(addr, size) || crate::thread::stacks_contain(addr, size)
+    };
+    // SAFETY: mapped and readable in each of these cases.
+    known.then(|| unsafe { read(addr, size) })
+}
+
+/// # Safety
+/// The bytes must be readable.
+unsafe fn read(addr: usize, size: usize) -> u64 {
+    let mut bytes = [0; 16];
+    // SAFETY: by the caller's promise; no access is wider.
+    unsafe { std::ptr::copy_nonoverlapping(addr as *const u8, bytes.as_mut_ptr(), size.min(16)) };
+    let wide = u128::from_ne_bytes(bytes);
+    (wide ^ (wide >> 64)) as u64
+}
+
 macro_rules! plain_callbacks {
     ($($load:ident $store:ident $size:literal;)*) => {$(
         #[doc = concat!("Called before a plain load of ", stringify!($size), " bytes.")]
-        #[unsafe(no_mangle)]
+        #[cfg_attr(not(target_arch = "x86_64"), unsafe(no_mangle))]
         extern "C" fn $load(addr: usize) {
             plain(Kind::Read, addr, $size);
         }
         #[doc = concat!("Called before a plain store of ", stringify!($size), " bytes.")]
-        #[unsafe(no_mangle)]
+        #[cfg_attr(not(target_arch = "x86_64"), unsafe(no_mangle))]
         extern "C" fn $store(addr: usize) {
             plain(Kind::Write, addr, $size);
         }
-    )*};
+    )*
+    watch::entries_with_sites! { $($load $store)* }
+    };
 }
 
 plain_callbacks! {

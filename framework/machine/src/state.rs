@@ -6,6 +6,7 @@ use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crate::api::*;
+use crate::stack::Stack;
 use crate::thread::{Status, VirtualThread, context::Context};
 
 /// Set while code under test runs on a virtual thread: callbacks and interposed functions act only then.
@@ -56,6 +57,9 @@ pub(crate) struct State {
     pub timers: usize,
     pub random: u64,
     pub found: Option<Found>,
+    /// The first race of the execution, and the stack of the step that may be its earlier access.
+    pub race: Option<Found>,
+    pub earlier: Option<(Stamp, Stack)>,
     pub outlived: u32,
     /// The step at which the root thread ended.
     pub root_ended_at: Option<u64>,
@@ -72,6 +76,8 @@ static STATE: Global = Global(UnsafeCell::new(State {
     options: Options {
         record: false,
         stacks: false,
+        watch: false,
+        stack_at: None,
         max_steps: 0,
         reuse: false,
         seed: 0,
@@ -96,6 +102,8 @@ static STATE: Global = Global(UnsafeCell::new(State {
     timers: 0,
     random: 0,
     found: None,
+    race: None,
+    earlier: None,
     outlived: 0,
     root_ended_at: None,
 }));
@@ -229,8 +237,13 @@ impl State {
     /// The running thread's stamp at this step.
     pub fn stamp(&self) -> Stamp {
         let label = self.threads.get(self.current).map_or(0, |t| t.label);
-        let step = self.steps + (self.granted - LEFT.load(Relaxed));
-        Stamp { thread: self.current as ThreadId, label, step }
+        Stamp { thread: self.current as ThreadId, label, step: self.step() }
+    }
+
+    /// Schedule points of all threads so far.
+    #[inline]
+    pub fn step(&self) -> u64 {
+        self.steps + (self.granted - LEFT.load(Relaxed))
     }
 
     /// Tells the observer.

@@ -1,6 +1,7 @@
 //! From something a worker saw to a finding: replayed in a fresh process, shrunk, and told in full.
 
 use super::{Candidate, Subject};
+use crate::oracle::race;
 use crate::report::Finding;
 use crate::repro::{self, History, Repro};
 use crate::settings::Settings;
@@ -12,6 +13,23 @@ pub(super) struct Settled {
     pub finding: Finding,
     pub repro: Repro,
     pub notes: Vec<String>,
+}
+
+/// Whether a candidate is a data race in a function where such are accepted. From now on workers pass it over.
+pub(super) fn is_accepted(
+    subject: &Subject<'_>,
+    settings: &Settings,
+    candidate: &Candidate,
+) -> Result<bool, String> {
+    let Some(race) = candidate.finding.race.as_ref().filter(|_| !subject.accepts.is_empty()) else {
+        return Ok(false);
+    };
+    // Replaying it accepts it.
+    let before = race::accepted();
+    if !before.contains(&race.pair) {
+        watch::replay(subject.code(), &repro(subject, settings, candidate), true)?;
+    }
+    Ok(race::accepted().contains(&race.pair))
 }
 
 /// Replays a candidate: alone, or else from the start of its batch.
@@ -91,6 +109,8 @@ fn repro(subject: &Subject<'_>, settings: &Settings, candidate: &Candidate) -> R
 fn shrunk(subject: &Subject<'_>, repro: Repro, finding: Finding) -> Result<Settled, String> {
     let smaller = shrink::shrink(subject.code(), &repro, &finding)?;
     let told = watch::replay(subject.code(), &smaller, true)?.filter(|f| f.same_as(&finding));
-    let (finding, repro) = told.map_or((finding, repro), |told| (told, smaller));
+    let (finding, mut repro) = told.map_or((finding, repro), |told| (told, smaller));
+    // Of a data race, either access may be the later one.
+    repro.site.clone_from(&finding.site);
     Ok(Settled { finding, repro, notes: Vec::new() })
 }

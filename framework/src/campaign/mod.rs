@@ -17,7 +17,7 @@ use crate::scenario::{self, Scenario};
 use crate::settings::Settings;
 pub(crate) use crate::worker::Totals;
 use crate::worker::watch::{Outcome, Watched};
-use crate::worker::{Code, Foreign, Script, Setting, random_of};
+use crate::worker::{Code, Foreign, Script, Setting, random_of, sees_races};
 use console::{Console, Told};
 use queue::{Job, Queue};
 
@@ -46,11 +46,13 @@ pub(crate) struct Subject<'a> {
     pub mutants: Mutants,
     /// The one that is switched on.
     pub mutant: Option<&'static Mutant>,
+    /// Functions in which a data race is accepted.
+    pub accepts: Vec<String>,
 }
 
 impl Subject<'_> {
     pub(crate) fn code(&self) -> Code<'_> {
-        Code { run: self.run, home: &self.home, mutants: self.mutants }
+        Code { run: self.run, home: &self.home, mutants: self.mutants, accepts: &self.accepts }
     }
 
     /// Applies what the settings say about scenarios and mutants.
@@ -58,6 +60,7 @@ impl Subject<'_> {
     /// The error names the scenario or the mutant that does not exist.
     pub(crate) fn restrict(&mut self, settings: &Settings) -> Result<(), String> {
         self.mutant = settings.mutant_of(self.mutants)?;
+        self.accepts.extend_from_slice(&settings.accept_races);
         if let Some(path) = settings.scenario.as_ref().filter(|s| s.ends_with(".toml")) {
             self.scenarios = vec![Scenario::load(Path::new(path))?];
         } else if let Some(wanted) = &settings.scenario {
@@ -101,6 +104,8 @@ pub(crate) struct Done {
     pub wall: Duration,
     /// What kept an engine from exploring all it was asked to.
     pub notes: Vec<String>,
+    /// Pairs of sites whose data race is accepted.
+    pub accepted: u64,
     /// Scenarios of which every execution was made.
     pub exhausted: usize,
     /// Scenarios in all.
@@ -215,6 +220,8 @@ impl Campaign<'_> {
             mutant: self.subject.mutant,
             random: job.batch.seed,
             max_steps: self.settings.max_steps,
+            races: self.settings.races && sees_races(),
+            stack_at: None,
         }
     }
 
@@ -309,6 +316,11 @@ impl Campaign<'_> {
             return Ok(false);
         }
         let candidate = self.candidates.swap_remove(first);
+        if confirm::is_accepted(self.subject, self.settings, &candidate)? {
+            self.done.accepted += 1;
+            self.continue_after(&candidate.job, candidate.execution);
+            return Ok(false);
+        }
         if self.settings.keep_going {
             self.continue_after(&candidate.job, candidate.execution);
         }
@@ -413,6 +425,13 @@ impl Campaign<'_> {
             self.console.warn(&format!(
                 "{unjudged} times the operations on a key overlapped too much to be judged: what \
                  they returned is inconclusive",
+            ));
+        }
+        let Done { accepted: pairs, totals: Totals { accepted, .. }, .. } = self.done;
+        if pairs > 0 {
+            self.console.warn(&format!(
+                "data races between {pairs} pair{} of sites are accepted, and were met {accepted} times more",
+                if pairs == 1 { "" } else { "s" },
             ));
         }
         if outlived > 0 {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use mapcheck_machine as machine;
+use mapcheck_machine::{self as machine, Access, Change, Kind};
 
 /// A word of modelled memory.
 pub trait Word: Send + Sync {
@@ -43,9 +43,21 @@ pub trait Engine: Send + Sync + 'static {
     /// Whether the words' own operations are schedule points, so that a block may be freed between [`Engine::access`]
     /// and the operation.
     const SWITCHES_IN_WORD: bool;
-    /// What happens just before the access to `size` bytes of a block that lie at this address, or lay there before the
-    /// block was freed: a schedule point, unless the word's own operations are.
-    fn access(addr: usize, size: usize, write: bool);
+    /// What happens just before an access to a block, which lies at this address or lay there before the block was
+    /// freed: a schedule point, unless the word's own operations are.
+    fn access(access: Access);
+    /// Makes it: `operate` returns what it returns, and whether it wrote.
+    fn operate<R>(
+        _: Access,
+        word: &Self::Word,
+        operate: impl FnOnce(&Self::Word) -> (R, bool),
+    ) -> R {
+        operate(word).0
+    }
+    /// Runs the heap's own bookkeeping, which is nothing that a program of the model does.
+    fn quietly<R>(body: impl FnOnce() -> R) -> R {
+        body()
+    }
     /// A schedule point that touches no memory.
     fn point();
     /// A number for the thread that runs: the same for as long as it lives.
@@ -64,8 +76,33 @@ impl Engine for Native {
     const SWITCHES_IN_WORD: bool = false;
 
     #[inline]
-    fn access(addr: usize, size: usize, write: bool) {
-        machine::touch(addr, size, write);
+    fn access(access: Access) {
+        machine::announce(access);
+    }
+
+    fn operate<R>(
+        access: Access,
+        word: &AtomicU64,
+        operate: impl FnOnce(&AtomicU64) -> (R, bool),
+    ) -> R {
+        let (result, found, left) = Native::quietly(|| {
+            let found = word.peek();
+            let (result, wrote) = operate(word);
+            (result, found, wrote.then(|| word.peek()))
+        });
+        let plain = matches!(access.kind, Kind::Read | Kind::Write);
+        machine::touched(
+            access,
+            if plain { Change::Plain } else { Change::Atomic { found, left } },
+        );
+        result
+    }
+
+    #[inline]
+    fn quietly<R>(body: impl FnOnce() -> R) -> R {
+        let (mut body, mut result) = (Some(body), None);
+        machine::outside(&mut || result = body.take().map(|body| body()));
+        result.expect("`outside` runs what it is given")
     }
 
     fn point() {

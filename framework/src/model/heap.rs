@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use mapcheck_machine as machine;
+use mapcheck_machine::{self as machine, Access, Kind, Order};
 
 use super::block::{Layout, Ptr};
 use super::engine::{Engine, Lock as _, Word};
@@ -87,6 +87,10 @@ impl<E: Engine> Heap<E> {
         let life = usize::from(E::SWITCHES_IN_WORD && layout.cells > 0);
         let words: Arc<[E::Word]> =
             (0..layout.words() + life).map(|i| E::Word::new(layout.is_shared(i))).collect();
+        E::quietly(|| self.enter(layout, words, value))
+    }
+
+    fn enter(&self, layout: Layout, words: Arc<[E::Word]>, value: Option<Value>) -> Ptr {
         let addr = words.as_ptr().addr();
         let index = self.used.fetch_add(1, Relaxed);
         assert!(index < CHUNK * CHUNKS, "the modelled heap has room for {} blocks", CHUNK * CHUNKS);
@@ -111,13 +115,13 @@ impl<E: Engine> Heap<E> {
     #[inline(never)]
     pub fn free(&self, block: Ptr) {
         E::point();
-        let Some(found) = self.block(block).filter(|_| block.offset() == 0) else {
+        let Some(found) = E::quietly(|| self.block(block)).filter(|_| block.offset() == 0) else {
             fail(Class::InvalidFree, &format!("freed {block:?}, which is no block"))
         };
         if E::SWITCHES_IN_WORD {
             self.announce_free(block, found.layout);
         }
-        let contents = found.lock().take();
+        let contents = E::quietly(|| found.lock().take());
         match contents {
             Some(contents) => drop(contents),
             None => fail(Class::DoubleFree, &format!("{block:?} was freed again")),
@@ -136,25 +140,25 @@ impl<E: Engine> Heap<E> {
     /// Reads a cell, or loads a shared word in relaxed order.
     #[inline(never)]
     pub fn read(&self, at: Ptr) -> u64 {
-        self.access(at, false, |word| word.load(Relaxed))
+        self.access(at, Kind::AtomicLoad, Relaxed, |word| (word.load(Relaxed), false))
     }
 
     /// Writes a cell, or stores to a shared word in relaxed order.
     #[inline(never)]
     pub fn write(&self, at: Ptr, value: u64) {
-        self.access(at, true, |word| word.store(value, Relaxed));
+        self.access(at, Kind::AtomicStore, Relaxed, |word| (word.store(value, Relaxed), true));
     }
 
     /// Loads a word.
     #[inline(never)]
     pub fn load(&self, at: Ptr, order: Ordering) -> u64 {
-        self.access(at, false, |word| word.load(order))
+        self.access(at, Kind::AtomicLoad, order, |word| (word.load(order), false))
     }
 
     /// Stores to a word.
     #[inline(never)]
     pub fn store(&self, at: Ptr, value: u64, order: Ordering) {
-        self.access(at, true, |word| word.store(value, order));
+        self.access(at, Kind::AtomicStore, order, |word| (word.store(value, order), true));
     }
 
     /// Changes a word from `current` to `new`.
@@ -169,41 +173,47 @@ impl<E: Engine> Heap<E> {
         new: u64,
         order: Ordering,
     ) -> Result<u64, u64> {
-        self.access(at, true, |word| word.compare_exchange(current, new, order))
+        self.access(at, Kind::AtomicRmw, order, |word| {
+            let result = word.compare_exchange(current, new, order);
+            (result, result.is_ok())
+        })
     }
 
     /// Adds to a word and returns what was there.
     #[inline(never)]
     pub fn fetch_add(&self, at: Ptr, value: u64, order: Ordering) -> u64 {
-        self.access(at, true, |word| word.fetch_add(value, order))
+        self.access(at, Kind::AtomicRmw, order, |word| (word.fetch_add(value, order), true))
     }
 
     /// Replaces a word and returns what was there.
     #[inline(never)]
     pub fn swap(&self, at: Ptr, value: u64, order: Ordering) -> u64 {
-        self.access(at, true, |word| word.swap(value, order))
+        self.access(at, Kind::AtomicRmw, order, |word| (word.swap(value, order), true))
     }
 
     /// What a word holds, without a schedule point; `None` if its block was freed or it lies outside. For collectors
     /// and assertions, which see more than a program may.
     pub fn peek(&self, at: Ptr) -> Option<u64> {
-        let layout = self.block(at)?.layout;
-        self.words(at)?[..layout.words()].get(at.offset()).map(Word::peek)
+        E::quietly(|| {
+            let layout = self.block(at)?.layout;
+            self.words(at)?[..layout.words()].get(at.offset()).map(Word::peek)
+        })
     }
 
     /// The layout of a block, freed or not; `None` for what never was one.
     pub fn layout(&self, block: Ptr) -> Option<Layout> {
-        self.block(block).map(|b| b.layout)
+        E::quietly(|| self.block(block).map(|b| b.layout))
     }
 
     /// Whether this is a block that is not freed.
     pub fn is_live(&self, block: Ptr) -> bool {
-        self.words(block).is_some()
+        E::quietly(|| self.words(block).is_some())
     }
 
     /// All blocks ever allocated, in the order in which they were, freed or not.
     pub fn blocks(&self) -> impl Iterator<Item = Ptr> + use<E> {
-        (0..self.used.load(Relaxed)).map(Ptr::of_block)
+        let used = E::quietly(|| self.used.load(Relaxed));
+        (0..used).map(Ptr::of_block)
     }
 
     fn block(&self, at: Ptr) -> Option<&Block<E>> {
@@ -213,28 +223,34 @@ impl<E: Engine> Heap<E> {
 
     /// The words of a block that is live.
     fn words(&self, at: Ptr) -> Option<Arc<[E::Word]>> {
-        self.block(at)?.lock().as_ref().map(|contents| contents.words.clone())
+        self.block(at)?.words()
     }
 
     #[inline]
-    fn access<R>(&self, at: Ptr, write: bool, operate: impl FnOnce(&E::Word) -> R) -> R {
-        let Some(block) = self.block(at) else { nowhere(at, write) };
+    fn access<R>(
+        &self,
+        at: Ptr,
+        kind: Kind,
+        order: Ordering,
+        operate: impl FnOnce(&E::Word) -> (R, bool),
+    ) -> R {
+        let Some(block) = E::quietly(|| self.block(at)) else { nowhere(at, kind) };
         if at.offset() >= block.layout.words() {
             // Before the machine looks: so far off, it may see a neighbour.
-            outside(at, write, block)
+            outside(at, kind, block)
         }
-        let size = size_of::<E::Word>();
-        E::access(block.addr.wrapping_add(at.offset() * size), size, write);
+        let access = block.access(at, kind, order);
+        E::access(access);
         // Held while the engine may switch threads: freeing only takes the table's own reference.
-        let words = block.lock().as_ref().map(|contents| contents.words.clone());
-        let Some(words) = words else { dead(at, write) };
+        let Some(words) = E::quietly(|| block.words()) else { dead(at, kind) };
         if E::SWITCHES_IN_WORD && !block.layout.is_shared(at.offset()) {
             words[block.layout.words()].load(Relaxed);
         }
-        let result = operate(&words[at.offset()]);
+        let result = E::operate(access, &words[at.offset()], operate);
         if E::SWITCHES_IN_WORD && block.lock().is_none() {
-            dead(at, write)
+            dead(at, kind)
         }
+        E::quietly(|| drop(words));
         result
     }
 }
@@ -244,30 +260,57 @@ impl<E: Engine> Block<E> {
         // Never held over a schedule point.
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Its words, if it is live.
+    fn words(&self) -> Option<Arc<[E::Word]>> {
+        self.lock().as_ref().map(|contents| contents.words.clone())
+    }
+
+    /// What the machine is told of an access: to a cell it is a plain one.
+    fn access(&self, at: Ptr, kind: Kind, order: Ordering) -> Access {
+        let size = size_of::<E::Word>();
+        let kind = match kind {
+            _ if self.layout.is_shared(at.offset()) => kind,
+            Kind::AtomicLoad => Kind::Read,
+            _ => Kind::Write,
+        };
+        let addr = self.addr.wrapping_add(at.offset() * size);
+        Access { kind, addr, size, order: machine_order(order) }
+    }
 }
 
-fn verb(write: bool) -> &'static str {
-    if write { "wrote" } else { "read" }
+fn machine_order(order: Ordering) -> Order {
+    match order {
+        Ordering::Relaxed => Order::Relaxed,
+        Ordering::Acquire => Order::Acquire,
+        Ordering::Release => Order::Release,
+        Ordering::AcqRel => Order::AcqRel,
+        _ => Order::SeqCst,
+    }
+}
+
+fn verb(kind: Kind) -> &'static str {
+    if kind == Kind::AtomicLoad { "read" } else { "wrote" }
 }
 
 #[cold]
 #[inline(never)]
-fn dead(at: Ptr, write: bool) -> ! {
-    fail(Class::PrematureReclamation, &format!("{} {at:?}, which had been freed", verb(write)))
+fn dead(at: Ptr, kind: Kind) -> ! {
+    fail(Class::PrematureReclamation, &format!("{} {at:?}, which had been freed", verb(kind)))
 }
 
 #[cold]
 #[inline(never)]
-fn outside<E: Engine>(at: Ptr, write: bool, block: &Block<E>) -> ! {
+fn outside<E: Engine>(at: Ptr, kind: Kind, block: &Block<E>) -> ! {
     let words = block.layout.words();
-    let message = format!("{} {at:?}, a block of {words} words", verb(write));
+    let message = format!("{} {at:?}, a block of {words} words", verb(kind));
     machine::fail(Class::OutOfBounds.name(), message, block.addr)
 }
 
 #[cold]
 #[inline(never)]
-fn nowhere(at: Ptr, write: bool) -> ! {
-    fail(Class::Crash, &format!("{} through a nil pointer, {at:?}", verb(write)))
+fn nowhere(at: Ptr, kind: Kind) -> ! {
+    fail(Class::Crash, &format!("{} through a nil pointer, {at:?}", verb(kind)))
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
+use mapcheck_machine::Access;
+
 use super::engine::{Engine, Lock, Word};
 use super::lock;
 use crate::engine::{Engine as Which, under_way};
@@ -37,7 +39,7 @@ impl Engine for Loom {
     type Lock = LoomLock;
     const SWITCHES_IN_WORD: bool = true;
 
-    fn access(_: usize, _: usize, _: bool) {
+    fn access(_: Access) {
         if under_way() {
             under_way::step();
         }

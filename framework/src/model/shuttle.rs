@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ::shuttle::rand::RngCore;
 use ::shuttle::sync::atomic::AtomicBool;
+use mapcheck_machine::Access;
 
 use super::engine::{Engine, Lock};
 use super::lock;
@@ -31,7 +32,7 @@ impl Engine for Shuttle {
     type Lock = ShuttleLock;
     const SWITCHES_IN_WORD: bool = false;
 
-    fn access(_: usize, _: usize, _: bool) {
+    fn access(_: Access) {
         Shuttle::point();
     }
 

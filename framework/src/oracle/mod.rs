@@ -8,11 +8,12 @@ mod linearizability;
 mod pointer;
 mod progress;
 mod promises;
+pub(crate) mod race;
 
 use std::fmt;
 use std::str::FromStr;
 
-use mapcheck_machine::{Access, Block, Fact, Kind};
+use mapcheck_machine::{Block, Fact, Kind};
 
 pub(crate) use promises::Promises;
 
@@ -103,14 +104,15 @@ pub struct Violation {
 
 /// The verdict on a fact: the first oracle that knows it speaks.
 pub fn judge(fact: &Fact) -> Violation {
-    let known = pointer::judge(fact).or_else(|| progress::judge(fact));
+    let known =
+        pointer::judge(fact).or_else(|| progress::judge(fact)).or_else(|| race::judge(fact));
     known.unwrap_or_else(|| failure::judge(fact))
 }
 
 /// The block that a fact is about.
 pub(crate) fn block_of(fact: &Fact) -> Option<&Block> {
     match fact {
-        Fact::BadAccess { block, .. } => block.as_ref(),
+        Fact::BadAccess { block, .. } | Fact::Race { block, .. } => block.as_ref(),
         Fact::InvalidFree { block, .. } | Fact::Told { block, .. } => block.as_ref(),
         Fact::DoubleFree { block, .. } => Some(block),
         _ => None,
@@ -120,7 +122,7 @@ pub(crate) fn block_of(fact: &Fact) -> Option<&Block> {
 /// What a thread did when a fact was seen, in one word.
 pub(crate) fn verb(fact: &Fact) -> &'static str {
     match fact {
-        Fact::BadAccess { access, .. } => verb_of(access),
+        Fact::BadAccess { access, .. } | Fact::Race { access, .. } => verb_of(access.kind),
         Fact::DoubleFree { .. } => "freed",
         Fact::InvalidFree { .. } => "freed",
         Fact::Told { class: "panic", .. } => "panicked",
@@ -133,9 +135,12 @@ pub(crate) fn verb(fact: &Fact) -> &'static str {
     }
 }
 
-fn verb_of(access: &Access) -> &'static str {
-    match access.kind {
+/// What an access of this kind did.
+pub(crate) fn verb_of(kind: Kind) -> &'static str {
+    match kind {
         Kind::Write => "wrote",
+        Kind::Alloc => "allocated",
+        Kind::Free => "freed",
         Kind::AtomicLoad => "loaded",
         Kind::AtomicStore => "stored",
         Kind::AtomicRmw => "updated",

@@ -21,7 +21,7 @@ pub(super) fn judge(fact: &Fact) -> Option<Violation> {
 }
 
 fn access_to(access: &Access, block: Option<&Block>) -> (Class, String) {
-    let what = format!("{} {}", verb_of(access), bytes(access.size));
+    let what = format!("{} {}", verb_of(access.kind), bytes(access.size));
     let Some(block) = block else {
         return (Class::OutOfBounds, format!("{what} of the heap that no block has ever held"));
     };

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use mapcheck_machine::{Block, Fact, Found, Stack, Stamp};
 
-use crate::oracle::{self, Class, Violation};
+use crate::oracle::{self, Class, Violation, race};
 use crate::scenario::Scenario;
 use crate::text::{Section, Writer};
 pub(crate) use frames::{Place, from_here, places, short_file};
@@ -33,12 +33,41 @@ pub struct Finding {
     pub operations: u64,
     /// Switches that left a thread which could have gone on.
     pub preemptions: u64,
+    /// What more is known of a data race.
+    pub race: Option<Race>,
+}
+
+/// The two accesses of a data race.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Race {
+    /// Where they were made, as addresses of code, the smaller first; 0 where that is not known.
+    pub pair: (usize, usize),
+    /// The step of the earlier.
+    pub earlier_step: u64,
+    /// Where the earlier was made, as [`Finding::site`]; empty where that is not known.
+    pub earlier_site: String,
+    /// The functions of the map in which they were made, with those that called them.
+    pub functions: Vec<String>,
+}
+
+impl Race {
+    /// Whether one of these parts of names is in the name of a function in which it happened.
+    pub(crate) fn is_accepted(&self, accepts: &[String]) -> bool {
+        self.functions.iter().any(|function| accepts.iter().any(|part| function.contains(part)))
+    }
+
+    /// Whether it is a race of the same two sites, as far as that is known.
+    fn same_as(&self, other: &Race) -> Option<bool> {
+        (self.pair.0 > 0 && other.pair.0 > 0).then_some(self.pair == other.pair)
+    }
 }
 
 impl Finding {
-    /// Whether it is the same mistake as another: same class, same site.
+    /// Whether it is the same mistake as another: same class, same site; of a data race, the same two sites.
     pub fn same_as(&self, other: &Finding) -> bool {
-        self.class == other.class && self.site == other.site
+        let races = self.race.as_ref().zip(other.race.as_ref());
+        let same = races.and_then(|(a, b)| a.same_as(b));
+        self.class == other.class && same.unwrap_or(self.site == other.site)
     }
 
     pub(crate) fn write(&self, to: &mut Writer) {
@@ -49,6 +78,12 @@ impl Finding {
         to.number("threads", self.threads);
         to.number("operations", self.operations);
         to.number("preemptions", self.preemptions);
+        let Some(race) = &self.race else { return };
+        to.number("race-low", race.pair.0 as u64);
+        to.number("race-high", race.pair.1 as u64);
+        to.number("earlier-step", race.earlier_step);
+        to.text("earlier-site", &race.earlier_site);
+        to.text("functions", &race.functions.join("\n"));
     }
 
     pub(crate) fn read(from: &Section<'_>) -> Result<Finding, String> {
@@ -60,6 +95,19 @@ impl Finding {
             threads: from.number("threads")?,
             operations: from.number("operations")?,
             preemptions: from.number("preemptions")?,
+            race: from.has("earlier-step").then(|| Race::read(from)).transpose()?,
+        })
+    }
+}
+
+impl Race {
+    fn read(from: &Section<'_>) -> Result<Race, String> {
+        let site = |key| from.number(key).map(|n| n as usize);
+        Ok(Race {
+            pair: (site("race-low")?, site("race-high")?),
+            earlier_step: from.number("earlier-step")?,
+            earlier_site: from.text("earlier-site")?,
+            functions: from.text("functions")?.lines().map(str::to_owned).collect(),
         })
     }
 }
@@ -103,7 +151,21 @@ impl Diagnosis<'_> {
             threads: self.threads.into(),
             operations: self.scenario.operations() as u64,
             preemptions: self.trace.map_or(0, |t| t.preemptions),
+            race: self.race(&places),
         }
+    }
+
+    /// What more is known of a data race, whose later access is at these places.
+    fn race(&self, later: &[Place]) -> Option<Race> {
+        let Fact::Race { site, earlier, earlier_stack, .. } = &self.found.fact else { return None };
+        let before = places(earlier_stack);
+        let functions = later.iter().chain(&before).map(|place| place.function.clone());
+        Some(Race {
+            pair: race::pair(*site, earlier.site),
+            earlier_step: earlier.step,
+            earlier_site: before.first().map_or_else(String::new, |p| p.site.clone()),
+            functions: functions.collect(),
+        })
     }
 
     /// The stack that tells where it happened: of a deadlock, the first thread's that waits for a lock.
@@ -132,6 +194,10 @@ impl Diagnosis<'_> {
         let verb = oracle::verb(&self.found.fact);
         if !matches!(self.found.fact, Fact::Deadlock { .. }) {
             self.actor(&mut out, verb, &self.found.at, places);
+        }
+        if let Fact::Race { earlier, earlier_at, earlier_stack, .. } = &self.found.fact {
+            let before = frames::places(earlier_stack);
+            self.actor(&mut out, oracle::verb_of(earlier.kind), earlier_at, &before);
         }
         if let Some(block) = oracle::block_of(&self.found.fact) {
             self.lifecycle(&mut out, block);
@@ -292,6 +358,7 @@ pub(crate) fn told(class: Class, message: &str, scenario: &Scenario) -> Finding 
         threads: scenario.threads.len() as u64 + 1,
         operations: scenario.operations() as u64,
         preemptions: 0,
+        race: None,
     }
 }
 

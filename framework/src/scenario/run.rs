@@ -15,7 +15,8 @@ use crate::{element, engine, model};
 
 /// What the threads of a scenario share.
 struct Shared<M> {
-    map: M,
+    /// On the heap under test: what the map keeps in itself is memory that its threads share.
+    map: Box<M>,
     promises: Promises,
 }
 
@@ -110,16 +111,16 @@ pub fn guarded<R>(body: impl FnOnce() -> R) -> R {
 }
 
 /// A map, and how many operations of the setup are in it already.
-fn build<M: Map>(scenario: &Scenario, promises: &Promises) -> (M, usize) {
+fn build<M: Map>(scenario: &Scenario, promises: &Promises) -> (Box<M>, usize) {
     if scenario.elements {
         begin(1);
         let (elements, done) = leading_elements(&scenario.setup);
         if let Ok(map) = M::from_elements(elements) {
             note_elements(&scenario.setup[..done], promises);
-            return (map, done);
+            return (Box::new(map), done);
         }
     }
-    (M::new(), 0)
+    (Box::new(M::new()), 0)
 }
 
 /// The elements of the inserts that a setup begins with, and the number of those inserts.

@@ -5,16 +5,21 @@
 
 pub(crate) mod watch;
 
+use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex};
 
-use mapcheck_machine::{self as machine, Decider, Execution, Observer, Options, Shared, Worker};
+use mapcheck_machine::{
+    self as machine, Decider, Earlier, Edge, Execution, Observer, Options, Shared, Touch, Worker,
+};
 
 use crate::decision::{Decision, Decisions, Recorder, Replayer};
 use crate::element;
 use crate::engine::{self, Engine, Event, Limits};
 use crate::fault::Fault;
 use crate::mutant::{self, Mutant, Mutants};
+use crate::oracle::Class;
+use crate::oracle::race::{self, Races};
 use crate::report::{self, Diagnosis, Finding, PanicNote, Trace, short_file};
 use crate::repro::{History, Repro};
 use crate::scenario::{self, Scenario};
@@ -35,6 +40,7 @@ const STATE: usize = 5;
 const OUTLIVED: usize = 6;
 const EXHAUSTED: usize = 7;
 const UNJUDGED: usize = 8;
+const ACCEPTED: usize = 9;
 
 /// How far a worker has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +69,8 @@ pub(crate) struct Code<'a> {
     pub home: &'a str,
     /// The mutants it has.
     pub mutants: Mutants,
+    /// Functions in which a data race is accepted, by a part of their names.
+    pub accepts: &'a [String],
 }
 
 impl Code<'_> {
@@ -82,6 +90,15 @@ pub(crate) struct Setting<'a> {
     /// Seed of the randomness that the code under test asks for.
     pub random: u64,
     pub max_steps: u64,
+    /// Whether data races are looked for.
+    pub races: bool,
+    /// The step of which the stack is wanted, for the earlier of two accesses that race.
+    pub stack_at: Option<u64>,
+}
+
+/// Whether data races can be seen: without callbacks, what orders the threads cannot.
+pub(crate) fn sees_races() -> bool {
+    machine::instrumented()
 }
 
 impl<'a> Setting<'a> {
@@ -94,6 +111,9 @@ impl<'a> Setting<'a> {
             mutant: repro.mutant.as_ref().and_then(|name| code.mutant(name)),
             random: repro.random,
             max_steps: repro.max_steps,
+            // A race that is accepted must not stand before a finding of another class.
+            races: repro.class == Class::DataRace && sees_races(),
+            stack_at: None,
         }
     }
 }
@@ -150,6 +170,8 @@ pub(crate) struct Totals {
     pub outlived: u64,
     /// Keys whose histories were too long to be judged.
     pub unjudged: u64,
+    /// Times that an accepted race was met.
+    pub accepted: u64,
 }
 
 impl Batch {
@@ -175,6 +197,7 @@ impl Totals {
         self.freed += other.freed;
         self.outlived += other.outlived;
         self.unjudged += other.unjudged;
+        self.accepted += other.accepted;
     }
 }
 
@@ -202,6 +225,7 @@ impl Recording {
             freed: self.0.counter(FREED),
             outlived: self.0.counter(OUTLIVED),
             unjudged: self.0.counter(UNJUDGED),
+            accepted: self.0.counter(ACCEPTED),
         }
     }
 
@@ -243,7 +267,7 @@ pub(crate) fn start(
     script: &Script<'_>,
     recording: &Recording,
 ) -> Result<Worker, String> {
-    let mut body = || Child { setting, recording }.work(script);
+    let mut body = || Child { setting, recording, races: RefCell::default() }.work(script);
     Worker::fork(&mut body).map_err(|e| format!("no worker process could be started: {e}"))
 }
 
@@ -271,6 +295,27 @@ fn listen_for_panics() {
 struct Child<'a> {
     setting: Setting<'a>,
     recording: &'a Recording,
+    races: RefCell<Races>,
+}
+
+/// Sees an execution for the report, and for the oracle of data races.
+struct Seer<'a> {
+    trace: &'a mut Trace,
+    races: &'a mut Races,
+}
+
+impl Observer for Seer<'_> {
+    fn event(&mut self, event: &machine::Event) {
+        self.trace.event(event);
+    }
+
+    fn touch(&mut self, touch: &Touch) -> Option<Earlier> {
+        self.races.touch(touch)
+    }
+
+    fn order(&mut self, edge: &Edge) {
+        self.races.order(edge);
+    }
 }
 
 impl Child<'_> {
@@ -287,6 +332,7 @@ impl Child<'_> {
     fn follow(&self, script: &Script<'_>) {
         machine::silence();
         mutant::switch(self.setting.mutant);
+        self.races.replace(Races::accepting(race::accepted()));
         element::allow_collisions(self.setting.faults.contains(&Fault::HashCollisions));
         match script {
             Script::Foreign(foreign) => self.foreign(foreign),
@@ -370,7 +416,10 @@ impl Child<'_> {
         self.recording.add(SWITCHES, done.switches);
         self.recording.add(FREED, scenario::freed_by_map());
         self.recording.add(OUTLIVED, u64::from(done.outlived > 0));
-        self.recording.add(UNJUDGED, scenario::inconclusive());
+        let races = self.races.borrow();
+        let unjudged = scenario::inconclusive() + u64::from(races.given_up());
+        self.recording.add(UNJUDGED, unjudged);
+        self.recording.add(ACCEPTED, races.met());
     }
 
     fn replay(&self, decisions: &Decisions, record: bool) {
@@ -387,13 +436,15 @@ impl Child<'_> {
     fn execute(
         &self,
         decider: &mut dyn Decider,
-        observer: &mut dyn Observer,
+        trace: &mut Trace,
         random: u64,
         record: bool,
     ) -> Execution {
         let options = Options {
             record,
             stacks: true,
+            watch: self.setting.races,
+            stack_at: self.setting.stack_at,
             max_steps: self.setting.max_steps,
             reuse: self.setting.faults.contains(&Fault::AddressReuse),
             seed: random,
@@ -403,7 +454,10 @@ impl Child<'_> {
         if let Ok(mut notes) = PANICS.lock() {
             notes.clear();
         }
-        machine::execute(&options, decider, observer, &mut || (code.run)(scenario))
+        let races = &mut *self.races.borrow_mut();
+        races.begin();
+        let mut seer = Seer { trace, races };
+        machine::execute(&options, decider, &mut seer, &mut || (code.run)(scenario))
     }
 
     /// Publishes what was found.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use mapcheck_machine::{Exit, Worker};
 
 use super::{Batch, Code, Recording, Script, Setting, State, start};
-use crate::oracle::Class;
+use crate::oracle::{Class, race};
 use crate::report::{self, Finding};
 use crate::repro::Repro;
 use crate::scenario::Scenario;
@@ -90,13 +90,34 @@ pub(crate) fn run(
     }
 }
 
-/// Runs a repro in a fresh process and returns what it finds.
+/// Runs a repro in a fresh process and returns what it finds. A data race that is accepted counts as none; its earlier
+/// access is told with its stack where `record` asks for the whole story.
 pub(crate) fn replay(
     code: Code<'_>,
     repro: &Repro,
     record: bool,
 ) -> Result<Option<Finding>, String> {
-    let setting = Setting::of(code, repro);
+    let mut setting = Setting::of(code, repro);
+    loop {
+        let found = replay_once(setting, repro, record)?;
+        let Some(race) = found.as_ref().and_then(|f| f.race.as_ref()).filter(|_| record) else {
+            return Ok(found);
+        };
+        // The step is known now, so a second time the stack is too.
+        setting.stack_at = Some(race.earlier_step);
+        let found = replay_once(setting, repro, record)?;
+        match found.as_ref().and_then(|f| f.race.as_ref()) {
+            Some(race) if race.is_accepted(code.accepts) => race::accept(race.pair),
+            _ => return Ok(found),
+        }
+    }
+}
+
+fn replay_once(
+    setting: Setting<'_>,
+    repro: &Repro,
+    record: bool,
+) -> Result<Option<Finding>, String> {
     let outcome = match &repro.history {
         None => run(setting, &Script::Replay(&repro.decisions, record))?.0,
         Some(history) => run(setting, &Script::Batch(&Batch::of(history, record)))?.0,

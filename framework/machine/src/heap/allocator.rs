@@ -3,8 +3,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 
 use super::contains;
-use crate::api::{Access, Kind, Order};
+use crate::api::{Access, Change, Kind, Order};
 use crate::state::{arm, armed, disarm, step};
+use crate::watch::{told, watching};
 
 /// The allocator that a program with mapcheck in it uses.
 #[derive(Debug)]
@@ -25,6 +26,9 @@ unsafe impl GlobalAlloc for ModelledHeap {
         step(access(Kind::Alloc, 0, layout.size()));
         disarm();
         let addr = super::allocate(layout);
+        if watching() {
+            told(access(Kind::Alloc, addr, layout.size()), 0, Change::Plain);
+        }
         arm();
         addr as *mut u8
     }
@@ -38,6 +42,9 @@ unsafe impl GlobalAlloc for ModelledHeap {
         if was_armed {
             step(access(Kind::Free, block.addr(), layout.size()));
             disarm();
+            if watching() && super::is_live(block.addr(), layout) {
+                told(access(Kind::Free, block.addr(), layout.size()), 0, Change::Plain);
+            }
         }
         super::deallocate(block.addr(), layout);
         if was_armed {

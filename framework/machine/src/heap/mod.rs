@@ -193,6 +193,13 @@ pub(crate) fn layout_at(addr: usize) -> Option<Layout> {
     blocks::at(addr, &heap().slots).map(|id| blocks::entry(id).layout())
 }
 
+/// Whether a live block of this layout starts at this address.
+fn is_live(addr: usize, layout: Layout) -> bool {
+    let id = blocks::at(addr, &heap().slots);
+    id.map(blocks::entry)
+        .is_some_and(|e| !e.freed && (e.size, e.align) == (layout.size(), layout.align()))
+}
+
 /// Frees a block. The caller is disarmed. A wrong address is a finding.
 fn deallocate(addr: usize, layout: Layout) {
     let h = heap();

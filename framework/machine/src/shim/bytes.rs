@@ -6,8 +6,9 @@ use std::mem::transmute;
 use super::Real;
 use crate::api::*;
 use crate::heap;
-use crate::memory::check;
-use crate::state::{armed, step};
+use crate::memory::plain_at;
+use crate::state::armed;
+use crate::watch::{entries_with_sites, site};
 
 type Copy = unsafe extern "C" fn(*mut c_void, *const c_void, usize) -> *mut c_void;
 type Set = unsafe extern "C" fn(*mut c_void, c_int, usize) -> *mut c_void;
@@ -24,21 +25,20 @@ static MEMCMP: Real = Real::new(c"memcmp");
 
 /// Announces an access to a range: a schedule point and a check if it lies in the arena.
 #[inline(always)]
-fn range(kind: Kind, addr: usize, size: usize) {
+fn range(kind: Kind, addr: usize, size: usize, site: usize) {
     if heap::contains(addr) && size > 0 {
-        let access = Access { kind, addr, size, order: Order::Relaxed };
-        step(access);
-        check(access);
+        plain_at(kind, addr, size, site);
     }
 }
 
 /// # Safety
 /// As C's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(target_arch = "x86_64"), unsafe(no_mangle))]
 unsafe extern "C" fn memcpy(to: *mut c_void, from: *const c_void, size: usize) -> *mut c_void {
     if armed() {
-        range(Kind::Read, from.addr(), size);
-        range(Kind::Write, to.addr(), size);
+        let site = site();
+        range(Kind::Read, from.addr(), size, site);
+        range(Kind::Write, to.addr(), size, site);
     }
     // SAFETY: the function has this type; the arguments are the caller's.
     unsafe { transmute::<*mut c_void, Copy>(MEMCPY.get())(to, from, size) }
@@ -46,11 +46,12 @@ unsafe extern "C" fn memcpy(to: *mut c_void, from: *const c_void, size: usize) -
 
 /// # Safety
 /// As C's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(target_arch = "x86_64"), unsafe(no_mangle))]
 unsafe extern "C" fn memmove(to: *mut c_void, from: *const c_void, size: usize) -> *mut c_void {
     if armed() {
-        range(Kind::Read, from.addr(), size);
-        range(Kind::Write, to.addr(), size);
+        let site = site();
+        range(Kind::Read, from.addr(), size, site);
+        range(Kind::Write, to.addr(), size, site);
     }
     // SAFETY: as for memcpy.
     unsafe { transmute::<*mut c_void, Copy>(MEMMOVE.get())(to, from, size) }
@@ -58,10 +59,11 @@ unsafe extern "C" fn memmove(to: *mut c_void, from: *const c_void, size: usize) 
 
 /// # Safety
 /// As C's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(target_arch = "x86_64"), unsafe(no_mangle))]
 unsafe extern "C" fn memset(to: *mut c_void, value: c_int, size: usize) -> *mut c_void {
     if armed() {
-        range(Kind::Write, to.addr(), size);
+        let site = site();
+        range(Kind::Write, to.addr(), size, site);
     }
     // SAFETY: as for memcpy.
     unsafe { transmute::<*mut c_void, Set>(MEMSET.get())(to, value, size) }
@@ -69,19 +71,22 @@ unsafe extern "C" fn memset(to: *mut c_void, value: c_int, size: usize) -> *mut 
 
 /// # Safety
 /// As C's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(target_arch = "x86_64"), unsafe(no_mangle))]
 unsafe extern "C" fn memcmp(a: *const c_void, b: *const c_void, size: usize) -> c_int {
     if armed() {
-        range(Kind::Read, a.addr(), size);
-        range(Kind::Read, b.addr(), size);
+        let site = site();
+        range(Kind::Read, a.addr(), size, site);
+        range(Kind::Read, b.addr(), size, site);
     }
     // SAFETY: as for memcpy.
     unsafe { transmute::<*mut c_void, Compare>(MEMCMP.get())(a, b, size) }
 }
 
+entries_with_sites! { memcpy memmove memset memcmp bcmp }
+
 /// # Safety
 /// As C's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(target_arch = "x86_64"), unsafe(no_mangle))]
 unsafe extern "C" fn bcmp(a: *const c_void, b: *const c_void, size: usize) -> c_int {
     // SAFETY: passed on.
     unsafe { memcmp(a, b, size) }

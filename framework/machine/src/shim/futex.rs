@@ -53,15 +53,19 @@ unsafe fn wait(addr: usize, value: u32, deadline: Option<u64>, bits: u32) -> isi
     crate::memory::check(access);
     // SAFETY: the caller passes a valid futex word.
     if unsafe { &*(addr as *const AtomicU32) }.load(SeqCst) != value {
+        order(addr);
         return -(libc::EAGAIN as isize);
     }
+    order(addr);
     disarmed(|s| s.block(s.current, Status::Futex(addr, bits), deadline));
     give_way(Reason::Blocked, access);
+    order(addr);
     if disarmed(|s| s.threads[s.current].timed_out) { -(libc::ETIMEDOUT as isize) } else { 0 }
 }
 
 fn wake(addr: usize, count: u32, bits: u32) -> isize {
     step(Access { addr, size: 4, ..SYNC });
+    order(addr);
     disarmed(|s| {
         let mut woken = 0;
         for i in 0..s.threads.len() {
@@ -74,4 +78,12 @@ fn wake(addr: usize, count: u32, bits: u32) -> isize {
         }
         woken
     })
+}
+
+/// The standard library's slow paths are compiled without callbacks, so that their calls must stand for what they order.
+fn order(addr: usize) {
+    if crate::watch::watching() {
+        let thread = disarmed(|s| s.current as ThreadId);
+        crate::watch::ordered(Edge::Futex { thread, addr });
+    }
 }

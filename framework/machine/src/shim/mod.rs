@@ -133,6 +133,9 @@ unsafe extern "C" fn syscall(
 /// All virtual threads share one processor at a time, so a barrier on all of them is a step that orders nothing more.
 fn membarrier(command: usize) -> c_long {
     step(Access { kind: Kind::Fence, ..SYNC });
+    if command != 0 && crate::watch::watching() {
+        crate::watch::ordered(Edge::Barrier);
+    }
     // The query answers the commands that are known: global, private expedited and its registration.
     if command == 0 { 1 | 8 | 16 } else { 0 }
 }

@@ -8,7 +8,7 @@ use super::context::{self, Context, RestingPlace};
 use super::tls;
 
 /// Bytes of stack of a virtual thread, as the standard library's default.
-const STACK: usize = 2 << 20;
+pub(super) const STACK: usize = 2 << 20;
 /// Bytes below a stack that nobody may touch.
 pub(crate) const GUARD: usize = 64 << 10;
 const SIDE_STACK: usize = 4096;

@@ -79,12 +79,14 @@ unsafe fn begin(options: &Options, decider: *mut dyn Decider, observer: *mut dyn
     s.timers = 0;
     s.random = options.seed;
     s.found = None;
+    (s.race, s.earlier) = (None, None);
     s.outlived = 0;
     s.root_ended_at = None;
     s.carrier_task = super::os_thread();
     s.start_counting();
     crate::atomic::not_spinning();
     crate::heap::begin(options.reuse, options.fresh_globals);
+    crate::watch::watch(options.watch);
 }
 
 fn run_root() {
@@ -109,10 +111,12 @@ fn abandoned(threads: usize) -> bool {
 }
 
 fn finish() -> Execution {
+    crate::watch::watch(false);
     // SAFETY: the execution has ended.
     let s = unsafe { state() };
     // What the execution left behind may be freed later, when nobody listens any more.
     (s.decider, s.observer, s.options.record) = (None, None, false);
+    s.found = s.found.take().or(s.race.take());
     let (allocated, freed) = crate::heap::counts();
     let all_ended = s.threads.iter().all(|t| t.status == Status::Ended);
     let reusable = s.found.is_none() && (all_ended || abandoned(s.threads.len()));

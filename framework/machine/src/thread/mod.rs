@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use crate::api::*;
 use crate::stack::Stack;
 use crate::state::{arm, disarm, disarmed, give_way, grant, state};
+use crate::watch::{ordered, watching};
 use donor::Donor;
 pub(crate) use donor::GUARD;
 
@@ -90,6 +91,14 @@ pub(crate) fn stack_of(thread: usize) -> usize {
     donor(thread).stack
 }
 
+/// Whether these bytes lie on the stack of a virtual thread.
+pub(crate) fn stacks_contain(addr: usize, size: usize) -> bool {
+    // SAFETY: as in `donor`.
+    let donors = unsafe { &*DONORS.0.get() };
+    let within = |d: &&mut Donor| addr >= d.stack && addr + size <= d.stack + donor::STACK;
+    donors.iter().any(|d| within(&d))
+}
+
 /// The operating system's number for the calling thread.
 pub(crate) fn os_thread() -> i32 {
     // SAFETY: no preconditions. The C library's number would be that of the donor.
@@ -131,6 +140,9 @@ pub(crate) fn create(start: Start) -> usize {
     });
     s.views.push(ThreadView { runnable: true, pending: Access::NONE });
     s.ask_soon();
+    if thread > 0 && watching() {
+        ordered(Edge::Start { parent: s.current as ThreadId, child: thread as ThreadId });
+    }
     thread
 }
 
@@ -288,6 +300,10 @@ pub(crate) fn join(thread: usize) {
             ended
         });
         if ended {
+            if watching() {
+                let joiner = disarmed(|s| s.current as ThreadId);
+                ordered(Edge::Join { thread: joiner, ended: thread as ThreadId });
+            }
             return;
         }
         give_way(Reason::Blocked, Access { kind: Kind::Sync, ..Access::NONE });

@@ -1,0 +1,916 @@
+//! Data races: two accesses of different threads to the same bytes, at least one a write and at least one not atomic,
+//! that nothing orders.
+//!
+//! What orders them is the happens-before relation of C11 as Rust has it, kept as vector clocks: release and acquire
+//! accesses with their release sequences, fences, thread start and join, futex calls. Allocation is a write of the
+//! whole block, and so is deallocation: a block that is freed while nothing orders an earlier read before that is a
+//! race. The last write and the last read of each place are kept as *epochs*, one clock of one thread, which is all
+//! that is needed most of the time (Flanagan and Freund, *FastTrack*, PLDI 2009). Executions are interleavings, but
+//! what is judged is the order, so a race is seen also where the two accesses are far apart.
+//!
+//! # Code without callbacks
+//!
+//! The standard library is compiled without callbacks, and its slow paths write to words that inlined fast paths read:
+//! a mutex that was contended, a `Once`. Nothing may be held against a map that such a write orders. It is noticed by
+//! its effect: a word then holds what no access that was seen has left there. Three rules follow, each of which can
+//! only hide a race, and none invent one.
+//!
+//! - Who finds such a value may have got it from any thread, so that all they did comes before.
+//! - Who wrote it may have read the word before, so that what was released there came before what any thread does next.
+//! - If a word holds such a value when a race is about to be told, and the missing order may have come through it, then
+//!   there is no race.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use mapcheck_machine::{self as machine, Access, Change, Earlier, Edge, Fact, Kind, Order, Touch};
+
+use super::{Class, Violation, verb_of};
+
+type Clock = u32;
+
+/// Threads and clocks of a thread that can be told apart; an execution that has more is judged no further.
+const THREADS: usize = 1 << 8;
+const CLOCKS: Clock = 1 << 24;
+/// Bytes that share a place as long as all accesses to them are alike.
+const GRANULE: usize = 8;
+/// Places that are made together.
+const PAGE: usize = 512;
+/// Bytes from which on an access is kept as a range; there are many where objects are moved, and few that differ.
+const LONG: usize = 64;
+/// Ranges of a page that are kept at most.
+const RANGES: usize = 16;
+/// Pages whose index is at hand; a power of two.
+const RECENT: usize = 256;
+
+/// Whether a sequentially consistent read-modify-write is a fence as well. The language does not say so; on this
+/// processor it is one instruction that is, and collectors of garbage are written to that (crossbeam-epoch and its like
+/// have a fence in its place on all others).
+const FULL_BARRIER: bool = cfg!(any(target_arch = "x86_64", target_arch = "x86"));
+
+/// A clock of a thread: `thread << 24 | clock`, 0 for none.
+type Epoch = u32;
+
+fn epoch(thread: usize, clock: Clock) -> Epoch {
+    (thread as u32) << 24 | clock
+}
+
+fn thread_of(epoch: Epoch) -> usize {
+    (epoch >> 24) as usize
+}
+
+/// What each thread had done when something happened: a clock a thread, 0 where there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Clocks(Vec<Clock>);
+
+impl Clocks {
+    #[inline]
+    fn of(&self, thread: usize) -> Clock {
+        self.0.get(thread).copied().unwrap_or(0)
+    }
+
+    fn set(&mut self, thread: usize, clock: Clock) {
+        if self.0.len() <= thread {
+            self.0.resize(thread + 1, 0);
+        }
+        self.0[thread] = clock;
+    }
+
+    fn join(&mut self, other: &Clocks) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        for (mine, other) in self.0.iter_mut().zip(&other.0) {
+            *mine = (*mine).max(*other);
+        }
+    }
+
+    fn copy(&mut self, other: &Clocks) {
+        self.0.clone_from(&other.0);
+    }
+
+    /// Whether what happened in this epoch comes before.
+    #[inline]
+    fn cover(&self, epoch: Epoch) -> bool {
+        epoch & (CLOCKS - 1) <= self.of(thread_of(epoch))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Thread {
+    /// What comes before what it does next.
+    clocks: Clocks,
+    /// What its relaxed loads have met: an acquire fence puts it before what follows.
+    met: Clocks,
+    /// What came before its last release fence: its relaxed stores release it.
+    fenced: Clocks,
+}
+
+/// An access: whose and when, in which step, and the lower half of its site.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Spot {
+    epoch: Epoch,
+    step: u32,
+    site: u32,
+}
+
+/// A block of the heap: the first byte, the one after the last, and its allocation.
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    start: usize,
+    end: usize,
+    spot: Spot,
+}
+
+/// A plain access to many bytes at once, which touches no places of its own.
+#[derive(Clone, Copy, Debug)]
+struct Range {
+    start: usize,
+    end: usize,
+    spot: Spot,
+    writes: bool,
+}
+
+/// Which places of a page the execution has touched, a bit a place; what the others hold is of no account.
+#[derive(Clone, Debug, Default)]
+struct Touched {
+    execution: u32,
+    bits: [u64; PAGE / 64],
+    /// What of the page was accessed in ranges.
+    ranges: Vec<Range>,
+}
+
+/// Some bytes: the last write to them, and what has read them since.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    /// Which of the granule's bytes, a bit a byte; none while nothing but the allocation has touched it.
+    mask: u8,
+    allocated: bool,
+    write: Spot,
+    read: Spot,
+    /// Where reads that are in no order with each other are listed, plus one; 0 if the last comes after all others.
+    readers: u32,
+    /// Where the bytes have places of their own, plus one, because accesses to them are not alike.
+    split: u32,
+    /// An atomic word that begins in the granule, plus one.
+    word: u32,
+}
+
+/// Some bytes that are accessed atomically.
+#[derive(Debug, Default)]
+struct Word {
+    addr: usize,
+    size: usize,
+    /// What an acquire load of it puts before what follows.
+    released: Clocks,
+    /// What the last access that was seen has left there.
+    value: u64,
+    /// The last loads and stores, one a thread.
+    loads: Vec<Spot>,
+    stores: Vec<Spot>,
+    /// Whose access was the last, if that was a load after which nothing could have come of the next.
+    idle: Epoch,
+    /// Another one of the granule, plus one.
+    next: u32,
+}
+
+/// The oracle of a process, which judges one execution after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Races {
+    execution: u32,
+    threads: Vec<Thread>,
+    /// Blocks by address.
+    blocks: Vec<Block>,
+    /// Places by page, and the pages by address.
+    places: Vec<Place>,
+    touched: Vec<Touched>,
+    pages: BTreeMap<usize, u32>,
+    recent: Vec<(usize, u32)>,
+    /// Eight places of single bytes at a time.
+    bytes: Vec<Place>,
+    readers: Vec<Vec<Spot>>,
+    /// Words, and how many of them are of this execution: the others wait to be used again.
+    words: Vec<Word>,
+    used: usize,
+    futexes: BTreeMap<usize, Clocks>,
+    /// Pairs of sites that are known and accepted, and how often one was met.
+    accepted: Vec<Pair>,
+    met: u64,
+    /// Why the execution is judged no further.
+    given_up: bool,
+}
+
+/// The sites of two accesses, the smaller first.
+pub(crate) type Pair = (usize, usize);
+
+/// An access that is being judged.
+#[derive(Clone, Copy)]
+struct Now {
+    spot: Spot,
+    kind: Kind,
+    site: usize,
+}
+
+impl Now {
+    fn writes(&self) -> bool {
+        matches!(self.kind, Kind::Write | Kind::Free | Kind::AtomicStore | Kind::AtomicRmw)
+    }
+
+    fn thread(&self) -> usize {
+        thread_of(self.spot.epoch)
+    }
+}
+
+/// Which place: of a granule, or of a byte.
+#[derive(Clone, Copy)]
+enum Where {
+    Granule(usize),
+    Byte(usize),
+}
+
+impl Races {
+    /// With pairs of sites that are accepted.
+    pub(crate) fn accepting(accepted: Vec<Pair>) -> Races {
+        Races { accepted, recent: vec![(usize::MAX, 0); RECENT], ..Races::default() }
+    }
+
+    /// An execution begins.
+    pub(crate) fn begin(&mut self) {
+        self.execution += 1;
+        self.threads.clear();
+        self.bytes.clear();
+        self.readers.clear();
+        self.blocks.clear();
+        self.used = 0;
+        self.futexes.clear();
+        (self.met, self.given_up) = (0, false);
+    }
+
+    /// How often an accepted race was met in the execution.
+    pub(crate) fn met(&self) -> u64 {
+        self.met
+    }
+
+    /// Whether the execution had more threads than can be told apart.
+    pub(crate) fn given_up(&self) -> bool {
+        self.given_up
+    }
+
+    /// Judges a step.
+    #[inline]
+    pub(crate) fn touch(&mut self, touch: &Touch) -> Option<Earlier> {
+        let thread = touch.thread as usize;
+        self.know(thread);
+        if self.given_up {
+            return None;
+        }
+        let Touch { access, site, step, .. } = *touch;
+        let epoch = epoch(thread, self.threads[thread].clocks.of(thread));
+        let spot = Spot { epoch, step: step as u32, site: site as u32 };
+        let now = Now { spot, kind: access.kind, site };
+        match (touch.change, access.kind) {
+            (Change::Atomic { found, left }, _) => return self.atomic(now, &access, found, left),
+            (Change::Plain, Kind::Fence) => self.fence(thread, access.order),
+            (Change::Plain, Kind::Alloc) => self.allocate(now, &access),
+            (Change::Plain, Kind::Free) => return self.free(now, &access),
+            (Change::Plain, _) => return self.range(now, access.addr, access.size),
+        }
+        None
+    }
+
+    /// Takes note of what orders threads.
+    pub(crate) fn order(&mut self, edge: &Edge) {
+        match *edge {
+            Edge::Start { parent, child } => self.start(parent as usize, child as usize),
+            Edge::Join { thread, ended } => self.join(thread as usize, ended as usize),
+            Edge::Futex { thread, addr } => self.futex(thread as usize, addr),
+            Edge::Barrier => {
+                (0..self.threads.len()).for_each(|t| self.fence(t, Order::SeqCst));
+            }
+        }
+    }
+
+    /// Makes room for a thread.
+    #[inline]
+    fn know(&mut self, thread: usize) {
+        while self.threads.len() <= thread {
+            let mut new = Thread::default();
+            new.clocks.set(self.threads.len(), 1);
+            self.given_up |= self.threads.len() >= THREADS;
+            self.threads.push(new);
+        }
+    }
+
+    /// What a thread does from now on is not part of what it has released.
+    fn tick(&mut self, thread: usize) {
+        let clocks = &mut self.threads[thread].clocks;
+        clocks.set(thread, clocks.of(thread) + 1);
+        self.given_up |= clocks.of(thread) >= CLOCKS;
+    }
+
+    fn start(&mut self, parent: usize, child: usize) {
+        self.know(parent.max(child));
+        let before = self.threads[parent].clocks.clone();
+        self.threads[child].clocks.join(&before);
+        self.tick(parent);
+    }
+
+    fn join(&mut self, thread: usize, ended: usize) {
+        self.know(thread.max(ended));
+        let before = self.threads[ended].clocks.clone();
+        self.threads[thread].clocks.join(&before);
+    }
+
+    fn futex(&mut self, thread: usize, addr: usize) {
+        self.know(thread);
+        let released = self.futexes.entry(addr).or_default();
+        self.threads[thread].clocks.join(released);
+        released.join(&self.threads[thread].clocks);
+        self.tick(thread);
+    }
+
+    fn fence(&mut self, thread: usize, order: Order) {
+        let t = &mut self.threads[thread];
+        if acquires(order) {
+            t.clocks.join(&t.met);
+        }
+        if releases(order) {
+            t.fenced.copy(&t.clocks);
+            self.tick(thread);
+        }
+    }
+
+    fn atomic(
+        &mut self,
+        now: Now,
+        access: &Access,
+        found: u64,
+        left: Option<u64>,
+    ) -> Option<Earlier> {
+        let word = self.word(access, found);
+        let w = &mut self.words[word];
+        let loads = access.kind == Kind::AtomicLoad && acquires(access.order);
+        if loads && w.idle == now.spot.epoch && w.value == found {
+            return None;
+        }
+        w.idle = if loads { now.spot.epoch } else { 0 };
+        if w.value != found {
+            self.written_unseen(word);
+        }
+        if FULL_BARRIER && access.kind == Kind::AtomicRmw && access.order == Order::SeqCst {
+            self.fence(now.thread(), Order::SeqCst);
+        }
+        let (w, t) = (&mut self.words[word], &mut self.threads[now.thread()]);
+        if access.kind != Kind::AtomicStore {
+            let to = if acquires(access.order) { &mut t.clocks } else { &mut t.met };
+            to.join(&w.released);
+        }
+        if left.is_some() {
+            let out = if releases(access.order) { &t.clocks } else { &t.fenced };
+            if access.kind == Kind::AtomicStore {
+                // No store of another thread, nor a relaxed one of this, goes on with a release sequence.
+                w.released.copy(out);
+            } else {
+                w.released.join(out);
+            }
+        }
+        w.value = left.unwrap_or(found);
+        note(if left.is_some() { &mut w.stores } else { &mut w.loads }, now.spot);
+        let kind = if left.is_none() { Kind::AtomicLoad } else { access.kind };
+        let conflict = self.against_plain(Now { kind, ..now }, access.addr, access.size);
+        if left.is_some() && releases(access.order) {
+            self.tick(now.thread());
+        }
+        conflict
+    }
+
+    /// The word of an atomic access, which if it is new holds what was found.
+    fn word(&mut self, access: &Access, found: u64) -> usize {
+        let place = self.granule(access.addr);
+        let first = self.places[place].word;
+        let mut next = first;
+        while next > 0 {
+            let word = &self.words[next as usize - 1];
+            if (word.addr, word.size) == (access.addr, access.size) {
+                return next as usize - 1;
+            }
+            next = word.next;
+        }
+        if self.used == self.words.len() {
+            self.words.push(Word::default());
+        }
+        let word = &mut self.words[self.used];
+        (word.addr, word.size, word.value) = (access.addr, access.size, found);
+        (word.next, word.idle) = (first, 0);
+        word.released.0.clear();
+        word.loads.clear();
+        word.stores.clear();
+        self.used += 1;
+        self.places[place].word = self.used as u32;
+        self.used - 1
+    }
+
+    /// Code without callbacks has written to a word: see the module.
+    fn written_unseen(&mut self, word: usize) {
+        let mut all = Clocks::default();
+        let released = std::mem::take(&mut self.words[word].released);
+        for thread in 0..self.threads.len() {
+            self.threads[thread].clocks.join(&released);
+            all.join(&self.threads[thread].clocks);
+            self.tick(thread);
+        }
+        self.words[word].released = all;
+    }
+
+    /// Whether a missing order may have come through a word that code without callbacks has written to; if so it is
+    /// there from now on.
+    fn ordered_unseen(&mut self, thread: usize, earlier: Epoch) -> bool {
+        let through = |w: &&Word| {
+            w.released.cover(earlier) && machine::peek(w.addr, w.size).is_some_and(|v| v != w.value)
+        };
+        let Some(word) = self.words[..self.used].iter().find(through) else { return false };
+        self.threads[thread].clocks.join(&word.released);
+        true
+    }
+
+    /// An atomic access against the plain ones.
+    fn against_plain(&mut self, now: Now, addr: usize, size: usize) -> Option<Earlier> {
+        self.each_granule(addr, size, |races, place, mask| {
+            let p = &races.places[place];
+            if p.split == 0 && p.mask != 0 && p.mask & mask == 0 {
+                return None;
+            }
+            races.each_place(place, mask, |races, at| races.judge(now, at))
+        })
+        .or_else(|| self.against_ranges(now, addr, (addr, addr + size)))
+    }
+
+    fn allocate(&mut self, now: Now, access: &Access) {
+        let (start, end) = (access.addr, access.addr + access.size);
+        let before = self.blocks.partition_point(|block| block.start < start);
+        let block = Block { start, end, spot: now.spot };
+        match self.blocks.get_mut(before) {
+            // The address was another block's.
+            Some(old) if old.start == start => *old = block,
+            _ => self.blocks.insert(before, block),
+        }
+        self.each_touched(start, end, |races, page, bit, _| {
+            races.touched[page].bits[bit / 64] &= !(1 << (bit % 64));
+            None
+        });
+        for at in pages(start, end) {
+            let page = self.page_of(at);
+            self.touched[page].ranges.retain(|r| r.end <= start || end <= r.start);
+        }
+    }
+
+    fn free(&mut self, now: Now, access: &Access) -> Option<Earlier> {
+        let (start, end) = (access.addr, access.addr + access.size);
+        let conflict = self.each_touched(start, end, |races, page, bit, mask| {
+            races.against_place(now, (start, end), page * PAGE + bit, mask)
+        });
+        conflict
+            .or_else(|| pages(start, end).find_map(|at| self.against_ranges(now, at, (start, end))))
+    }
+
+    /// Does something for each place of a range that the execution has touched, until it returns something.
+    fn each_touched(
+        &mut self,
+        start: usize,
+        end: usize,
+        mut f: impl FnMut(&mut Races, usize, usize, u8) -> Option<Earlier>,
+    ) -> Option<Earlier> {
+        let mut at = start & !(GRANULE - 1);
+        while at < end {
+            let (page, bit) = (self.page_of(at), at / GRANULE % PAGE);
+            let left = self.touched[page].bits[bit / 64] >> (bit % 64);
+            if left & 1 == 1 {
+                let mask = mask_of(at.max(start), (at + GRANULE).min(end));
+                if let conflict @ Some(_) = f(self, page, bit, mask) {
+                    return conflict;
+                }
+            }
+            // The next bit that is set, or the next word of bits.
+            let skip = (left >> 1).trailing_zeros() as usize + 1;
+            at += skip.min(64 - bit % 64) * GRANULE;
+        }
+        None
+    }
+
+    /// A plain access.
+    #[inline]
+    fn range(&mut self, now: Now, addr: usize, size: usize) -> Option<Earlier> {
+        if self.is_plain_and_simple(now, addr, size) {
+            return None;
+        }
+        self.range_in_full(now, addr, size)
+    }
+
+    /// Judges most accesses, and takes note of them: to one granule, always in the same way, in order. False if there
+    /// is more to it; then nothing has happened.
+    #[inline]
+    fn is_plain_and_simple(&mut self, now: Now, addr: usize, size: usize) -> bool {
+        if addr % GRANULE + size > GRANULE {
+            return false;
+        }
+        let index = self.granule(addr);
+        let clocks = &self.threads[now.thread()].clocks;
+        let touched = &self.touched[index / PAGE];
+        let place = &mut self.places[index];
+        let last = if now.writes() { place.write.epoch } else { place.read.epoch };
+        if place.mask != mask_of(addr, addr + size) || place.split | place.readers != 0 {
+            return false;
+        }
+        if last == now.spot.epoch && place.word == 0 {
+            return true;
+        }
+        let in_order = clocks.cover(place.write.epoch) && clocks.cover(place.read.epoch);
+        if !in_order || place.word > 0 || !touched.ranges.iter().all(|r| clocks.cover(r.spot.epoch))
+        {
+            return false;
+        }
+        if now.writes() {
+            (place.write, place.allocated) = (now.spot, false);
+            place.read = Spot::default();
+        } else {
+            place.read = now.spot;
+        }
+        true
+    }
+
+    fn range_in_full(&mut self, now: Now, addr: usize, size: usize) -> Option<Earlier> {
+        let range = (addr, addr + size);
+        if size > LONG && self.has_room_for(range) {
+            return self.long(now, range);
+        }
+        self.each_granule(addr, size, |races, place, mask| races.plain(now, range, place, mask))
+    }
+
+    /// Whether each page of a range can keep one more.
+    fn has_room_for(&mut self, (start, end): (usize, usize)) -> bool {
+        pages(start, end).all(|at| {
+            let page = self.page_of(at);
+            self.touched[page].ranges.len() < RANGES
+        })
+    }
+
+    /// A plain access that is kept as a range.
+    fn long(&mut self, now: Now, (start, end): (usize, usize)) -> Option<Earlier> {
+        let conflict = self.each_touched(start, end, |races, page, bit, mask| {
+            races.against_place(now, (start, end), page * PAGE + bit, mask)
+        });
+        if conflict.is_some() {
+            return conflict;
+        }
+        let new = Range { start, end, spot: now.spot, writes: now.writes() };
+        pages(start, end).find_map(|at| {
+            let conflict = self.against_ranges(now, at, (start, end));
+            let page = self.page_of(at);
+            let ranges = &mut self.touched[page].ranges;
+            // Who races with one of these races with the new one too.
+            ranges.retain(|old| {
+                let within = start <= old.start && old.end <= end;
+                let own = thread_of(old.spot.epoch) == now.thread() && !old.writes;
+                !(within && (new.writes || own))
+            });
+            ranges.push(new);
+            conflict
+        })
+    }
+
+    /// An access to some bytes of a page against the ranges there; `at` is any byte of the page.
+    #[inline]
+    fn against_ranges(
+        &mut self,
+        now: Now,
+        at: usize,
+        (start, end): (usize, usize),
+    ) -> Option<Earlier> {
+        let page = self.page_of(at);
+        for i in 0..self.touched[page].ranges.len() {
+            let range = self.touched[page].ranges[i];
+            let apart = range.end <= start || end <= range.start;
+            let harmless = !range.writes && !now.writes();
+            if apart || harmless || self.threads[now.thread()].clocks.cover(range.spot.epoch) {
+                continue;
+            }
+            let kind = if range.writes { Kind::Write } else { Kind::Read };
+            if let conflict @ Some(_) = self.against(now, range.spot, kind) {
+                return conflict;
+            }
+        }
+        None
+    }
+
+    /// A plain access to a range, as far as it concerns one granule.
+    #[inline]
+    fn plain(
+        &mut self,
+        now: Now,
+        (start, end): (usize, usize),
+        place: usize,
+        mask: u8,
+    ) -> Option<Earlier> {
+        let p = &self.places[place];
+        if p.mask == mask && p.split == 0 && p.word == 0 {
+            let last = if now.writes() { p.write.epoch } else { p.read.epoch };
+            if last == now.spot.epoch {
+                return None;
+            }
+        } else if p.mask != mask {
+            self.divide(place, mask);
+        }
+        let conflict = self.against_place(now, (start, end), place, mask);
+        self.each_place(place, mask, |races, at| {
+            races.keep(now, at);
+            None
+        });
+        conflict.or_else(|| self.against_ranges(now, start, (start, end)))
+    }
+
+    /// A plain access to a range, or a deallocation of it, against all accesses to one granule.
+    fn against_place(
+        &mut self,
+        now: Now,
+        (start, end): (usize, usize),
+        place: usize,
+        mask: u8,
+    ) -> Option<Earlier> {
+        let mut next = self.places[place].word;
+        while next > 0 {
+            let word = &self.words[next as usize - 1];
+            let apart = word.addr + word.size <= start || end <= word.addr;
+            let (index, after) = (next as usize - 1, word.next);
+            if !apart && let conflict @ Some(_) = self.against_word(now, index) {
+                return conflict;
+            }
+            next = after;
+        }
+        self.each_place(place, mask, |races, at| races.judge(now, at))
+    }
+
+    /// Gives the bytes of a granule places of their own, unless this is the first access to it.
+    fn divide(&mut self, place: usize, mask: u8) {
+        let p = &mut self.places[place];
+        if p.split > 0 {
+            return;
+        }
+        if p.mask == 0 {
+            p.mask = mask;
+            return;
+        }
+        self.bytes.extend((0..GRANULE).map(|byte| match p.mask >> byte & 1 {
+            0 => Place::default(),
+            _ => *p,
+        }));
+        p.split = (self.bytes.len() - GRANULE) as u32 + 1;
+    }
+
+    /// A plain access against the atomic ones to a word.
+    fn against_word(&mut self, now: Now, word: usize) -> Option<Earlier> {
+        let w = &self.words[word];
+        let clocks = &self.threads[now.thread()].clocks;
+        let ordered = |list: &[Spot]| list.iter().all(|spot| clocks.cover(spot.epoch));
+        if ordered(&w.stores) && (!now.writes() || ordered(&w.loads)) {
+            return None;
+        }
+        let (stores, loads) = (w.stores.clone(), w.loads.clone());
+        let loads = if now.writes() { loads } else { Vec::new() };
+        let stores = stores.into_iter().map(|s| (s, Kind::AtomicStore));
+        let mut all = stores.chain(loads.into_iter().map(|s| (s, Kind::AtomicLoad)));
+        all.find_map(|(spot, kind)| self.against(now, spot, kind))
+    }
+
+    /// An access against the plain ones to a place.
+    #[inline]
+    fn judge(&mut self, now: Now, at: Where) -> Option<Earlier> {
+        let (place, clocks) = (self.place(at), &self.threads[now.thread()].clocks);
+        let read = !now.writes() || place.readers == 0 && clocks.cover(place.read.epoch);
+        if read && clocks.cover(place.write.epoch) {
+            return None;
+        }
+        self.against_each(now, *place)
+    }
+
+    fn against_each(&mut self, now: Now, place: Place) -> Option<Earlier> {
+        let written = if place.allocated { Kind::Alloc } else { Kind::Write };
+        if let conflict @ Some(_) = self.against(now, place.write, written) {
+            return conflict;
+        }
+        if !now.writes() {
+            return None;
+        }
+        if place.readers == 0 {
+            return self.against(now, place.read, Kind::Read);
+        }
+        let readers = self.readers[place.readers as usize - 1].clone();
+        readers.iter().find_map(|read| self.against(now, *read, Kind::Read))
+    }
+
+    /// An access against an earlier one.
+    #[inline]
+    fn against(&mut self, now: Now, earlier: Spot, kind: Kind) -> Option<Earlier> {
+        let thread = now.thread();
+        if self.threads[thread].clocks.cover(earlier.epoch) {
+            return None;
+        }
+        // Both lie in the same program, so the upper halves are alike.
+        let upper = now.site & !(u32::MAX as usize);
+        let site = if earlier.site == 0 { 0 } else { upper | earlier.site as usize };
+        if self.accepted.contains(&pair(now.site, site)) {
+            self.met += 1;
+            return None;
+        }
+        if self.ordered_unseen(thread, earlier.epoch) {
+            return None;
+        }
+        let thread = thread_of(earlier.epoch) as u32;
+        Some(Earlier { thread, step: earlier.step.into(), site, kind })
+    }
+
+    /// Takes note of a plain access.
+    #[inline]
+    fn keep(&mut self, now: Now, at: Where) {
+        if now.writes() {
+            let place = self.place_mut(at);
+            (place.write, place.allocated) = (now.spot, false);
+            (place.read, place.readers) = (Spot::default(), 0);
+            return;
+        }
+        let clocks = &self.threads[now.thread()].clocks;
+        let in_order = clocks.cover(self.place(at).read.epoch);
+        let list = self.place(at).readers as usize;
+        if list > 0 {
+            note(&mut self.readers[list - 1], now.spot);
+            self.place_mut(at).read = now.spot;
+        } else if in_order {
+            self.place_mut(at).read = now.spot;
+        } else {
+            let before = self.place(at).read;
+            self.readers.push(vec![before, now.spot]);
+            let list = self.readers.len() as u32;
+            let place = self.place_mut(at);
+            (place.read, place.readers) = (now.spot, list);
+        }
+    }
+
+    fn place(&self, at: Where) -> &Place {
+        match at {
+            Where::Granule(i) => &self.places[i],
+            Where::Byte(i) => &self.bytes[i],
+        }
+    }
+
+    fn place_mut(&mut self, at: Where) -> &mut Place {
+        match at {
+            Where::Granule(i) => &mut self.places[i],
+            Where::Byte(i) => &mut self.bytes[i],
+        }
+    }
+
+    /// Does something for the place of a granule, or for those of some of its bytes, until it returns something.
+    #[inline]
+    fn each_place(
+        &mut self,
+        place: usize,
+        mask: u8,
+        mut f: impl FnMut(&mut Races, Where) -> Option<Earlier>,
+    ) -> Option<Earlier> {
+        match self.places[place].split as usize {
+            0 => f(self, Where::Granule(place)),
+            first => (0..GRANULE)
+                .filter(|byte| mask >> byte & 1 == 1)
+                .find_map(|byte| f(self, Where::Byte(first - 1 + byte))),
+        }
+    }
+
+    /// Does something for each granule of a range with the bytes of it that lie in the range.
+    #[inline]
+    fn each_granule(
+        &mut self,
+        addr: usize,
+        size: usize,
+        mut f: impl FnMut(&mut Races, usize, u8) -> Option<Earlier>,
+    ) -> Option<Earlier> {
+        let (mut at, end) = (addr, addr + size);
+        while at < end {
+            let next = ((at / GRANULE + 1) * GRANULE).min(end);
+            let place = self.granule(at);
+            let conflict = f(self, place, mask_of(at, next));
+            if conflict.is_some() {
+                return conflict;
+            }
+            at = next;
+        }
+        None
+    }
+
+    /// The place of the granule that this byte lies in.
+    #[inline]
+    fn granule(&mut self, addr: usize) -> usize {
+        let (page, bit) = (self.page_of(addr), addr / GRANULE % PAGE);
+        let bits = &mut self.touched[page].bits[bit / 64];
+        if *bits >> (bit % 64) & 1 == 0 {
+            *bits |= 1 << (bit % 64);
+            self.places[page * PAGE + bit] = self.untouched(addr);
+        }
+        page * PAGE + bit
+    }
+
+    /// What is known of a place that has not been touched: who allocated it.
+    fn untouched(&self, addr: usize) -> Place {
+        let granule = addr & !(GRANULE - 1);
+        let before = self.blocks.partition_point(|block| block.start < granule + GRANULE);
+        match before.checked_sub(1).map(|last| self.blocks[last]) {
+            Some(block) if block.end > granule => {
+                Place { allocated: true, write: block.spot, ..Place::default() }
+            }
+            _ => Place::default(),
+        }
+    }
+
+    /// The page that this byte lies in, empty if the execution has not touched it.
+    #[inline]
+    fn page_of(&mut self, addr: usize) -> usize {
+        let page = addr / (PAGE * GRANULE);
+        let slot = page % RECENT;
+        if self.recent[slot].0 != page {
+            self.recent[slot] = (page, self.page(page));
+        }
+        let page = self.recent[slot].1 as usize;
+        if self.touched[page].execution != self.execution {
+            let touched = &mut self.touched[page];
+            (touched.execution, touched.bits) = (self.execution, Default::default());
+            touched.ranges.clear();
+        }
+        page
+    }
+
+    fn page(&mut self, page: usize) -> u32 {
+        let next = self.pages.len() as u32;
+        let index = *self.pages.entry(page).or_insert(next);
+        self.places.resize(self.pages.len() * PAGE, Place::default());
+        self.touched.resize(self.pages.len(), Touched::default());
+        index
+    }
+}
+
+/// A byte of each page of a range.
+fn pages(start: usize, end: usize) -> impl Iterator<Item = usize> {
+    const BYTES: usize = PAGE * GRANULE;
+    let first = start & !(BYTES - 1);
+    (first..end).step_by(BYTES).map(move |at| at.max(start))
+}
+
+/// The bytes of a granule from `start` to before `end`, a bit a byte.
+fn mask_of(start: usize, end: usize) -> u8 {
+    let offset = start % GRANULE;
+    (((1u32 << (end - start)) - 1) << offset) as u8
+}
+
+/// Pairs that are accepted in this process and in the workers that it forks.
+static ACCEPTED: Mutex<Vec<Pair>> = Mutex::new(Vec::new());
+
+/// From now on a race between these sites is counted, and not told.
+pub(crate) fn accept(pair: Pair) {
+    ACCEPTED.lock().unwrap_or_else(PoisonError::into_inner).push(pair);
+}
+
+/// The pairs that are accepted.
+pub(crate) fn accepted() -> Vec<Pair> {
+    ACCEPTED.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// The verdict on a fact that is a race.
+pub(super) fn judge(fact: &Fact) -> Option<Violation> {
+    let Fact::Race { access, earlier, block, .. } = fact else { return None };
+    let what = match (access.kind, block) {
+        (Kind::Free, Some(block)) => format!("freed a block of {} bytes", block.size),
+        (kind, _) => format!("{} {} bytes", verb_of(kind), access.size),
+    };
+    let before = if earlier.kind == Kind::Write { "written" } else { verb_of(earlier.kind) };
+    let message =
+        format!("{what} that thread {} had {before}, and nothing orders the two", earlier.thread);
+    Some(Violation { class: Class::DataRace, message })
+}
+
+/// Replaces a thread's access in a list by a later one.
+fn note(list: &mut Vec<Spot>, spot: Spot) {
+    match list.iter_mut().find(|s| thread_of(s.epoch) == thread_of(spot.epoch)) {
+        Some(own) => *own = spot,
+        None => list.push(spot),
+    }
+}
+
+fn acquires(order: Order) -> bool {
+    matches!(order, Order::Acquire | Order::AcqRel | Order::SeqCst)
+}
+
+fn releases(order: Order) -> bool {
+    matches!(order, Order::Release | Order::AcqRel | Order::SeqCst)
+}
+
+/// Two sites as a pair.
+pub(crate) fn pair(a: usize, b: usize) -> Pair {
+    (a.min(b), a.max(b))
+}
