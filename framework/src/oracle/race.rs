@@ -152,8 +152,8 @@ struct Place {
     readers: u32,
     /// Where the bytes have places of their own, plus one, because accesses to them are not alike.
     split: u32,
-    /// An atomic word that begins in the granule, plus one.
-    word: u32,
+    /// Where the atomic words that begin in the granule are listed, plus one.
+    words: u32,
 }
 
 /// Some bytes that are accessed atomically.
@@ -170,7 +170,7 @@ struct Word {
     stores: Vec<Spot>,
     /// Whose access was the last, if that was a load after which nothing could have come of the next.
     idle: Epoch,
-    /// Another one of the granule, plus one.
+    /// Another one that begins with the same byte, plus one.
     next: u32,
 }
 
@@ -192,6 +192,8 @@ pub(crate) struct Races {
     /// Words, and how many of them are of this execution: the others wait to be used again.
     words: Vec<Word>,
     used: usize,
+    /// The words of a granule by the byte with which they begin, plus one.
+    beginning: Vec<[u32; GRANULE]>,
     futexes: BTreeMap<usize, Clocks>,
     /// Pairs of sites that are known and accepted, and how often one was met.
     accepted: Vec<Pair>,
@@ -241,6 +243,7 @@ impl Races {
         self.bytes.clear();
         self.readers.clear();
         self.blocks.clear();
+        self.beginning.clear();
         self.used = 0;
         self.futexes.clear();
         (self.met, self.given_up) = (0, false);
@@ -386,27 +389,38 @@ impl Races {
 
     /// The word of an atomic access, which if it is new holds what was found.
     fn word(&mut self, access: &Access, found: u64) -> usize {
-        let place = self.granule(access.addr);
-        let first = self.places[place].word;
+        let (place, byte) = (self.granule(access.addr), access.addr % GRANULE);
+        if self.places[place].words == 0 {
+            self.beginning.push([0; GRANULE]);
+            self.places[place].words = self.beginning.len() as u32;
+        }
+        let list = self.places[place].words as usize - 1;
+        let first = self.beginning[list][byte];
         let mut next = first;
         while next > 0 {
             let word = &self.words[next as usize - 1];
-            if (word.addr, word.size) == (access.addr, access.size) {
+            if word.size == access.size {
                 return next as usize - 1;
             }
             next = word.next;
         }
+        let word = self.new_word(access, found, first);
+        self.beginning[list][byte] = word as u32 + 1;
+        word
+    }
+
+    #[cold]
+    fn new_word(&mut self, access: &Access, found: u64, next: u32) -> usize {
         if self.used == self.words.len() {
             self.words.push(Word::default());
         }
         let word = &mut self.words[self.used];
         (word.addr, word.size, word.value) = (access.addr, access.size, found);
-        (word.next, word.idle) = (first, 0);
+        (word.next, word.idle) = (next, 0);
         word.released.0.clear();
         word.loads.clear();
         word.stores.clear();
         self.used += 1;
-        self.places[place].word = self.used as u32;
         self.used - 1
     }
 
@@ -435,6 +449,17 @@ impl Races {
 
     /// An atomic access against the plain ones.
     fn against_plain(&mut self, now: Now, addr: usize, size: usize) -> Option<Earlier> {
+        let index = self.granule(addr);
+        let (p, clocks) = (&self.places[index], &self.threads[now.thread()].clocks);
+        let in_order = clocks.cover(p.write.epoch) && clocks.cover(p.read.epoch);
+        let ranges = &self.touched[index / PAGE].ranges;
+        if in_order
+            && p.split | p.readers == 0
+            && addr % GRANULE + size <= GRANULE
+            && ranges.iter().all(|r| clocks.cover(r.spot.epoch))
+        {
+            return None;
+        }
         self.each_granule(addr, size, |races, place, mask| {
             let p = &races.places[place];
             if p.split == 0 && p.mask != 0 && p.mask & mask == 0 {
@@ -521,11 +546,13 @@ impl Races {
         if place.mask != mask_of(addr, addr + size) || place.split | place.readers != 0 {
             return false;
         }
-        if last == now.spot.epoch && place.word == 0 {
+        if last == now.spot.epoch && place.words == 0 {
             return true;
         }
         let in_order = clocks.cover(place.write.epoch) && clocks.cover(place.read.epoch);
-        if !in_order || place.word > 0 || !touched.ranges.iter().all(|r| clocks.cover(r.spot.epoch))
+        if !in_order
+            || place.words > 0
+            || !touched.ranges.iter().all(|r| clocks.cover(r.spot.epoch))
         {
             return false;
         }
@@ -612,7 +639,7 @@ impl Races {
         mask: u8,
     ) -> Option<Earlier> {
         let p = &self.places[place];
-        if p.mask == mask && p.split == 0 && p.word == 0 {
+        if p.mask == mask && p.split == 0 && p.words == 0 {
             let last = if now.writes() { p.write.epoch } else { p.read.epoch };
             if last == now.spot.epoch {
                 return None;
@@ -636,15 +663,18 @@ impl Races {
         place: usize,
         mask: u8,
     ) -> Option<Earlier> {
-        let mut next = self.places[place].word;
-        while next > 0 {
-            let word = &self.words[next as usize - 1];
-            let apart = word.addr + word.size <= start || end <= word.addr;
-            let (index, after) = (next as usize - 1, word.next);
-            if !apart && let conflict @ Some(_) = self.against_word(now, index) {
-                return conflict;
+        let words = self.places[place].words as usize;
+        for byte in (0..GRANULE).filter(|_| words > 0) {
+            let mut next = self.beginning[words - 1][byte] as usize;
+            while next > 0 {
+                let word = &self.words[next - 1];
+                let apart = word.addr + word.size <= start || end <= word.addr;
+                let (index, after) = (next - 1, word.next as usize);
+                if !apart && let conflict @ Some(_) = self.against_word(now, index) {
+                    return conflict;
+                }
+                next = after;
             }
-            next = after;
         }
         self.each_place(place, mask, |races, at| races.judge(now, at))
     }
