@@ -57,6 +57,8 @@ pub(crate) struct State {
     pub random: u64,
     pub found: Option<Found>,
     pub outlived: u32,
+    /// Whether blocks that nothing refers to at the end are a finding.
+    pub leaks_forbidden: bool,
     /// The step at which the root thread ended.
     pub root_ended_at: Option<u64>,
 }
@@ -97,6 +99,7 @@ static STATE: Global = Global(UnsafeCell::new(State {
     random: 0,
     found: None,
     outlived: 0,
+    leaks_forbidden: false,
     root_ended_at: None,
 }));
 

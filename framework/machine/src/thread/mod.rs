@@ -90,6 +90,12 @@ pub(crate) fn stack_of(thread: usize) -> usize {
     donor(thread).stack
 }
 
+/// The thread-local storage of all donors.
+pub(crate) fn storage() -> Vec<std::ops::Range<usize>> {
+    // SAFETY: as in `donor`.
+    unsafe { (*DONORS.0.get()).iter().map(|donor| donor.storage()).collect() }
+}
+
 /// The operating system's number for the calling thread.
 pub(crate) fn os_thread() -> i32 {
     // SAFETY: no preconditions. The C library's number would be that of the donor.
