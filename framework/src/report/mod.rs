@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use mapcheck_machine::{Block, Fact, Found, Stack, Stamp};
 
-use crate::oracle::{self, Class, Violation};
+use crate::oracle::{self, Class, Promises, Violation};
 use crate::scenario::Scenario;
 use crate::text::{Section, Writer};
 pub(crate) use frames::{Place, from_here, places, short_file};
@@ -36,9 +36,12 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Whether it is the same mistake as another: same class, same site.
+    /// Whether it is the same mistake as another: same class, same site. Where a leaked block was allocated is only known
+    /// of an execution that was recorded: without it one leak is as good as another.
     pub fn same_as(&self, other: &Finding) -> bool {
-        self.class == other.class && self.site == other.site
+        let unknown = self.site.is_empty() || other.site.is_empty();
+        self.class == other.class
+            && (self.site == other.site || (self.class == Class::Leak && unknown))
     }
 
     pub(crate) fn write(&self, to: &mut Writer) {
@@ -86,6 +89,8 @@ pub(crate) struct Diagnosis<'a> {
     /// Schedule points it passed.
     pub steps: u64,
     pub panic: Option<&'a PanicNote>,
+    /// What the calls of the scenario answered, if it came to its end.
+    pub past: Option<&'a Promises>,
 }
 
 impl Diagnosis<'_> {
@@ -106,17 +111,19 @@ impl Diagnosis<'_> {
         }
     }
 
-    /// The stack that tells where it happened: of a deadlock, the first thread's that waits for a lock.
+    /// The stack that tells where it happened: of a deadlock, the first thread's that waits for a lock; of a leak, that of
+    /// the allocation.
     fn stack(&self) -> &Stack {
-        let waiting = match &self.found.fact {
+        let elsewhere = match &self.found.fact {
             Fact::Deadlock { waiting } => waiting.iter().find(|w| !w.joins).map(|w| &w.stack),
+            Fact::Leaked { blocks, .. } => blocks.first().map(|lost| &lost.block.alloc_stack),
             _ => None,
         };
-        self.panic.map(|p| &p.stack).or(waiting).unwrap_or(&self.found.stack)
+        self.panic.map(|p| &p.stack).or(elsewhere).unwrap_or(&self.found.stack)
     }
 
     fn violation(&self) -> Violation {
-        let mut violation = oracle::judge(&self.found.fact);
+        let mut violation = oracle::judge_with(&self.found.fact, self.past);
         match (self.panic, violation.class) {
             (None, _) => {}
             (Some(panic), Class::Crash) => {
@@ -130,7 +137,7 @@ impl Diagnosis<'_> {
     fn report(&self, violation: &Violation, places: &[Place]) -> String {
         let mut out = headline(violation);
         let verb = oracle::verb(&self.found.fact);
-        if !matches!(self.found.fact, Fact::Deadlock { .. }) {
+        if !matches!(self.found.fact, Fact::Deadlock { .. } | Fact::Leaked { .. }) {
             self.actor(&mut out, verb, &self.found.at, places);
         }
         if let Some(block) = oracle::block_of(&self.found.fact) {
@@ -344,6 +351,7 @@ mod tests {
             threads: 3,
             steps: 0,
             panic: None,
+            past: None,
         };
         let report = diagnosis.finding().report;
         let lines: Vec<&str> = report.lines().collect();
@@ -379,6 +387,7 @@ mod tests {
             threads: 3,
             steps: 0,
             panic: None,
+            past: None,
         };
         let finding = diagnosis.finding();
         let mut writer = Writer::default();
