@@ -289,8 +289,8 @@ impl Value {
         id
     }
 
-    /// Takes the value away without a schedule point, and does not count it among those that the map gave up: for a model
-    /// that keeps elements as words of its own, and makes values of them to show.
+    /// Takes the value away without a schedule point, and does not count it among those that the map gave up: for a
+    /// model that keeps elements as words of its own, and makes values of them to show.
     #[inline(never)]
     pub fn discard(self) {
         let (before, mut value) = (DROPPED.load(Relaxed), Some(self));

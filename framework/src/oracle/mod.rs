@@ -30,7 +30,7 @@ pub enum Class {
     OutOfBounds,
     /// Bytes that were taken for an element are none.
     TornValue,
-    /// What a map left on the heap when it was gone and nothing refers to, or all memory is gone and most of it is live.
+    /// A map left memory that nothing refers to when it was gone, or all memory is gone and most of it is live.
     Leak,
     /// Every thread waits for another.
     Deadlock,

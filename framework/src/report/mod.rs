@@ -36,8 +36,8 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Whether it is the same mistake as another: same class, same site. Where a leaked block was allocated is only known
-    /// of an execution that was recorded: without it one leak is as good as another.
+    /// Whether it is the same mistake as another: same class, same site. Where a leaked block was allocated is only
+    /// known of an execution that was recorded: without it one leak is as good as another.
     pub fn same_as(&self, other: &Finding) -> bool {
         let unknown = self.site.is_empty() || other.site.is_empty();
         self.class == other.class
@@ -111,8 +111,8 @@ impl Diagnosis<'_> {
         }
     }
 
-    /// The stack that tells where it happened: of a deadlock, the first thread's that waits for a lock; of a leak, that of
-    /// the allocation.
+    /// The stack that tells where it happened: of a deadlock, the first thread's that waits for a lock; of a leak, that
+    /// of the allocation.
     fn stack(&self) -> &Stack {
         let elsewhere = match &self.found.fact {
             Fact::Deadlock { waiting } => waiting.iter().find(|w| !w.joins).map(|w| &w.stack),

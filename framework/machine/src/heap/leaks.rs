@@ -89,8 +89,8 @@ impl Graph {
     fn scan(&mut self, range: &Range<usize>, found: &mut Vec<usize>) {
         let mut at = range.start.next_multiple_of(WORD);
         while at + WORD <= range.end {
-            // SAFETY: a live block or a writable segment, which is mapped; nothing else of the process runs. Whatever the
-            // bytes are, they make a word.
+            // SAFETY: a live block or a writable segment, which is mapped, and nothing else of the process runs.
+            // Whatever the bytes are, they make a word.
             let word = unsafe { (at as *const usize).read_volatile() } & ADDRESS;
             if super::contains(word)
                 && let Some(block) = self.at(word)
