@@ -3,7 +3,7 @@
 use mapcheck_tests::{Run, keys, mapcheck_in, subject, tempdir};
 
 /// The broken maps and the class of what is found in each, with a word of the message.
-const FINDINGS: [(&str, &str, &str); 14] = [
+const FINDINGS: [(&str, &str, &str); 17] = [
     ("segfault", "crash", "a segmentation fault at address 0x8"),
     ("abort", "crash", "an abort"),
     ("stack-overflow", "crash", "the stack of a thread overflowed"),
@@ -17,6 +17,9 @@ const FINDINGS: [(&str, &str, &str); 14] = [
     ("wrong-layout", "invalid-free", "freed 40 bytes aligned to 8 where 48 bytes"),
     ("redzone", "out-of-bounds", "wrote 8 bytes, 0 past a live block of 48 bytes"),
     ("use-after-free", "premature-reclamation", "read 8 bytes, 16 into a block of 48 bytes"),
+    ("lost-block", "leak", "a block of 48 bytes that `remove "),
+    ("lost-value", "leak", " had removed, was never dropped"),
+    ("lost-key", "leak", "never dropped, although all memory was freed"),
     ("visitor-deadlock", "deadlock", "nothing can wake"),
 ];
 
@@ -51,7 +54,7 @@ fn every_broken_map_is_told_for_what_it_is_and_the_run_goes_on_with_the_next() {
 
 #[test]
 fn the_site_of_a_finding_is_a_line_of_the_map_s_own() {
-    let run = check(&["abort", "segfault", "deadlock", "use-after-free"]).code(2);
+    let run = check(&["abort", "segfault", "deadlock", "use-after-free", "lost-block"]).code(2);
     for finding in run.of_type("finding") {
         let site = finding["site"].as_str().unwrap();
         assert!(site.starts_with("src/"), "{}: `{site}`", finding["target"]);

@@ -15,6 +15,17 @@ use mapcheck_machine as machine;
 /// See [`dropped`].
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
+/// See [`left`].
+static VALUES: AtomicU64 = AtomicU64::new(0);
+/// See [`left`].
+static KEYS: AtomicU64 = AtomicU64::new(0);
+
+/// Keys and values that the execution under way has made and not dropped.
+#[inline(never)]
+pub(crate) fn left() -> (u64, u64) {
+    (KEYS.load(Relaxed), VALUES.load(Relaxed))
+}
+
 /// Values dropped so far in the execution under way by another operation than made them: what a map
 /// gives up, and not what it refuses.
 pub(crate) fn dropped() -> u64 {
@@ -36,10 +47,10 @@ pub(crate) fn allow_collisions(allowed: bool) {
     COLLISIONS.store(allowed, Relaxed);
 }
 
-/// Decides how keys hash in the execution that begins, and counts dropped values from 0.
+/// Decides how keys hash in the execution that begins, and counts elements from 0.
 #[inline(never)]
 pub(crate) fn begin_execution() {
-    DROPPED.store(0, Relaxed);
+    [&DROPPED, &KEYS, &VALUES].iter().for_each(|count| count.store(0, Relaxed));
     let allowed = COLLISIONS.load(Relaxed);
     let drawn = if allowed { machine::choose(machine::ChoiceKind::Data, WAYS) } else { SPREAD };
     HASHING.store(drawn, Relaxed);
@@ -83,8 +94,18 @@ enum What {
 fn name(what: What, id: u64) -> String {
     match what {
         What::Key => format!("key {id}"),
-        What::Value => format!("value {}.{}", id >> 32, id & 0xffff_ffff),
+        What::Value => value_name(id),
     }
+}
+
+/// A value, for messages.
+pub(crate) fn value_name(id: u64) -> String {
+    format!("value {}.{}", id >> 32, id & 0xffff_ffff)
+}
+
+/// The id of the value of which a block of this size, which begins with these words, is the payload.
+pub(crate) fn value_in(size: usize, head: [u64; 2]) -> Option<u64> {
+    (size == size_of::<[u64; 2]>() && head[0] == !head[1]).then_some(head[0])
 }
 
 #[inline(never)]
@@ -146,6 +167,7 @@ impl Key {
     /// The key with this number.
     #[inline(never)]
     pub fn new(id: u64) -> Key {
+        KEYS.fetch_add(1, Relaxed);
         Key { id, canary: canary(ALIVE, id) }
     }
 
@@ -176,6 +198,7 @@ impl Drop for Key {
         let key = black_box(&mut *self);
         verify_droppable(What::Key, key.id, key.canary, addr);
         key.canary = canary(DEAD, key.id);
+        KEYS.fetch_sub(1, Relaxed);
         black_box(key);
     }
 }
@@ -243,6 +266,7 @@ impl Value {
     /// The value with this id. Scenarios use ids once: the key's number in the upper half, and a running number.
     #[inline(never)]
     pub fn new(id: u64) -> Value {
+        VALUES.fetch_add(1, Relaxed);
         Value { id, payload: Box::new([id, !id]), canary: canary(ALIVE, id) }
     }
 
@@ -265,6 +289,15 @@ impl Value {
         id
     }
 
+    /// Takes the value away without a schedule point, and does not count it among those that the map gave up: for a
+    /// model that keeps elements as words of its own, and makes values of them to show.
+    #[inline(never)]
+    pub fn discard(self) {
+        let (before, mut value) = (DROPPED.load(Relaxed), Some(self));
+        machine::outside(&mut || drop(value.take()));
+        DROPPED.store(before, Relaxed);
+    }
+
     /// Reads the value and its payload and verifies that they are a value's.
     ///
     /// # Panics
@@ -284,6 +317,7 @@ impl Drop for Value {
         value.canary = canary(DEAD, value.id);
         let own = value.id & 0xffff_ffff == u64::from(machine::current_label());
         DROPPED.fetch_add(u64::from(!own), Relaxed);
+        VALUES.fetch_sub(1, Relaxed);
         black_box(value);
     }
 }

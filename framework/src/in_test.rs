@@ -54,6 +54,31 @@ pub fn explore(body: impl Fn()) {
     Settings::for_tests().explore(body);
 }
 
+/// Makes it a finding of class `leak` if this execution of an [`explore`]d closure ends with memory allocated that
+/// nothing refers to any more. What a static refers to, directly or through other memory, is no leak.
+///
+/// Off unless it is called, since a test may leak on purpose. Scenarios on a [`Map`] are always held to it. Does
+/// nothing outside of executions, nor in one that ends while a thread still waits.
+///
+/// ```no_run
+/// # use std::sync::{Arc, Mutex};
+/// #[test]
+/// fn a_list_frees_its_nodes() {
+///     mapcheck::explore(|| {
+///         mapcheck::forbid_leaks();
+///         let list = Arc::new(Mutex::new(vec![1]));
+///         let pushing = std::thread::spawn({
+///             let list = Arc::clone(&list);
+///             move || list.lock().unwrap().push(2)
+///         });
+///         pushing.join().unwrap();
+///     });
+/// }
+/// ```
+pub fn forbid_leaks() {
+    machine::forbid_leaks();
+}
+
 /// Explores the built-in scenarios of one family, see [`families::FAMILIES`], on the map `M`.
 /// [`map_tests!`](crate::map_tests) makes a test of each family.
 ///

@@ -93,7 +93,7 @@ pub(crate) mod text;
 mod worker;
 
 pub use fault::Fault;
-pub use in_test::{check, explore};
+pub use in_test::{check, explore, forbid_leaks};
 pub use map::{Iteration, Key, Map, Previous, Profile, Unsupported, Value};
 pub use settings::{Format, Settings};
 pub use target::Target;

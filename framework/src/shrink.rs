@@ -8,6 +8,7 @@
 use std::time::{Duration, Instant};
 
 use crate::decision::{Decision, DecisionKind, Decisions};
+use crate::oracle::Class;
 use crate::report::Finding;
 use crate::repro::Repro;
 use crate::scenario::{Op, Scenario};
@@ -79,7 +80,9 @@ impl Shrinker<'_> {
     }
 
     fn fails(&self, scenario: &Scenario, decisions: &Decisions) -> Result<bool, String> {
-        let script = Script::Replay(decisions, false);
+        // Where it was allocated is known of nothing else that leaks.
+        let record = self.finding.class == Class::Leak && !self.finding.site.is_empty();
+        let script = Script::Replay(decisions, record);
         let (outcome, _) = watch::run(self.setting(scenario), &script)?;
         Ok(self.is_it(&outcome))
     }

@@ -174,6 +174,17 @@ pub struct Block {
     pub earlier_execution: bool,
 }
 
+/// A live block that nothing refers to any more.
+#[derive(Clone, Debug, Default)]
+pub struct Lost {
+    /// The block.
+    pub block: Block,
+    /// Whether another lost block refers to it: it went with that one.
+    pub held: bool,
+    /// Its first two words; what it is too small for reads as 0.
+    pub head: [u64; 2],
+}
+
 /// What a thread waits for when nothing can run.
 #[derive(Clone, Debug)]
 pub struct Waiting {
@@ -189,7 +200,7 @@ pub struct Waiting {
     pub stack: Stack,
 }
 
-/// Something that must not happen, seen by the machine. It ends the execution at once.
+/// Something that must not happen, seen by the machine. It ends the execution at once, or is seen at its end.
 #[derive(Clone, Debug)]
 pub enum Fact {
     /// An access to a byte of the arena that is not part of a live block. `block` is the block it lies in or next to.
@@ -235,6 +246,16 @@ pub enum Fact {
         live: usize,
         /// Bytes ever taken, with redzones and freed blocks.
         allocated: usize,
+    },
+    /// When all threads had ended, blocks of this execution were live that nothing referred to, see
+    /// [`crate::forbid_leaks`].
+    Leaked {
+        /// The first 64 of them, in the order of their allocation: those with `held` last.
+        blocks: Vec<Lost>,
+        /// How many there are.
+        count: usize,
+        /// The bytes of all.
+        bytes: usize,
     },
     /// A fatal signal outside the arena.
     Signal {

@@ -148,6 +148,15 @@ pub fn fail(class: &'static str, message: String, addr: usize) -> ! {
     stop(Fact::Told { class, message, addr, block: heap::describe(addr) })
 }
 
+/// Makes blocks a finding, [`Fact::Leaked`], that this execution has allocated and that nothing refers to any more when
+/// all its threads have ended. Does nothing outside executions.
+#[inline(never)]
+pub fn forbid_leaks() {
+    if armed() {
+        disarmed(|s| s.leaks_forbidden = true);
+    }
+}
+
 /// The current virtual thread; `None` outside executions and in the framework's own code.
 #[inline(never)]
 pub fn current_thread() -> Option<ThreadId> {

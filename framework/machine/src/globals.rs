@@ -56,6 +56,41 @@ pub(crate) fn restore() {
     }
 }
 
+/// Where the globals lie that are restored.
+pub(crate) fn ranges() -> Vec<Range<usize>> {
+    let saved = SAVED.get().map(Vec::as_slice).unwrap_or_default();
+    saved.iter().map(|saved| saved.start..saved.start + saved.bytes.len()).collect()
+}
+
+/// Writable memory of the libraries that the executable has loaded.
+pub(crate) fn of_libraries() -> Vec<Range<usize>> {
+    let mut found = (0usize, Vec::<Range<usize>>::new());
+    // SAFETY: the callback gets a valid pointer to `found`.
+    unsafe { libc::dl_iterate_phdr(Some(later_object), (&raw mut found).cast()) };
+    found.1
+}
+
+/// Adds the writable segments of an object, unless it is the first one reported.
+unsafe extern "C" fn later_object(
+    info: *mut libc::dl_phdr_info,
+    _: usize,
+    out: *mut c_void,
+) -> c_int {
+    // SAFETY: dl_iterate_phdr passes a valid description, and `of_libraries` a pointer to a number and a list.
+    unsafe {
+        let (number, segments) = &mut *out.cast::<(usize, Vec<Range<usize>>)>();
+        *number += 1;
+        for i in (0..(*info).dlpi_phnum).filter(|_| *number > 1) {
+            let header = &*(*info).dlpi_phdr.add(i.into());
+            if header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W != 0 {
+                let start = ((*info).dlpi_addr + header.p_vaddr) as usize;
+                segments.push(start..start + header.p_memsz as usize);
+            }
+        }
+    }
+    0
+}
+
 /// The executable's writable memory, without what the loader has made read-only since and without the machine's own.
 fn writable() -> Vec<Range<usize>> {
     let mut found = (Vec::<Range<usize>>::new(), Vec::<Range<usize>>::new());

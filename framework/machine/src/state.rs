@@ -61,6 +61,8 @@ pub(crate) struct State {
     pub race: Option<Found>,
     pub earlier: Option<(Stamp, Stack)>,
     pub outlived: u32,
+    /// Whether blocks that nothing refers to at the end are a finding.
+    pub leaks_forbidden: bool,
     /// The step at which the root thread ended.
     pub root_ended_at: Option<u64>,
 }
@@ -105,6 +107,7 @@ static STATE: Global = Global(UnsafeCell::new(State {
     race: None,
     earlier: None,
     outlived: 0,
+    leaks_forbidden: false,
     root_ended_at: None,
 }));
 

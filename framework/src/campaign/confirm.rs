@@ -44,7 +44,7 @@ pub(super) fn settle(
         return Ok(Settled { finding: candidate.finding.clone(), repro, notes: Vec::new() });
     }
     if let Some(finding) = replayed(subject, &repro, candidate)? {
-        return shrunk(subject, repro, finding);
+        return shrunk(subject, Repro { site: finding.site.clone(), ..repro }, finding);
     }
     let random = candidate.job.batch.seed;
     let repro = Repro { history: Some(history(candidate)), random, ..repro };
@@ -58,6 +58,7 @@ pub(super) fn settle(
             (candidate.finding.clone(), note.to_owned())
         }
     };
+    let repro = Repro { site: finding.site.clone(), ..repro };
     Ok(Settled { finding, repro, notes: vec![note] })
 }
 

@@ -4,6 +4,7 @@
 
 mod failure;
 mod iteration;
+pub(crate) mod leak;
 mod linearizability;
 mod pointer;
 mod progress;
@@ -15,7 +16,7 @@ use std::str::FromStr;
 
 use mapcheck_machine::{Block, Fact, Kind};
 
-pub(crate) use promises::Promises;
+pub(crate) use promises::{Promises, ended};
 
 /// What kind of finding it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,7 +31,7 @@ pub enum Class {
     OutOfBounds,
     /// Bytes that were taken for an element are none.
     TornValue,
-    /// All memory is gone, and most of it is still live.
+    /// A map left memory that nothing refers to when it was gone, or all memory is gone and most of it is live.
     Leak,
     /// Every thread waits for another.
     Deadlock,
@@ -104,8 +105,13 @@ pub struct Violation {
 
 /// The verdict on a fact: the first oracle that knows it speaks.
 pub fn judge(fact: &Fact) -> Violation {
-    let known =
-        pointer::judge(fact).or_else(|| progress::judge(fact)).or_else(|| race::judge(fact));
+    judge_with(fact, None)
+}
+
+/// The verdict on a fact of an execution in which these calls were made.
+pub(crate) fn judge_with(fact: &Fact, past: Option<&Promises>) -> Violation {
+    let known = pointer::judge(fact).or_else(|| progress::judge(fact)).or_else(|| race::judge(fact));
+    let known = known.or_else(|| leak::judge(fact, past));
     known.unwrap_or_else(|| failure::judge(fact))
 }
 
@@ -115,6 +121,7 @@ pub(crate) fn block_of(fact: &Fact) -> Option<&Block> {
         Fact::BadAccess { block, .. } | Fact::Race { block, .. } => block.as_ref(),
         Fact::InvalidFree { block, .. } | Fact::Told { block, .. } => block.as_ref(),
         Fact::DoubleFree { block, .. } => Some(block),
+        Fact::Leaked { blocks, .. } => blocks.first().map(|lost| &lost.block),
         _ => None,
     }
 }
@@ -126,10 +133,12 @@ pub(crate) fn verb(fact: &Fact) -> &'static str {
         Fact::DoubleFree { .. } => "freed",
         Fact::InvalidFree { .. } => "freed",
         Fact::Told { class: "panic", .. } => "panicked",
+        Fact::Told { class: "leak", .. } => "leaked",
         Fact::Told { class, .. } if class.ends_with("element") => "saw",
         Fact::Told { class: "not-linearizable", .. } => "returned",
         Fact::Told { .. } => "used",
         Fact::Deadlock { .. } => "waited",
+        Fact::Leaked { .. } => "leaked",
         Fact::Signal { .. } | Fact::StackOverflow => "crashed",
         Fact::StepLimit { .. } | Fact::Stuck | Fact::HeapExhausted { .. } => "stopped",
     }

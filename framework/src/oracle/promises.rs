@@ -13,13 +13,21 @@ use super::linearizability::{self, Known, Verdict};
 use crate::map::{Previous, Profile};
 use crate::model;
 use crate::scenario::Scenario;
-use crate::scenario::history::{Answer, Call, Effect, Entry, History, Moment, Seen, Ticket};
+use crate::scenario::history::{Answer, Call, Calls, Effect, Entry, History, Moment, Seen, Ticket};
 
 /// The history of one run of a scenario, and what is promised about it.
 pub(crate) struct Promises {
     scenario: Scenario,
     contract: Contract,
     history: Mutex<History<Known>>,
+}
+
+/// Of the last scenario that has ended in an execution, until it is asked for.
+static ENDED: Mutex<Option<Promises>> = Mutex::new(None);
+
+/// What was kept of the scenario of the execution that has ended.
+pub(crate) fn ended() -> Option<Promises> {
+    ENDED.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 /// Ends the execution with what was found.
@@ -145,19 +153,32 @@ impl Promises {
         }));
     }
 
-    /// The scenario has ended. The number of keys on which no verdict was reached.
+    /// The scenario has ended. The number of keys on which no verdict was reached. In an execution it is kept for
+    /// [`ended`].
     #[inline(never)]
     pub(crate) fn finish(self) -> u64 {
+        let keep = machine::current_thread().is_some();
         outside(|| {
-            if model::abandoned() {
-                return 0;
+            let unjudged = self.unjudged();
+            if keep {
+                *ENDED.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
             }
-            let history = self.history();
-            let left = |k: &&Entry<Known>| {
-                k.known.given_up || (self.contract.linearizable && k.recent > 0)
-            };
-            history.entries().iter().filter(left).count() as u64
+            unjudged
         })
+    }
+
+    fn unjudged(&self) -> u64 {
+        if model::abandoned() {
+            return 0;
+        }
+        let left =
+            |k: &&Entry<Known>| k.known.given_up || (self.contract.linearizable && k.recent > 0);
+        self.history().entries().iter().filter(left).count() as u64
+    }
+
+    /// What `judge` makes of the calls on a key, the latest first.
+    pub(crate) fn calls_on<R>(&self, key: u64, judge: impl FnOnce(Calls<'_>) -> R) -> R {
+        judge(self.history().calls(key))
     }
 
     fn told<'a>(&'a self, history: &'a History<Known>, number: usize) -> Told<'a> {

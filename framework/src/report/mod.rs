@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use mapcheck_machine::{Block, Fact, Found, Stack, Stamp};
 
-use crate::oracle::{self, Class, Violation, race};
+use crate::oracle::{self, Class, Promises, Violation, race};
 use crate::scenario::Scenario;
 use crate::text::{Section, Writer};
 pub(crate) use frames::{Place, from_here, places, short_file};
@@ -63,10 +63,14 @@ impl Race {
 }
 
 impl Finding {
-    /// Whether it is the same mistake as another: same class, same site; of a data race, the same two sites.
+    /// Whether it is the same mistake as another: same class, same site; of a data race, the same two sites. Where a
+    /// leaked block was allocated is only known of an execution that was recorded: without it one leak is as good as
+    /// another.
     pub fn same_as(&self, other: &Finding) -> bool {
         let races = self.race.as_ref().zip(other.race.as_ref());
         let same = races.and_then(|(a, b)| a.same_as(b));
+        let unknown = self.site.is_empty() || other.site.is_empty();
+        let same = same.or((self.class == Class::Leak && unknown).then_some(true));
         self.class == other.class && same.unwrap_or(self.site == other.site)
     }
 
@@ -134,6 +138,8 @@ pub(crate) struct Diagnosis<'a> {
     /// Schedule points it passed.
     pub steps: u64,
     pub panic: Option<&'a PanicNote>,
+    /// What the calls of the scenario answered, if it came to its end.
+    pub past: Option<&'a Promises>,
 }
 
 impl Diagnosis<'_> {
@@ -168,17 +174,19 @@ impl Diagnosis<'_> {
         })
     }
 
-    /// The stack that tells where it happened: of a deadlock, the first thread's that waits for a lock.
+    /// The stack that tells where it happened: of a deadlock, the first thread's that waits for a lock; of a leak, that
+    /// of the allocation.
     fn stack(&self) -> &Stack {
-        let waiting = match &self.found.fact {
+        let elsewhere = match &self.found.fact {
             Fact::Deadlock { waiting } => waiting.iter().find(|w| !w.joins).map(|w| &w.stack),
+            Fact::Leaked { blocks, .. } => blocks.first().map(|lost| &lost.block.alloc_stack),
             _ => None,
         };
-        self.panic.map(|p| &p.stack).or(waiting).unwrap_or(&self.found.stack)
+        self.panic.map(|p| &p.stack).or(elsewhere).unwrap_or(&self.found.stack)
     }
 
     fn violation(&self) -> Violation {
-        let mut violation = oracle::judge(&self.found.fact);
+        let mut violation = oracle::judge_with(&self.found.fact, self.past);
         match (self.panic, violation.class) {
             (None, _) => {}
             (Some(panic), Class::Crash) => {
@@ -192,7 +200,7 @@ impl Diagnosis<'_> {
     fn report(&self, violation: &Violation, places: &[Place]) -> String {
         let mut out = headline(violation);
         let verb = oracle::verb(&self.found.fact);
-        if !matches!(self.found.fact, Fact::Deadlock { .. }) {
+        if !matches!(self.found.fact, Fact::Deadlock { .. } | Fact::Leaked { .. }) {
             self.actor(&mut out, verb, &self.found.at, places);
         }
         if let Fact::Race { earlier, earlier_at, earlier_stack, .. } = &self.found.fact {
@@ -411,6 +419,7 @@ mod tests {
             threads: 3,
             steps: 0,
             panic: None,
+            past: None,
         };
         let report = diagnosis.finding().report;
         let lines: Vec<&str> = report.lines().collect();
@@ -446,6 +455,7 @@ mod tests {
             threads: 3,
             steps: 0,
             panic: None,
+            past: None,
         };
         let finding = diagnosis.finding();
         let mut writer = Writer::default();

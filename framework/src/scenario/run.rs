@@ -33,6 +33,7 @@ struct Shared<M> {
 /// Outside of executions, when an operation panics or a promise is broken.
 pub fn run<M: Map>(scenario: &Scenario) {
     element::begin_execution();
+    machine::forbid_leaks();
     model::judge_again();
     let promises = Promises::new(scenario, &M::profile());
     let (map, done) = guarded(|| build::<M>(scenario, &promises));
@@ -50,8 +51,22 @@ pub fn run<M: Map>(scenario: &Scenario) {
         Arc::into_inner(shared).expect("all threads have ended")
     });
     conclude(promises);
-    guarded(|| drop(map));
+    guarded(|| {
+        drop(map);
+        reclaim::<M>();
+    });
     machine::set_label(0);
+}
+
+/// Drives collectors that outlive the map, as long as they hold values of it. What they then still hold can be reached
+/// from them, and is no leak.
+fn reclaim<M: Map>() {
+    for _ in 0..ROUNDS {
+        if machine::current_thread().is_none() || element::left().1 == 0 {
+            return;
+        }
+        let _: Result<(), Unsupported> = M::new().reclaim();
+    }
 }
 
 /// What each thread does, by its number.
@@ -75,6 +90,9 @@ fn outside<R>(f: impl FnOnce() -> R) -> R {
 fn conclude(promises: Promises) {
     INCONCLUSIVE.store(promises.finish(), Relaxed);
 }
+
+/// Times that reclamation is driven at the end.
+const ROUNDS: u32 = 2;
 
 /// See [`freed_by_map`].
 static FREED: AtomicU64 = AtomicU64::new(0);

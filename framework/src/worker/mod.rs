@@ -10,7 +10,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex};
 
 use mapcheck_machine::{
-    self as machine, Decider, Earlier, Edge, Execution, Observer, Options, Shared, Touch, Worker,
+    self as machine, Decider, Earlier, Edge, Execution, Fact, Found, Observer, Options, Shared,
+    Stack, Stamp, Touch, Worker,
 };
 
 use crate::decision::{Decision, Decisions, Recorder, Replayer};
@@ -18,8 +19,8 @@ use crate::element;
 use crate::engine::{self, Engine, Event, Limits};
 use crate::fault::Fault;
 use crate::mutant::{self, Mutant, Mutants};
-use crate::oracle::Class;
 use crate::oracle::race::{self, Races};
+use crate::oracle::{self, Class, Promises, Violation};
 use crate::report::{self, Diagnosis, Finding, PanicNote, Trace, short_file};
 use crate::repro::{History, Repro};
 use crate::scenario::{self, Scenario};
@@ -397,11 +398,11 @@ impl Child<'_> {
         let mut trace = Trace::default();
         let mut sink = |word| shared.push_word(word);
         let mut recorder = Recorder { scheduler, sink: &mut sink };
-        let done = self.execute(&mut recorder, &mut trace, random, record);
+        let (done, past) = self.execute(&mut recorder, &mut trace, random, record);
         scheduler.end(done.steps, done.threads);
         self.count(&done);
         if done.found.is_some() {
-            self.tell(&done, &trace, record);
+            self.tell(&done, past.as_ref(), &trace, record);
             return false;
         }
         if !done.reusable {
@@ -425,10 +426,10 @@ impl Child<'_> {
     fn replay(&self, decisions: &Decisions, record: bool) {
         let mut trace = Trace::default();
         let mut decider = Replayer::new(decisions);
-        let done = self.execute(&mut decider, &mut trace, self.setting.random, record);
+        let (done, past) = self.execute(&mut decider, &mut trace, self.setting.random, record);
         self.count(&done);
         if done.found.is_some() {
-            return self.tell(&done, &trace, record);
+            return self.tell(&done, past.as_ref(), &trace, record);
         }
         self.recording.enter(State::Finished);
     }
@@ -439,7 +440,7 @@ impl Child<'_> {
         trace: &mut Trace,
         random: u64,
         record: bool,
-    ) -> Execution {
+    ) -> (Execution, Option<Promises>) {
         let options = Options {
             record,
             stacks: true,
@@ -457,11 +458,17 @@ impl Child<'_> {
         let races = &mut *self.races.borrow_mut();
         races.begin();
         let mut seer = Seer { trace, races };
-        machine::execute(&options, decider, &mut seer, &mut || (code.run)(scenario))
+        let mut done = machine::execute(&options, decider, &mut seer, &mut || (code.run)(scenario));
+        // Taken in any case: globals are given back what they held before.
+        let past = oracle::ended();
+        if past.is_some() {
+            done.found = done.found.take().or_else(|| keys_left(&done, scenario));
+        }
+        (done, past)
     }
 
     /// Publishes what was found.
-    fn tell(&self, done: &Execution, trace: &Trace, recorded: bool) {
+    fn tell(&self, done: &Execution, past: Option<&Promises>, trace: &Trace, recorded: bool) {
         let Some(found) = &done.found else { return };
         // A panic that must not unwind aborts.
         let panicked = matches!(
@@ -477,6 +484,7 @@ impl Child<'_> {
             threads: done.threads,
             steps: done.steps,
             panic: note.as_ref().filter(|_| panicked),
+            past,
         };
         self.publish(&diagnosis.finding());
     }
@@ -487,6 +495,16 @@ impl Child<'_> {
         self.recording.0.set_text(&text.0);
         self.recording.enter(State::Found);
     }
+}
+
+/// Keys that are gone and were not dropped: where all memory was freed there can be none.
+fn keys_left(done: &Execution, scenario: &Scenario) -> Option<Found> {
+    let all_freed = done.allocated == done.freed && done.outlived == 0;
+    let left = if all_freed { element::left().0 } else { 0 };
+    let Violation { class, message } = oracle::leak::keys(left)?;
+    let fact = Fact::Told { class: class.name(), message, addr: 0, block: None };
+    let at = Stamp { thread: 0, label: scenario.last_label(), step: done.steps };
+    Some(Found { fact, at, stack: Stack::default() })
 }
 
 /// The scheduler that a batch is explored with.

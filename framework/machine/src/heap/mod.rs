@@ -7,6 +7,7 @@
 
 pub(crate) mod allocator;
 mod blocks;
+pub(crate) mod leaks;
 mod shadow;
 
 use std::alloc::Layout;

@@ -35,6 +35,11 @@ pub(crate) struct Donor {
 }
 
 impl Donor {
+    /// What thread-local storage the executable and the C library have for the thread: it lies at the end of the stack.
+    pub fn storage(&self) -> std::ops::Range<usize> {
+        self.tls.start()..self.stack + STACK
+    }
+
     /// Abandons whatever runs on the donor, so that it is fresh for another virtual thread. False if that is not
     /// possible: in baton mode the thread itself would have to go back.
     pub fn recycle(&mut self) -> bool {

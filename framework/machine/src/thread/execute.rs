@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::{ON_VIRTUAL_THREAD, Start, Status, context, create, donor};
 use crate::api::*;
+use crate::stack::Stack;
 use crate::state::state;
 
 #[unsafe(link_section = "mapcheck_kept")]
@@ -81,6 +82,7 @@ unsafe fn begin(options: &Options, decider: *mut dyn Decider, observer: *mut dyn
     s.found = None;
     (s.race, s.earlier) = (None, None);
     s.outlived = 0;
+    s.leaks_forbidden = false;
     s.root_ended_at = None;
     s.carrier_task = super::os_thread();
     s.start_counting();
@@ -116,9 +118,16 @@ fn finish() -> Execution {
     let s = unsafe { state() };
     // What the execution left behind may be freed later, when nobody listens any more.
     (s.decider, s.observer, s.options.record) = (None, None, false);
-    s.found = s.found.take().or(s.race.take());
     let (allocated, freed) = crate::heap::counts();
     let all_ended = s.threads.iter().all(|t| t.status == Status::Ended);
+    if s.leaks_forbidden && all_ended && s.found.is_none() {
+        s.found = crate::heap::leaks::find().map(|fact| Found {
+            fact,
+            at: Stamp { step: s.steps, ..Stamp::default() },
+            stack: Stack::default(),
+        });
+    }
+    s.found = s.found.take().or(s.race.take());
     let reusable = s.found.is_none() && (all_ended || abandoned(s.threads.len()));
     SPENT.store(!reusable, Relaxed);
     Execution {

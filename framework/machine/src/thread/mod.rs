@@ -99,6 +99,12 @@ pub(crate) fn stacks_contain(addr: usize, size: usize) -> bool {
     donors.iter().any(|d| within(&d))
 }
 
+/// The thread-local storage of all donors.
+pub(crate) fn storage() -> Vec<std::ops::Range<usize>> {
+    // SAFETY: as in `donor`.
+    unsafe { (*DONORS.0.get()).iter().map(|donor| donor.storage()).collect() }
+}
+
 /// The operating system's number for the calling thread.
 pub(crate) fn os_thread() -> i32 {
     // SAFETY: no preconditions. The C library's number would be that of the donor.

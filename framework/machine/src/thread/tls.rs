@@ -22,6 +22,11 @@ impl Block {
         Block { start, pristine }
     }
 
+    /// Its first byte.
+    pub fn start(&self) -> usize {
+        self.start
+    }
+
     /// Bytes saved.
     pub fn restore(&self) {
         // SAFETY: the block belongs to a donor, which lives for ever; the virtual thread on it has ended, its

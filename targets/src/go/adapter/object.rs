@@ -1,6 +1,5 @@
 //! Keys and elements of a Go program: objects that the collector owns, or plain words.
 
-use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use mapcheck::model::{Engine, Layout, Ptr, fail};
@@ -58,22 +57,22 @@ impl<E: Engine> Objects<E> {
 
     /// Calls `read` with an element that the frame keeps.
     pub fn read(&self, elem: u64, read: &mut dyn FnMut(&Value)) {
-        read(&transient(self.id(elem)));
+        let value = Value::new(self.id(elem));
+        read(&value);
+        value.discard();
         self.id(elem);
     }
 
     /// Calls `visit` with a key and an element that the frame keeps.
     pub fn visit<B>(&self, (key, elem): (u64, u64), visit: &mut dyn FnMut(&Key, &Value) -> B) -> B {
-        let result = visit(&Key::new(self.id(key)), &transient(self.id(elem)));
+        let (key_shown, value) = (Key::new(self.id(key)), Value::new(self.id(elem)));
+        let result = visit(&key_shown, &value);
+        drop(key_shown);
+        value.discard();
         self.id(key);
         self.id(elem);
         result
     }
-}
-
-/// What a callback sees of an element. It is not dropped: the map did not give it up.
-fn transient(id: u64) -> ManuallyDrop<Value> {
-    ManuallyDrop::new(Value::new(id))
 }
 
 /// The result of an operation that no other write can have met.

@@ -2,8 +2,11 @@
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::hint::black_box;
+use std::mem;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use mapcheck::{Key, Value};
 
 use crate::map::Bug;
 
@@ -165,6 +168,30 @@ impl Bug for UseAfterFree {
             dealloc(block, layout);
             black_box(*black_box(block.add(16).cast::<u64>()));
         }
+    }
+}
+
+/// Loses a block.
+pub struct LostBlock;
+impl Bug for LostBlock {
+    fn remove() {
+        block();
+    }
+}
+
+/// Never drops a value that it has removed.
+pub struct LostValue;
+impl Bug for LostValue {
+    fn give_up(_: Key, value: Value) {
+        mem::forget(value);
+    }
+}
+
+/// Never drops a key that it has removed.
+pub struct LostKey;
+impl Bug for LostKey {
+    fn give_up(key: Key, _: Value) {
+        mem::forget(key);
     }
 }
 

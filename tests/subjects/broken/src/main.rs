@@ -27,6 +27,9 @@ fn main() -> ExitCode {
         of::<Broken<bugs::WrongLayout>>("wrong-layout"),
         of::<Broken<bugs::Redzone>>("redzone"),
         of::<Broken<bugs::UseAfterFree>>("use-after-free"),
+        of::<Broken<bugs::LostBlock>>("lost-block"),
+        of::<Broken<bugs::LostValue>>("lost-value"),
+        of::<Broken<bugs::LostKey>>("lost-key"),
         of::<map::Liar>("liar"),
         of::<Broken<bugs::VisitorDeadlock>>("visitor-deadlock"),
     ])

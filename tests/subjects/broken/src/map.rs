@@ -16,6 +16,8 @@ pub trait Bug: Send + Sync + 'static {
     fn insert() {}
     /// What happens before key 0 is removed.
     fn remove() {}
+    /// What becomes of a key and a value that were removed.
+    fn give_up(_key: Key, _value: Value) {}
 }
 
 /// A `HashMap` behind a `Mutex`, with a bug.
@@ -59,8 +61,12 @@ impl<B: Bug> Map for Broken<B> {
         if key.id() == 0 {
             B::remove();
         }
-        let old = self.lock().remove(key);
-        old.map_or(Previous::Absent, |old| Previous::Present(old.id()))
+        let old = self.lock().remove_entry(key);
+        old.map_or(Previous::Absent, |(key, old)| {
+            let id = old.id();
+            B::give_up(key, old);
+            Previous::Present(id)
+        })
     }
 
     fn get(&self, key: &Key, read: &mut dyn FnMut(&Value)) -> bool {

@@ -215,3 +215,21 @@ impl mapcheck::Map for Adapter {
 mod table {
     mapcheck::map_tests!(super::Adapter);
 }
+
+#[test]
+fn what_is_leaked_on_purpose_is_no_finding_unless_leaks_are_forbidden() {
+    mapcheck::explore(|| assert_eq!(*Box::leak(Box::new(3)), 3));
+}
+
+#[test]
+fn what_a_static_keeps_is_no_leak() {
+    static TABLE: OnceLock<Arc<Mutex<Vec<u32>>>> = OnceLock::new();
+    mapcheck::explore(|| {
+        mapcheck::forbid_leaks();
+        thread::scope(|s| {
+            for i in 0..2 {
+                s.spawn(move || TABLE.get_or_init(Arc::default).lock().unwrap().push(i));
+            }
+        });
+    });
+}

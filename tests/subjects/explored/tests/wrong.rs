@@ -1,6 +1,6 @@
 //! Explorations of code that is wrong: each fails, with the finding its name tells.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use mapcheck_explored::{Published, RacyCounter};
@@ -47,6 +47,17 @@ fn premature_reclamation_of_a_large_block() {
             s.spawn(|| cell.read());
             s.spawn(|| cell.replace(2));
         });
+    });
+}
+
+#[test]
+fn leak_because_two_nodes_keep_each_other() {
+    struct Node(Mutex<Option<Arc<Node>>>);
+    mapcheck::explore(|| {
+        mapcheck::forbid_leaks();
+        let first = Arc::new(Node(Mutex::new(None)));
+        let second = Arc::new(Node(Mutex::new(Some(Arc::clone(&first)))));
+        thread::spawn(move || *first.0.lock().unwrap() = Some(second)).join().unwrap();
     });
 }
 

@@ -1,0 +1,155 @@
+//! Blocks that nothing refers to any more, by the principle of LeakSanitizer: what cannot be reached from the globals,
+//! directly or through other blocks, will never be freed. Garbage that a global collector still holds can be reached.
+//!
+//! Any word counts as a reference that points into a block or to its end, whatever tag it carries in the bits that an
+//! address leaves free: the lowest ones move it within the block, the highest are masked.
+
+use std::ops::Range;
+
+use super::blocks;
+use crate::api::{Fact, Lost};
+
+/// Blocks that a fact tells of one by one.
+const TOLD: usize = 64;
+
+/// Bits of an address.
+const ADDRESS: usize = (1 << 48) - 1;
+
+const WORD: usize = size_of::<usize>();
+
+/// A live block.
+struct Live {
+    start: usize,
+    size: usize,
+    id: u32,
+    reached: bool,
+}
+
+impl Live {
+    fn range(&self) -> Range<usize> {
+        self.start..self.start + self.size
+    }
+}
+
+/// The live blocks, by address.
+struct Graph(Vec<Live>);
+
+/// The blocks of this execution that cannot be reached from the globals, as a fact; none if all can.
+pub(crate) fn find() -> Option<Fact> {
+    let h = super::heap();
+    if h.slots[h.slot].live == 0 {
+        return None;
+    }
+    let mut graph = Graph::of_slots(h);
+    graph.mark(&crate::globals::ranges());
+    if graph.is_complete(h.slot) {
+        return None;
+    }
+    // Rarely what matters: the C library was asked to keep something.
+    graph.mark(&crate::globals::of_libraries());
+    graph.mark(&crate::thread::storage());
+    (!graph.is_complete(h.slot)).then(|| graph.lost(h.slot))
+}
+
+impl Graph {
+    fn of_slots(h: &super::Heap) -> Graph {
+        let mut all = Vec::new();
+        for (slot, s) in h.slots.iter().enumerate().filter(|(_, s)| s.live > 0) {
+            let live = (0..s.blocks).map(|n| blocks::id(slot, n)).filter_map(|id| {
+                let blocks::Entry { addr: start, size, freed, .. } = *blocks::entry(id);
+                (!freed).then_some(Live { start, size, id, reached: false })
+            });
+            all.extend(live.take(s.live as usize));
+        }
+        // Blocks that were handed out again have later ids than their neighbours.
+        all.sort_unstable_by_key(|block| block.start);
+        Graph(all)
+    }
+
+    /// Whether all blocks of the slot are reached.
+    fn is_complete(&self, slot: usize) -> bool {
+        self.0.iter().all(|block| block.reached || blocks::slot_of(block.id) != slot)
+    }
+
+    /// Marks what can be reached from these ranges.
+    fn mark(&mut self, roots: &[Range<usize>]) {
+        let mut found = Vec::new();
+        roots.iter().for_each(|range| self.scan(range, &mut found));
+        self.follow(found);
+    }
+
+    /// Marks what can be reached from these blocks, which are marked.
+    fn follow(&mut self, mut found: Vec<usize>) {
+        while let Some(at) = found.pop() {
+            self.scan(&self.0[at].range(), &mut found);
+        }
+    }
+
+    /// Marks the blocks that the words of a range refer to, and adds those that were not marked before.
+    fn scan(&mut self, range: &Range<usize>, found: &mut Vec<usize>) {
+        let mut at = range.start.next_multiple_of(WORD);
+        while at + WORD <= range.end {
+            // SAFETY: a live block or a writable segment, which is mapped, and nothing else of the process runs.
+            // Whatever the bytes are, they make a word.
+            let word = unsafe { (at as *const usize).read_volatile() } & ADDRESS;
+            if super::contains(word)
+                && let Some(block) = self.at(word)
+                && !std::mem::replace(&mut self.0[block].reached, true)
+            {
+                found.push(block);
+            }
+            at += WORD;
+        }
+    }
+
+    /// The block that an address lies in or at the end of.
+    fn at(&self, addr: usize) -> Option<usize> {
+        let after = self.0.partition_point(|block| block.start <= addr);
+        let at = after.checked_sub(1)?;
+        (addr <= self.0[at].start + self.0[at].size).then_some(at)
+    }
+
+    /// What is not reached, as a fact: first the blocks that no other lost one refers to, or one of each circle.
+    fn lost(&mut self, slot: usize) -> Fact {
+        let lost = |b: &Live| !b.reached && blocks::slot_of(b.id) == slot;
+        let mut all: Vec<usize> = (0..self.0.len()).filter(|&at| lost(&self.0[at])).collect();
+        // Ids are in the order of allocation.
+        all.sort_unstable_by_key(|&at| self.0[at].id);
+        let heads = self.heads(&all);
+        let (count, bytes) = (all.len(), all.iter().map(|&at| self.0[at].size).sum());
+        let held = |at: &usize| !heads.contains(at);
+        all.sort_by_key(held);
+        let told = all.iter().take(TOLD).map(|at| told(&self.0[*at], held(at)));
+        Fact::Leaked { blocks: told.collect(), count, bytes }
+    }
+
+    /// Those of these blocks to which no other refers, and one of each circle, from which all can be reached.
+    fn heads(&mut self, all: &[usize]) -> Vec<usize> {
+        for &at in all {
+            let before = std::mem::replace(&mut self.0[at].reached, true);
+            self.scan(&self.0[at].range(), &mut Vec::new());
+            self.0[at].reached = before;
+        }
+        let mut heads: Vec<usize> = all.iter().copied().filter(|&at| !self.0[at].reached).collect();
+        all.iter().for_each(|&at| self.0[at].reached = heads.contains(&at));
+        self.follow(heads.clone());
+        for &at in all {
+            if !std::mem::replace(&mut self.0[at].reached, true) {
+                self.follow(vec![at]);
+                heads.push(at);
+            }
+        }
+        heads
+    }
+}
+
+fn told(block: &Live, held: bool) -> Lost {
+    let mut head = [0; 2];
+    for (word, at) in head.iter_mut().zip(block.range().step_by(WORD)) {
+        if at + WORD <= block.range().end {
+            // SAFETY: within a live block.
+            *word = unsafe { (at as *const u64).read_unaligned() };
+        }
+    }
+    Lost { block: super::describe_entry(block.id), held, head }
+}
