@@ -2,12 +2,16 @@
 //!
 //! Each is one file, sees what the machine reports, and knows no map.
 
+mod blame;
 mod failure;
 mod iteration;
 mod linearizability;
 mod pointer;
 mod progress;
 mod promises;
+mod sequential;
+mod snapshot;
+mod whole;
 
 use std::fmt;
 use std::str::FromStr;
@@ -47,12 +51,14 @@ pub enum Class {
     GhostElement,
     /// No order of the operations on a key explains what they returned.
     NotLinearizable,
+    /// No order of the operations on a key that keeps each thread's own explains what they returned.
+    NotSequential,
     /// Threads used memory at once that only one at a time may use.
     DataRace,
 }
 
 /// All classes, with their names.
-const CLASSES: [(Class, &str); 15] = [
+const CLASSES: [(Class, &str); 16] = [
     (Class::PrematureReclamation, "premature-reclamation"),
     (Class::DoubleFree, "double-free"),
     (Class::InvalidFree, "invalid-free"),
@@ -67,6 +73,7 @@ const CLASSES: [(Class, &str); 15] = [
     (Class::DuplicateElement, "duplicate-element"),
     (Class::GhostElement, "ghost-element"),
     (Class::NotLinearizable, "not-linearizable"),
+    (Class::NotSequential, "not-sequential"),
     (Class::DataRace, "data-race"),
 ];
 
@@ -125,7 +132,7 @@ pub(crate) fn verb(fact: &Fact) -> &'static str {
         Fact::InvalidFree { .. } => "freed",
         Fact::Told { class: "panic", .. } => "panicked",
         Fact::Told { class, .. } if class.ends_with("element") => "saw",
-        Fact::Told { class: "not-linearizable", .. } => "returned",
+        Fact::Told { class: "not-linearizable" | "not-sequential", .. } => "returned",
         Fact::Told { .. } => "used",
         Fact::Deadlock { .. } => "waited",
         Fact::Signal { .. } | Fact::StackOverflow => "crashed",
