@@ -3,6 +3,8 @@
 //! Each is one file, sees what the machine reports, and knows no map.
 
 mod blame;
+#[cfg(test)]
+mod cross_check;
 mod failure;
 mod iteration;
 mod linearizability;
