@@ -53,6 +53,7 @@ impl Cell {
                     TornValue,
                     NotLinearizable,
                     NotSequential,
+                    NotSequential,
                     DataRace,
                 ]),
             )

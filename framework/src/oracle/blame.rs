@@ -2,8 +2,8 @@
 
 use super::iteration::{operation, value};
 use super::linearizability::{Known, list};
+use super::problem::{Act, Operation, Problem};
 use super::snapshot::Required;
-use super::whole::{Act, Operation, Problem};
 use super::{Class, Violation};
 use crate::map::Previous;
 use crate::scenario::Scenario;
@@ -120,7 +120,9 @@ impl Story<'_> {
     fn never_together(&self, a: Required, b: Required) -> String {
         if a == b {
             let a = self.element(a);
-            return format!("visited {a}, but at no moment between its begin and its end was it there");
+            return format!(
+                "visited {a}, but at no moment between its begin and its end was it there"
+            );
         }
         format!(
             "visited {} and {}, but at no moment between its begin and its end were both there",

@@ -9,10 +9,13 @@ mod failure;
 mod iteration;
 mod linearizability;
 mod pointer;
+mod problem;
 mod progress;
 mod promises;
 mod sequential;
 mod snapshot;
+#[cfg(test)]
+mod testing;
 mod whole;
 
 use std::fmt;

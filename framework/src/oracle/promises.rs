@@ -100,7 +100,8 @@ impl Promises {
         if let Some(Violation { class, mut message }) = violation {
             outside(|| {
                 if self.promised.assumed {
-                    message += "; the contract is assumed: the map's documentation promises nothing";
+                    message +=
+                        "; the contract is assumed: the map's documentation promises nothing";
                 }
             });
             machine::fail(class.name(), message, 0);
@@ -229,7 +230,11 @@ impl Promises {
     #[inline(never)]
     pub(crate) fn ended(&self, number: usize, complete: bool) {
         if complete {
-            self.settle(outside(|| self.judge_hidden(&self.watched().history, number)));
+            self.settle(outside(|| {
+                let history = &mut self.watched().history;
+                history.complete(number);
+                self.judge_hidden(history, number)
+            }));
         }
         if self.promised.snapshots {
             let began = outside(|| self.watched().history.iteration(number).began);
@@ -262,7 +267,8 @@ impl Promises {
                 Consistency::Linearizable => {
                     let left = |k: &&Entry<Known>| k.known.given_up || k.recent > 0;
                     let keys = history.entries().iter().filter(left).count();
-                    let whole = world.given_up || self.promised.of_the_whole() && !history.is_quiet();
+                    let whole =
+                        world.given_up || self.promised.of_the_whole() && !history.is_quiet();
                     (None, keys as u64 + u64::from(whole))
                 }
                 Consistency::SequentialPerKey => sequential::judge_all(history, &self.scenario),
@@ -275,7 +281,8 @@ impl Promises {
     }
 
     fn told<'a>(&'a self, history: &'a History<Known>, number: usize) -> Told<'a> {
-        Told { scenario: &self.scenario, iterating: history.iteration(number) }
+        let (iterating, all) = (history.iteration(number), history.iterations());
+        Told { scenario: &self.scenario, iterating, all }
     }
 
     /// Judges the calls on a key since it was quiet last, if it is now.

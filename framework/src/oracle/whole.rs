@@ -5,46 +5,25 @@
 //! kind ran since that was so last, the calls since then are judged together, by the search of
 //! [`super::linearizability`] over what all keys hold. What may be held at such moments is kept: for each key on its
 //! own, or, where not every combination is possible, as the combinations.
-//!
-//! Three things keep the search small. Keys that nothing changed are compared once, before it. What only reads takes
-//! effect as soon as its answer fits, since it could not fit better later. And once no operation on the whole map is
-//! left, the keys are searched one after the other: then they do not concern each other (Herlihy and Wing, TOPLAS 1990).
 
 use std::collections::BTreeSet;
 
-use super::Violation;
-use super::linearizability::{Held, Known, after};
-use super::snapshot::{self, Required};
+use super::linearizability::{Held, Known};
+use super::problem::{BUDGET, Joint, Problem, Since, State};
+use super::{Violation, blame};
 use crate::scenario::Scenario;
-use crate::scenario::history::{Answer, Call, Deed, Effect, History, Moment, Whole};
-
-/// States that one search visits at most.
-const BUDGET: usize = 20_000;
-/// States that a search begins from at most.
-const STARTS: usize = 1_000;
-
-/// What the keys of a [`Problem`] hold, in its order.
-type State = Vec<Held>;
+use crate::scenario::history::History;
 
 /// What is known of the map beyond what is known of each key.
 #[derive(Debug, Default)]
 pub(crate) struct World {
-    /// The first call since nothing was under way.
-    first_call: usize,
-    /// The first operation on the whole map since then.
-    first_whole: usize,
+    since: Since,
     /// What entries were known to hold then, if another verdict was reached on them since.
     before: Vec<(usize, Known)>,
     /// What these entries may have held together then, if that is less than each of them alone.
     joint: Option<Joint>,
     /// A search ended before its end: nothing is judged any more.
     pub given_up: bool,
-}
-
-#[derive(Debug)]
-struct Joint {
-    entries: Vec<usize>,
-    states: Vec<State>,
 }
 
 impl World {
@@ -64,29 +43,29 @@ impl World {
         if self.given_up || !history.is_quiet() {
             return None;
         }
-        let concerned = self.joint.is_some() || history.wholes().len() > self.first_whole;
+        let concerned = self.joint.is_some() || history.wholes().len() > self.since.whole;
         let violation = if concerned { self.search(history, scenario) } else { None };
-        (self.first_call, self.first_whole) = (history.len(), history.wholes().len());
+        self.since = Since { call: history.len(), whole: history.wholes().len() };
         self.before.clear();
         violation
     }
 
-    fn search(
-        &mut self,
-        history: &mut History<Known>,
-        scenario: &Scenario,
-    ) -> Option<Violation> {
-        let problem = Problem::new(self, history);
+    fn search(&mut self, history: &mut History<Known>, scenario: &Scenario) -> Option<Violation> {
+        let problem = self.problem(history);
         let ends = problem.as_ref().and_then(|p| p.search(BUDGET));
         let (Some(problem), Some(ends)) = (problem, ends) else {
             self.given_up = true;
             return None;
         };
         if ends.is_empty() {
-            return Some(super::blame::tell(&problem, history, scenario));
+            return Some(blame::tell(&problem, history, scenario));
         }
         self.joint = learn(history, &problem.entries, ends);
         None
+    }
+
+    fn problem(&self, history: &History<Known>) -> Option<Problem> {
+        Problem::new(history, self.since, &self.base(history)?, self.joint.as_ref())
     }
 
     /// What each entry was known to hold when nothing was under way; `None` if that is not known.
@@ -98,11 +77,7 @@ impl World {
 }
 
 /// Keeps what these entries may hold. What not all of them may hold at once is returned.
-fn learn(
-    history: &mut History<Known>,
-    entries: &[usize],
-    ends: BTreeSet<State>,
-) -> Option<Joint> {
+fn learn(history: &mut History<Known>, entries: &[usize], ends: BTreeSet<State>) -> Option<Joint> {
     let alone = |place: usize| ends.iter().map(|state| state[place]).collect::<BTreeSet<Held>>();
     let mut combinations = 1_usize;
     let mut open = Vec::new();
@@ -120,294 +95,200 @@ fn learn(
     })
 }
 
-/// What an operation did, by the places of keys in a [`Problem`].
-#[derive(Clone, Debug)]
-pub(super) enum Act {
-    Call(usize, Call),
-    Len(usize),
-    Clear,
-    RetainEven,
-    Show(Vec<Required>),
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map::Previous::{Absent, Present, Unknown};
+    use crate::oracle::Class;
+    use crate::oracle::testing::{Draw, Event, Op, Ret, Told};
+    use crate::scenario::history::{Answer, Deed, Effect};
 
-/// An operation, on one key or all.
-#[derive(Clone, Debug)]
-pub(super) struct Operation {
-    pub label: u32,
-    pub act: Act,
-    pub invoked: Moment,
-    pub returned: Moment,
-}
+    /// Calls of a test, of which each thread makes one after the other.
+    #[derive(Default)]
+    struct Calls(Vec<Event>);
 
-impl Operation {
-    /// Whether it concerns the whole map.
-    pub(super) fn is_whole(&self) -> bool {
-        !matches!(self.act, Act::Call(..))
-    }
-
-    /// Whether it changes nothing, so that it may take effect as soon as its answer fits.
-    pub(super) fn reads(&self) -> bool {
-        match &self.act {
-            Act::Call(_, call) => match call.effect {
-                Effect::Get | Effect::Nothing => true,
-                Effect::Insert(_) => call.refused(),
-                Effect::Remove => call.answer == Answer::Wrote(crate::map::Previous::Absent),
-                Effect::Wipe | Effect::Sweep => false,
-            },
-            Act::Len(_) | Act::Show(_) => true,
-            Act::Clear | Act::RetainEven => false,
+    impl Calls {
+        fn begin(mut self, thread: usize, op: Op) -> Calls {
+            self.0.push(Event::Invoke(thread, op));
+            self
         }
-    }
-}
 
-/// Operations to be ordered.
-#[derive(Clone, Debug)]
-pub(super) struct Problem {
-    /// The keys that are searched over, and their entries.
-    pub keys: Vec<u64>,
-    pub entries: Vec<usize>,
-    /// Elements under other keys.
-    pub others: usize,
-    starts: Vec<State>,
-    pub operations: Vec<Operation>,
-    /// Whether one order is enough, because what is held at the end is known.
-    one: bool,
-}
-
-/// The operations done, as a set.
-type Done = u128;
-
-impl Problem {
-    /// What happened since nothing was under way; `None` if it is too much.
-    fn new(world: &World, history: &History<Known>) -> Option<Problem> {
-        let base = world.base(history)?;
-        let wholes = &history.wholes()[world.first_whole..];
-        let mut operations: Vec<Operation> = wholes.iter().map(|w| whole(history, w)).collect();
-        // What an operation on the whole map did to each key is part of it.
-        let part = |call: &Call| wholes.iter().any(|w| w.invoked == call.invoked);
-        let calls = history.calls_from(world.first_call).filter(|(_, call)| !part(call));
-        operations.extend(calls.map(|(at, call)| single(at, call)));
-        if operations.len() >= Done::BITS as usize {
-            return None;
+        fn end(mut self, thread: usize, ret: Ret) -> Calls {
+            self.0.push(Event::Return(thread, ret));
+            self
         }
-        operations.sort_by_key(|operation| operation.invoked);
-        let joint = world.joint.as_ref();
-        let places = Places::new(history, joint, &operations, &base);
-        operations.iter_mut().for_each(|operation| places.translate(&mut operation.act));
-        let known = |at: &usize| !history.entries()[*at].known.is_open();
-        let held = |at: &usize| places.of[*at].is_none() && base[*at].first().is_some();
-        Some(Problem {
-            keys: places.entries.iter().map(|at| history.entries()[*at].key).collect(),
-            others: (0..base.len()).filter(held).count(),
-            starts: starts(joint, &places.entries, &base)?,
-            one: places.entries.iter().all(known),
-            operations,
-            entries: places.entries,
-        })
-    }
 
-    /// The same with other operations.
-    pub(super) fn with(&self, operations: Vec<Operation>) -> Problem {
-        Problem { operations, one: true, ..self.clone() }
-    }
-
-    /// Whether some order explains the answers, or may for all that is known.
-    pub(super) fn is_possible(&self) -> bool {
-        self.search(BUDGET).is_none_or(|ends| !ends.is_empty())
-    }
-
-    /// What the keys may hold when all operations have taken effect; nothing if no order explains their answers; `None`
-    /// if that is not known after so many states.
-    fn search(&self, budget: usize) -> Option<BTreeSet<State>> {
-        let all = (1 << self.operations.len()) - 1;
-        let (mut ends, mut tried) = (BTreeSet::new(), BTreeSet::new());
-        let mut todo: Vec<_> = self.starts.iter().map(|s| (self.read(0, s), s.clone())).collect();
-        while let Some((done, state)) = todo.pop() {
-            if done == all {
-                ends.insert(state);
-                if self.one {
-                    return Some(ends);
-                }
-                continue;
-            }
-            if tried.len() >= budget {
-                return None;
-            }
-            if !tried.insert((done, state.clone())) {
-                continue;
-            }
-            // The earliest call is tried first: that is most often the right order.
-            let mut next: Vec<usize> = self.next(done).collect();
-            next.reverse();
-            for i in next {
-                self.apply(i, done, &state, &mut todo);
-            }
+        fn call(self, thread: usize, op: Op, ret: Ret) -> Calls {
+            self.begin(thread, op).end(thread, ret)
         }
-        Some(ends)
-    }
 
-    /// The operations that may take effect next: those that no other had to come before.
-    fn next(&self, done: Done) -> impl Iterator<Item = usize> {
-        let left = move |i: &usize| done >> i & 1 == 0;
-        let all = || (0..self.operations.len()).filter(left);
-        let whole = all().any(|i| self.operations[i].is_whole());
-        let key = all().next().filter(|_| !whole).map(|i| self.key(i));
-        let concerned = move |i: &usize| key.is_none() || Some(self.key(*i)) == key;
-        let first = all().filter(concerned).map(|i| self.operations[i].returned).min();
-        let in_time = move |i: &usize| first.is_some_and(|end| self.operations[*i].invoked < end);
-        (0..self.operations.len()).filter(left).filter(concerned).filter(in_time)
-    }
+        /// Thread 0 inserts under a key that was free.
+        fn put(self, key: u64) -> Calls {
+            self.call(0, Op::Insert(key, key * 10), Ret::Wrote(Absent))
+        }
 
-    fn key(&self, i: usize) -> Option<usize> {
-        match self.operations[i].act {
-            Act::Call(place, _) => Some(place),
-            _ => None,
+        fn class(&self) -> Option<Class> {
+            Told::new(true).judge(&self.0).map(|violation| violation.class)
+        }
+
+        fn message(&self) -> String {
+            Told::new(true).judge(&self.0).map_or_else(String::new, |violation| violation.message)
         }
     }
 
-    /// These operations, and all that read what fits and may take effect next.
-    fn read(&self, mut done: Done, state: &State) -> Done {
-        let fits = |i: &usize| self.operations[*i].reads() && self.fits(*i, state);
-        while let Some(i) = self.next(done).find(fits) {
-            done |= 1 << i;
-        }
-        done
+    fn get(key: u64) -> Op {
+        Op::Get(key)
     }
 
-    /// Whether what an operation read is there.
-    fn fits(&self, i: usize, state: &State) -> bool {
-        match &self.operations[i].act {
-            Act::Call(place, call) => after(call, state[*place])[0].is_some(),
-            Act::Len(len) => self.others + state.iter().flatten().count() == *len,
-            Act::Show(required) => snapshot::fits(required, state),
-            Act::Clear | Act::RetainEven => false,
-        }
+    #[test]
+    fn len_is_what_was_there_at_a_moment_of_it() {
+        let len = |n| Calls::default().put(1).put(2).call(1, Op::Len, Ret::Len(n));
+        assert_eq!(
+            [1, 2, 3].map(|n| len(n).class()),
+            [Some(Class::NotLinearizable), None, Some(Class::NotLinearizable)]
+        );
+        let beside = |n| Calls::default().begin(1, Op::Len).put(1).put(2).end(1, Ret::Len(n));
+        assert_eq!([0, 1, 2].map(|n| beside(n).class()), [None; 3]);
+        assert_eq!(
+            beside(3).message(),
+            "`insert 1` by thread 2 returned 3, but at no moment of it did the map hold so many elements: it held 0 or \
+             1 or 2"
+        );
     }
 
-    /// The states that may follow when an operation takes effect.
-    fn apply(&self, i: usize, done: Done, state: &State, to: &mut Vec<(Done, State)>) {
-        let mut push = |done, state: State| to.push((self.read(done, &state), state));
-        let with = |place: usize, held| {
-            let mut state = state.clone();
-            state[place] = held;
-            state
+    #[test]
+    fn a_clear_removes_all_at_one_moment() {
+        let read = |first, second| {
+            let calls = Calls::default().put(1).put(2).begin(1, Op::Clear);
+            let calls = calls.call(2, get(1), Ret::Read(first));
+            calls.call(2, get(2), Ret::Read(second)).end(1, Ret::Done)
         };
-        match &self.operations[i].act {
-            Act::Call(place, call) => {
-                let held = state[*place];
-                // It may remove again what is inserted meanwhile.
-                if matches!(call.effect, Effect::Wipe | Effect::Sweep) && held.is_some() {
-                    push(done, with(*place, None));
-                }
-                let after = after(call, held).into_iter().flatten();
-                after.for_each(|held| push(done | 1 << i, with(*place, held)));
-            }
-            Act::Clear => push(done | 1 << i, vec![None; state.len()]),
-            Act::RetainEven => {
-                let kept = |(held, key): (&Held, &u64)| held.filter(|_| key % 2 == 0);
-                push(done | 1 << i, state.iter().zip(&self.keys).map(kept).collect());
-            }
-            Act::Len(_) | Act::Show(_) => {}
-        }
-    }
-}
-
-/// An operation on the whole map; what it required is still by entry.
-fn whole(history: &History<Known>, whole: &Whole) -> Operation {
-    let Whole { label, deed, invoked, returned } = *whole;
-    let act = match deed {
-        Deed::Nothing => Act::Show(Vec::new()),
-        Deed::Len(len) => Act::Len(len),
-        Deed::Clear => Act::Clear,
-        Deed::RetainEven => Act::RetainEven,
-        Deed::Iterate(number, complete) => {
-            Act::Show(snapshot::required(history, number, complete))
-        }
-    };
-    Operation { label, act, invoked, returned }
-}
-
-/// A call on an entry's key.
-fn single(at: usize, call: &Call) -> Operation {
-    let Call { label, invoked, returned, .. } = *call;
-    Operation { label, act: Act::Call(at, *call), invoked, returned }
-}
-
-/// Which entries are searched over: those that something changed, or read otherwise than they were known to be.
-struct Places {
-    /// The place of each entry.
-    of: Vec<Option<usize>>,
-    /// The entry at each place.
-    entries: Vec<usize>,
-}
-
-impl Places {
-    fn new(
-        history: &History<Known>,
-        joint: Option<&Joint>,
-        operations: &[Operation],
-        base: &[&Known],
-    ) -> Places {
-        let mut places = Places { of: vec![None; base.len()], entries: Vec::new() };
-        joint.iter().flat_map(|joint| &joint.entries).for_each(|at| places.add(*at));
-        (0..base.len()).filter(|at| base[*at].is_open()).for_each(|at| places.add(at));
-        let holding = |at: &usize| base[*at].first().is_some();
-        let odd = |at: &usize| history.entries()[*at].key % 2 == 1;
-        for operation in operations {
-            match &operation.act {
-                Act::Call(at, _) => places.add(*at),
-                Act::Clear => (0..base.len()).filter(holding).for_each(|at| places.add(at)),
-                Act::RetainEven => {
-                    let removed = (0..base.len()).filter(holding).filter(odd);
-                    removed.for_each(|at| places.add(at));
-                }
-                Act::Show(required) => {
-                    let other = required.iter().filter(|r| base[r.place].first() != r.held);
-                    other.for_each(|r| places.add(r.place));
-                }
-                Act::Len(_) => {}
-            }
-        }
-        places
+        assert_eq!(read(Some(10), Some(20)).class(), None);
+        assert_eq!(read(Some(10), None).class(), None);
+        assert_eq!(read(None, None).class(), None);
+        assert_eq!(read(None, Some(20)).class(), Some(Class::NotLinearizable));
+        let told = read(None, Some(20)).message();
+        assert!(
+            told.starts_with(
+                "at no moment of it can `insert 1` by thread 2 have taken effect for all"
+            ),
+            "{told}"
+        );
+        assert!(
+            told.contains("`len` by thread 3 read nothing, `len` by thread 3 read value 0.20"),
+            "{told}"
+        );
+        // Where that is not promised, nothing is held against it.
+        assert_eq!(Told::new(false).judge(&read(None, Some(20)).0), None);
     }
 
-    fn add(&mut self, at: usize) {
-        if self.of[at].is_none() {
-            self.of[at] = Some(self.entries.len());
-            self.entries.push(at);
-        }
-    }
-
-    /// Turns entries into their places, and leaves out those that are not searched over: they are as required.
-    fn translate(&self, act: &mut Act) {
-        let translate = |place: &mut usize| match self.of[*place] {
-            Some(to) => {
-                *place = to;
-                true
-            }
-            None => false,
+    #[test]
+    fn a_retain_keeps_what_it_is_to_keep_and_removes_the_rest_at_one_moment() {
+        let read = |keys: [u64; 2], first, second| {
+            let calls = Calls::default().put(1).put(2).put(3).begin(1, Op::RetainEven);
+            let calls = calls.call(2, get(keys[0]), Ret::Read(first));
+            calls.call(2, get(keys[1]), Ret::Read(second)).end(1, Ret::Done)
         };
-        match act {
-            Act::Call(place, _) => _ = translate(place),
-            Act::Show(required) => required.retain_mut(|r| translate(&mut r.place)),
-            Act::Len(_) | Act::Clear | Act::RetainEven => {}
+        assert_eq!(read([1, 2], None, Some(20)).class(), None);
+        assert_eq!(read([1, 3], None, Some(30)).class(), Some(Class::NotLinearizable));
+        assert_eq!(read([3, 1], Some(30), None).class(), None);
+    }
+
+    #[test]
+    fn what_a_clear_leaves_is_remembered_as_combinations() {
+        // Key 2 was written after key 1: if key 1 outlived the clear, so did key 2.
+        let calls = |first, second| {
+            let calls = Calls::default().begin(1, Op::Clear).put(1).put(2).end(1, Ret::Done);
+            let calls = calls.call(2, get(1), Ret::Read(first));
+            calls.call(2, get(2), Ret::Read(second))
+        };
+        assert_eq!(calls(Some(10), Some(20)).class(), None);
+        assert_eq!(calls(None, Some(20)).class(), None);
+        assert_eq!(calls(None, None).class(), None);
+        assert_eq!(calls(Some(10), None).class(), Some(Class::NotLinearizable));
+    }
+
+    #[test]
+    fn a_snapshot_is_of_one_moment() {
+        let show = |shown: &[(u64, u64)], op| {
+            let calls = Calls::default().put(1).begin(1, op).put(2);
+            let calls = calls.call(0, Op::Remove(1), Ret::Wrote(Present(10)));
+            calls.put(3).end(1, Ret::Shown(shown.to_vec()))
+        };
+        let all = |shown: &[(u64, u64)]| show(shown, Op::Iterate);
+        for right in [&[(1, 10)][..], &[(1, 10), (2, 20)], &[(2, 20)], &[(2, 20), (3, 30)]] {
+            assert_eq!(all(right).class(), None, "{right:?}");
+        }
+        let ghost = all(&[(1, 10), (2, 20), (3, 30)]);
+        assert_eq!(ghost.class(), Some(Class::GhostElement));
+        assert_eq!(
+            ghost.message(),
+            "`insert 1` by thread 2: the iteration visited key 1 with value 0.10 (by `insert 0` by thread 1) and key 3 \
+             with value 0.30 (by `insert 0` by thread 1), but at no moment between its begin and its end were both \
+             there"
+        );
+        let missed = all(&[(3, 30)]);
+        assert_eq!(missed.class(), Some(Class::MissedElement));
+        assert_eq!(
+            missed.message(),
+            "`insert 1` by thread 2: the iteration visited key 3 with value 0.30 (by `insert 0` by thread 1) and \
+             passed over key 2 (put by `insert 0` by thread 1), but at no moment between its begin and its end was the \
+             one there without the other"
+        );
+        assert_eq!(all(&[]).class(), Some(Class::MissedElement));
+        // One that was stopped is judged for what it showed.
+        assert_eq!(show(&[(3, 30)], Op::Peek(1)).class(), None);
+        let ghost = show(&[(1, 10), (3, 30)], Op::Peek(2));
+        assert_eq!(ghost.class(), Some(Class::GhostElement));
+    }
+
+    #[test]
+    fn a_search_that_would_take_too_long_reaches_no_verdict() {
+        let mut history = History::<Known>::new();
+        let began = history.begin_whole_now(1);
+        let unknown = Answer::Wrote(Unknown);
+        let open: Vec<_> = (0..40).map(|i| history.invoke(1, i % 4, Effect::Insert(i))).collect();
+        open.into_iter().for_each(|ticket| _ = history.respond(ticket, unknown));
+        history.end_whole(began, Deed::Len(5));
+        let problem = World::default().problem(&history).expect("40 calls are not too many");
+        assert_eq!(problem.search(1_000), None);
+        let mut world = World::default();
+        assert_eq!(world.judge(&mut history, &Scenario::default()), None);
+        assert!(world.given_up);
+    }
+
+    /// The classes of what is held against calls on a map, and how often anything is.
+    fn found(histories: u64, wipes_at_once: bool, piecewise: fn(&Op) -> bool) -> Vec<Class> {
+        let mut draw = Draw { state: 4, keys: 3, whole: true };
+        let runs = (0..histories).map(|_| draw.run(12, piecewise));
+        let judged = runs.filter_map(|events| Told::new(wipes_at_once).judge(&events));
+        judged.map(|violation| violation.class).collect()
+    }
+
+    #[test]
+    fn nothing_is_held_against_a_right_map_whatever_overlaps() {
+        assert_eq!(found(20_000, true, |_| false), []);
+        // Where it is not promised, a wipe may remove one key after the other.
+        assert_eq!(found(20_000, false, |op| matches!(op, Op::Clear | Op::RetainEven)), []);
+    }
+
+    #[test]
+    fn what_treats_one_key_after_the_other_is_found_out() {
+        type Kind = (fn(&Op) -> bool, &'static [Class]);
+        let kinds: [Kind; 3] = [
+            (|op| *op == Op::Len, &[Class::NotLinearizable]),
+            (|op| matches!(op, Op::Clear | Op::RetainEven), &[Class::NotLinearizable]),
+            (
+                |op| matches!(op, Op::Iterate | Op::Peek(_)),
+                &[Class::MissedElement, Class::GhostElement],
+            ),
+        ];
+        for (kind, (piecewise, classes)) in kinds.into_iter().enumerate() {
+            let found = found(20_000, true, piecewise);
+            for class in classes {
+                let times = found.iter().filter(|c| *c == class).count();
+                assert!(times > 20, "{class} {times} times with maps of kind {kind}");
+            }
         }
     }
-}
-
-/// The states that the entries may be in at first; `None` if there are too many.
-fn starts(joint: Option<&Joint>, entries: &[usize], base: &[&Known]) -> Option<Vec<State>> {
-    // Those of the combinations are the first entries.
-    let mut states = joint.map_or_else(|| vec![Vec::new()], |joint| joint.states.clone());
-    let first = joint.map_or(0, |joint| joint.entries.len());
-    for at in &entries[first..] {
-        let with = |state: &State, held| {
-            let mut state = state.clone();
-            state.push(held);
-            state
-        };
-        states = states.iter().flat_map(|s| base[*at].all().map(|h| with(s, h))).collect();
-        (states.len() <= STARTS).then_some(())?;
-    }
-    Some(states)
 }

@@ -81,6 +81,8 @@ pub(crate) struct Iterating {
     pub label: u32,
     pub began: Moment,
     pub seen: Vec<Seen>,
+    /// Whether it has run to its end.
+    pub complete: bool,
 }
 
 /// What an operation on the map as a whole did, at one moment.
@@ -307,7 +309,8 @@ impl<K: Default> History<K> {
     /// An iteration begins. Its number.
     pub(crate) fn begin_iteration(&mut self, label: u32) -> usize {
         let began = self.tick();
-        self.iterations.push(Iterating { label, began, seen: Vec::with_capacity(16) });
+        let seen = Vec::with_capacity(16);
+        self.iterations.push(Iterating { label, began, seen, complete: false });
         self.iterations.len() - 1
     }
 
@@ -320,8 +323,18 @@ impl<K: Default> History<K> {
         }
     }
 
+    /// An iteration has run to its end.
+    pub(crate) fn complete(&mut self, number: usize) {
+        self.iterations[number].complete = true;
+    }
+
     pub(crate) fn iteration(&self, number: usize) -> &Iterating {
         &self.iterations[number]
+    }
+
+    /// All iterations, by their numbers.
+    pub(crate) fn iterations(&self) -> &[Iterating] {
+        &self.iterations
     }
 
     /// The keys that were written or read.

@@ -111,8 +111,8 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "a-second-visit-is-never-told",
         file: "framework/src/oracle/iteration.rs",
-        from: ".then(|| tell_twice(told, earlier))",
-        to: ".then(|| tell_twice(told, earlier)).filter(|_| false)",
+        from: ".then(|| tell_twice(told, earlier, calls))",
+        to: ".then(|| tell_twice(told, earlier, calls)).filter(|_| false)",
         tests: &["-p", "mapcheck", "--lib", "oracle"],
     },
     Mutation {
