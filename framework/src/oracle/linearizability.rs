@@ -36,6 +36,11 @@ impl Known {
         Known { given_up: true, ..Known::default() }
     }
 
+    /// This and nothing else.
+    pub(super) fn just(one: Held) -> Known {
+        Known { one, ..Known::default() }
+    }
+
     /// One of these; `None` if there is none.
     pub(super) fn of(held: BTreeSet<Held>) -> Option<Known> {
         let mut held = held.into_iter();

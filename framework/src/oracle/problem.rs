@@ -2,22 +2,25 @@
 //!
 //! Three things keep it small. Keys that nothing changed are compared once, before it. What only reads takes effect as
 //! soon as its answer fits, since it could not fit better later. And once no operation on the whole map is left, the
-//! keys are searched one after the other: then they do not concern each other (Herlihy and Wing, TOPLAS 1990).
+//! keys are judged one by one: then they do not concern each other (Herlihy and Wing, TOPLAS 1990).
 
 use std::collections::BTreeSet;
 
-use super::linearizability::{Held, Known, after};
+use super::linearizability::{self, Held, Known, Verdict, after};
 use super::snapshot::{self, Required};
 use crate::map::Previous;
 use crate::scenario::history::{Answer, Call, Deed, Effect, History, Moment, Whole};
 
 /// States that one search visits at most.
-pub(super) const BUDGET: usize = 20_000;
+pub(super) const BUDGET: usize = 10_000;
 /// States that a search begins from at most.
 const STARTS: usize = 1_000;
 
 /// What the keys of a [`Problem`] hold, in its order.
 pub(super) type State = Vec<Held>;
+
+/// What each key of a [`Problem`] may hold, all combinations of them.
+pub(super) type Ends = Vec<Vec<Held>>;
 
 /// What some entries hold together, where not every combination of what each may hold is possible.
 #[derive(Debug)]
@@ -133,24 +136,25 @@ impl Problem {
         self.search(BUDGET).is_none_or(|ends| !ends.is_empty())
     }
 
-    /// What the keys may hold when all operations have taken effect; nothing if no order explains their answers; `None`
-    /// if that is not known after so many states.
-    pub(super) fn search(&self, budget: usize) -> Option<BTreeSet<State>> {
-        let all = (1 << self.operations.len()) - 1;
+    /// What the keys may hold when all operations have taken effect: any combination of each of these. Nothing if no
+    /// order explains their answers; `None` if that is not known after so many states.
+    pub(super) fn search(&self, budget: usize) -> Option<BTreeSet<Ends>> {
+        let whole = |i: &usize| self.operations[*i].is_whole();
+        let wholes: Done = (0..self.operations.len()).filter(whole).map(|i| 1 << i).sum();
         let (mut ends, mut tried) = (BTreeSet::new(), BTreeSet::new());
         let mut todo: Vec<_> = self.starts.iter().map(|s| (self.read(0, s), s.clone())).collect();
         while let Some((done, state)) = todo.pop() {
-            if done == all {
-                ends.insert(state);
-                if self.one {
-                    return Some(ends);
-                }
-                continue;
-            }
             if tried.len() >= budget {
                 return None;
             }
             if !tried.insert((done, state.clone())) {
+                continue;
+            }
+            if done & wholes == wholes {
+                ends.extend(self.alone(done, &state)?);
+                if self.one && !ends.is_empty() {
+                    break;
+                }
                 continue;
             }
             // The earliest call is tried first: that is most often the right order.
@@ -163,23 +167,37 @@ impl Problem {
         Some(ends)
     }
 
+    /// What each key may hold at the end if nothing but calls on single keys is left; nothing if no order explains one
+    /// of them; `None` if that is not known.
+    fn alone(&self, done: Done, state: &State) -> Option<Option<Ends>> {
+        let mut calls: Vec<Vec<Call>> = vec![Vec::new(); state.len()];
+        for (i, operation) in self.operations.iter().enumerate() {
+            if let (Act::Call(place, call), 0) = (&operation.act, done >> i & 1) {
+                calls[*place].push(*call);
+            }
+        }
+        let mut ends = Vec::with_capacity(state.len());
+        for (held, calls) in state.iter().zip(calls) {
+            if calls.is_empty() {
+                ends.push(vec![*held]);
+                continue;
+            }
+            match linearizability::judge(&Known::just(*held), &calls) {
+                Verdict::Holds(known) => ends.push(known.all().collect()),
+                Verdict::Violated => return Some(None),
+                Verdict::Inconclusive => return None,
+            }
+        }
+        Some(Some(ends))
+    }
+
     /// The operations that may take effect next: those that no other had to come before.
     fn next(&self, done: Done) -> impl Iterator<Item = usize> {
         let left = move |i: &usize| done >> i & 1 == 0;
         let all = || (0..self.operations.len()).filter(left);
-        let whole = all().any(|i| self.operations[i].is_whole());
-        let key = all().next().filter(|_| !whole).map(|i| self.key(i));
-        let concerned = move |i: &usize| key.is_none() || Some(self.key(*i)) == key;
-        let first = all().filter(concerned).map(|i| self.operations[i].returned).min();
+        let first = all().map(|i| self.operations[i].returned).min();
         let in_time = move |i: &usize| first.is_some_and(|end| self.operations[*i].invoked < end);
-        (0..self.operations.len()).filter(left).filter(concerned).filter(in_time)
-    }
-
-    fn key(&self, i: usize) -> Option<usize> {
-        match self.operations[i].act {
-            Act::Call(place, _) => Some(place),
-            _ => None,
-        }
+        (0..self.operations.len()).filter(left).filter(in_time)
     }
 
     /// These operations, and all that read what fits and may take effect next.

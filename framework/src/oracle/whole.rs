@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use super::linearizability::{Held, Known};
-use super::problem::{BUDGET, Joint, Problem, Since, State};
+use super::problem::{BUDGET, Ends, Joint, Problem, Since, State};
 use super::{Violation, blame};
 use crate::scenario::Scenario;
 use crate::scenario::history::History;
@@ -53,14 +53,16 @@ impl World {
     fn search(&mut self, history: &mut History<Known>, scenario: &Scenario) -> Option<Violation> {
         let problem = self.problem(history);
         let ends = problem.as_ref().and_then(|p| p.search(BUDGET));
-        let (Some(problem), Some(ends)) = (problem, ends) else {
-            self.given_up = true;
-            return None;
-        };
-        if ends.is_empty() {
-            return Some(blame::tell(&problem, history, scenario));
+        if let (Some(problem), Some(ends)) = (&problem, &ends) {
+            if ends.is_empty() {
+                return Some(blame::tell(problem, history, scenario));
+            }
+            if let Some(states) = combinations(ends) {
+                self.joint = learn(history, &problem.entries, states);
+                return None;
+            }
         }
-        self.joint = learn(history, &problem.entries, ends);
+        self.given_up = true;
         None
     }
 
@@ -74,6 +76,24 @@ impl World {
         self.before.iter().for_each(|(at, known)| base[*at] = known);
         (!base.iter().any(|known| known.given_up)).then_some(base)
     }
+}
+
+/// All combinations, if they are not too many.
+fn combinations(ends: &BTreeSet<Ends>) -> Option<BTreeSet<State>> {
+    let count = |ends: &Ends| ends.iter().map(Vec::len).fold(1, usize::saturating_mul);
+    if ends.iter().map(count).fold(0, usize::saturating_add) > BUDGET {
+        return None;
+    }
+    let mut states = BTreeSet::new();
+    for ends in ends {
+        let mut some = vec![Vec::new()];
+        for held in ends {
+            let with = |state: &State, held: &Held| [&state[..], &[*held]].concat();
+            some = some.iter().flat_map(|s| held.iter().map(move |h| with(s, h))).collect();
+        }
+        states.extend(some);
+    }
+    Some(states)
 }
 
 /// Keeps what these entries may hold. What not all of them may hold at once is returned.
