@@ -306,3 +306,95 @@ impl Promises {
         watched.world.judge(&mut watched.history, &self.scenario)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    fn profile(consistency: Consistency, atomic: Atomic) -> Profile {
+        Profile {
+            iteration: Iteration::Snapshot,
+            promised_by: "this test",
+            consistency,
+            atomic,
+            grows_at: 8,
+            write_in_visit: true,
+            knobs: "",
+        }
+    }
+
+    /// What is held against a map with this profile; nothing ends an execution here but a panic.
+    fn found(profile: &Profile, calls: impl FnOnce(&Promises)) -> Option<String> {
+        let scenario = Scenario {
+            setup: vec!["insert 0".parse().unwrap()],
+            threads: vec![vec!["len".parse().unwrap()], vec!["get 0".parse().unwrap()]],
+            ..Scenario::default()
+        };
+        let promises = Promises::new(&scenario, profile);
+        let run = AssertUnwindSafe(|| {
+            calls(&promises);
+            assert_eq!(promises.finish(), 0);
+        });
+        catch_unwind(run).err().map(|payload| *payload.downcast::<String>().unwrap())
+    }
+
+    /// Key 0 is inserted, `len` returns this, and key 0 is not found.
+    fn calls(len: usize) -> impl Fn(&Promises) {
+        move |promises| {
+            let insert = promises.invoke(1, 0, Effect::Insert(1));
+            promises.respond(insert, Answer::Wrote(Previous::Absent));
+            let began = promises.begin_len(2);
+            promises.end_len(began, Some(len));
+            let get = promises.invoke(3, 0, Effect::Get);
+            promises.respond(get, Answer::Read(None));
+        }
+    }
+
+    #[test]
+    fn calls_are_judged_by_what_is_promised_of_them_and_by_nothing_else() {
+        let found = |consistency, atomic, len| found(&profile(consistency, atomic), calls(len));
+        let class = |consistency, atomic, len| {
+            found(consistency, atomic, len).map(|told| told.split(':').next().unwrap().to_owned())
+        };
+        let linearizable = Consistency::Linearizable;
+        let told = found(linearizable, Atomic::ALL, 7).unwrap();
+        assert!(told.contains("`len` by thread 1 returned 7"), "{told}");
+        let told = found(linearizable, Atomic::NONE, 7).unwrap();
+        assert!(told.contains("`get 0` by thread 2 read nothing"), "{told}");
+        assert!(found(linearizable, Atomic::ALL, 1).is_some());
+        let sequential = class(Consistency::SequentialPerKey, Atomic::ALL, 7);
+        assert_eq!(sequential.unwrap(), "not-sequential");
+        assert_eq!(class(Consistency::None, Atomic::ALL, 7), None);
+    }
+
+    #[test]
+    fn a_contract_that_nobody_wrote_down_is_called_assumed() {
+        let assumed = |promised_by| {
+            let profile = profile(Consistency::Linearizable, Atomic::NONE);
+            let told = found(&Profile { promised_by, ..profile }, calls(1)).unwrap();
+            told.ends_with("; the contract is assumed: the map's documentation promises nothing")
+        };
+        assert_eq!([assumed("assumed"), assumed("its docs")], [true, false]);
+    }
+
+    #[test]
+    fn an_iteration_that_is_stopped_is_judged_for_what_it_showed() {
+        let iterate = |complete, value| {
+            found(&profile(Consistency::Linearizable, Atomic::NONE), |promises| {
+                for key in [0, 1] {
+                    let insert = promises.invoke(1, key, Effect::Insert(10 + key));
+                    promises.respond(insert, Answer::Wrote(Previous::Absent));
+                }
+                let number = promises.begin_iteration(2);
+                let seen = Seen { key: 0, value, since: promises.step() };
+                promises.visited(number, seen);
+                promises.ended(number, complete);
+            })
+        };
+        assert_eq!(iterate(false, 10), None);
+        assert!(iterate(true, 10).unwrap().contains("passed over key 1"));
+        assert!(iterate(false, 11).unwrap().starts_with("ghost-element"));
+    }
+}

@@ -130,6 +130,20 @@ const MUTATIONS: &[Mutation] = &[
         tests: &["-p", "mapcheck", "--lib", "oracle"],
     },
     Mutation {
+        name: "the-whole-map-is-never-quiet",
+        file: "framework/src/oracle/whole.rs",
+        from: "if self.given_up || !history.is_quiet() {",
+        to: "if self.given_up || history.is_quiet() {",
+        tests: &["-p", "mapcheck", "--lib", "oracle"],
+    },
+    Mutation {
+        name: "every-history-is-sequential",
+        file: "framework/src/oracle/sequential.rs",
+        from: "if held.is_empty() { Verdict::Violated }",
+        to: "if held.is_empty() { Verdict::Holds }",
+        tests: &["-p", "mapcheck", "--lib", "oracle"],
+    },
+    Mutation {
         name: "the-bound-on-preemptions-is-ignored",
         file: "framework/src/scheduler/bounded.rs",
         from: "        self.left -= 1;\n",
