@@ -373,8 +373,8 @@ mod tests {
         let story = Story::with_keys(0..4);
         assert_eq!(
             message(story.missed(contract(WEAK), 3)),
-            "missed-element: `iterate` by thread 1: the iteration passed over key 3 with value 3.1, which `insert 0..4` \
-             of setup had put there before it began and nothing removed; it showed no elements"
+            "missed-element: `iterate` by thread 1: the iteration passed over key 3 with value 3.1, which `insert \
+             0..4` of setup had put there before it began and nothing removed; it showed no elements"
         );
     }
 
@@ -446,8 +446,8 @@ mod tests {
         let again = message(story.visit(weak, 3, 1));
         assert!(
             again.ends_with(
-                "visited key 3 twice, at visits 1 and 3, with value 3.1, which `insert 0..4` of setup had put there and \
-                 nothing is known to have removed"
+                "visited key 3 twice, at visits 1 and 3, with value 3.1, which `insert 0..4` of setup had put there \
+                 and nothing is known to have removed"
             ),
             "{again}"
         );

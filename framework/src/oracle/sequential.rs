@@ -170,8 +170,8 @@ mod tests {
         assert_eq!(message(&[SETUP, SECOND, THIRD, read(4, 1), read(5, 2)]), None);
         assert_eq!(
             message(&[SETUP, SECOND, read(4, 2), read(5, 1)]).unwrap(),
-            "not-sequential: key 0: no order that keeps each thread's own calls in theirs explains: `insert 0` of setup \
-             found nothing and put value 0.1 there, `insert 0` by thread 1 replaced value 0.1 by 0.2, `get 0` by \
+            "not-sequential: key 0: no order that keeps each thread's own calls in theirs explains: `insert 0` of \
+             setup found nothing and put value 0.1 there, `insert 0` by thread 1 replaced value 0.1 by 0.2, `get 0` by \
              thread 2 read value 0.2, `get 0` by thread 2 read value 0.1"
         );
     }
