@@ -53,7 +53,6 @@ impl Cell {
                     TornValue,
                     NotLinearizable,
                     NotSequential,
-                    NotSequential,
                     DataRace,
                 ]),
             )
