@@ -82,7 +82,16 @@ fn list_tells_the_same_in_json_one_object_a_line() {
         assert!(targets.iter().any(|t| t["target"] == wanted), "{wanted}");
     }
     for target in targets.iter().filter(|t| t["known_bad"] == false) {
-        for key in ["versions", "iteration", "promised_by", "capabilities", "scenarios", "knobs"] {
+        for key in [
+            "versions",
+            "iteration",
+            "promised_by",
+            "consistency",
+            "atomic",
+            "capabilities",
+            "scenarios",
+            "knobs",
+        ] {
             assert!(keys(target).contains(&key), "{key} of {target}");
         }
     }

@@ -10,7 +10,7 @@
 //! use std::collections::HashMap;
 //! use std::ops::ControlFlow;
 //! use std::sync::RwLock;
-//! use mapcheck::{Iteration, Key, Map, Previous, Profile, Value};
+//! use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Value};
 //!
 //! struct Locked(RwLock<HashMap<Key, Value>>);
 //!
@@ -19,7 +19,8 @@
 //!         Profile {
 //!             iteration: Iteration::Locked,
 //!             promised_by: "std docs, RwLock",
-//!             linearizable: true,
+//!             consistency: Consistency::Linearizable,
+//!             atomic: Atomic::NONE,
 //!             grows_at: 3,
 //!             write_in_visit: false,
 //!             knobs: "",
@@ -94,6 +95,6 @@ mod worker;
 
 pub use fault::Fault;
 pub use in_test::{check, explore, forbid_leaks};
-pub use map::{Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+pub use map::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
 pub use settings::{Format, Settings};
 pub use target::Target;

@@ -33,7 +33,8 @@ pub enum Iteration {
     WeaklyConsistentMayRepeat,
     /// The Go language specification's range statement.
     Go,
-    /// Writers wait until the iteration ends.
+    /// All writers wait until the iteration ends, so that it shows the elements of one moment. A lock of a part of the
+    /// map, such as a shard, is not meant.
     Locked,
 }
 
@@ -49,6 +50,57 @@ impl fmt::Display for Iteration {
     }
 }
 
+/// What insert, remove and get of one key promise about their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consistency {
+    /// Each takes effect at one moment between call and return.
+    Linearizable,
+    /// They take effect in some order that keeps the order of each thread's own calls, with the setup before all
+    /// threads and the teardown after them. What one thread did another may see late, and keys are not ordered among
+    /// each other.
+    SequentialPerKey,
+    /// Nothing: only iteration is judged.
+    None,
+}
+
+impl fmt::Display for Consistency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Consistency::Linearizable => "linearizable",
+            Consistency::SequentialPerKey => "sequential per key",
+            Consistency::None => "none",
+        })
+    }
+}
+
+/// Which operations on the whole map take effect at one moment between call and return, for all keys at once.
+/// Judged of maps that are [`Consistency::Linearizable`].
+///
+/// Of the others, `len` is not judged, and `clear` and `retain` count as removing each key on its own, once or more
+/// while they last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Atomic {
+    /// [`Map::len`].
+    pub len: bool,
+    /// [`Map::clear`].
+    pub clear: bool,
+    /// [`Map::retain`].
+    pub retain: bool,
+}
+
+impl Atomic {
+    /// None of them.
+    pub const NONE: Atomic = Atomic { len: false, clear: false, retain: false };
+    /// All of them.
+    pub const ALL: Atomic = Atomic { len: true, clear: true, retain: true };
+
+    /// The names of those that do.
+    pub fn names(self) -> Vec<&'static str> {
+        let all = [("len", self.len), ("clear", self.clear), ("retain", self.retain)];
+        all.into_iter().filter(|operation| operation.1).map(|operation| operation.0).collect()
+    }
+}
+
 /// Facts about a target that scenarios are shaped by.
 #[derive(Clone, Debug)]
 pub struct Profile {
@@ -56,9 +108,10 @@ pub struct Profile {
     pub iteration: Iteration,
     /// Where the promise is written, or `assumed`.
     pub promised_by: &'static str,
-    /// Whether insert, remove and get of a key each take effect at one moment between call and return.
-    /// Judged where true; where false only iteration is.
-    pub linearizable: bool,
+    /// What is promised about insert, remove and get.
+    pub consistency: Consistency,
+    /// Which operations on the whole map are promised to be atomic.
+    pub atomic: Atomic,
     /// The most elements that a fresh map holds without growing: the next insert makes it grow.
     /// Scenarios work just below it, at it and above it.
     pub grows_at: u32,

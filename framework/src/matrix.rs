@@ -52,6 +52,7 @@ impl Cell {
                     GhostElement,
                     TornValue,
                     NotLinearizable,
+                    NotSequential,
                     DataRace,
                 ]),
             )

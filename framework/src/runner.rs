@@ -9,6 +9,7 @@ use mapcheck_machine as machine;
 use crate::campaign::{self, Subject, Totals};
 use crate::decision::Decisions;
 use crate::engine::Engine;
+use crate::map::Profile;
 use crate::mutant::Mutant;
 use crate::oracle::Class;
 use crate::report::{Object, WIDTH};
@@ -199,6 +200,7 @@ impl Runner<'_> {
             println!("  {:<20} {}", target.name, first_version(target));
             let promised = format!("{} ({})", profile.iteration, profile.promised_by);
             print_row("iteration", &promised);
+            print_row("consistency", &consistency(&profile));
             print_row("supports", &has(true));
             print_row("unsupported", &has(false));
             print_row("knobs", profile.knobs);
@@ -231,6 +233,8 @@ impl Runner<'_> {
                 .text("versions", &target.versions())
                 .text("iteration", &profile.iteration.to_string())
                 .text("promised_by", profile.promised_by)
+                .text("consistency", &profile.consistency.to_string())
+                .texts("atomic", &profile.atomic.names())
                 .number("grows_at", profile.grows_at.into())
                 .flag("write_in_visit", profile.write_in_visit)
                 .text("knobs", profile.knobs)
@@ -250,6 +254,14 @@ impl Runner<'_> {
         for target in self.targets {
             target.mutants.iter().for_each(|m| println!("{}", mutant_line(target, m)));
         }
+    }
+}
+
+/// What is promised about calls: `linearizable; atomic: len, clear`.
+fn consistency(profile: &Profile) -> String {
+    match profile.atomic.names() {
+        names if names.is_empty() => profile.consistency.to_string(),
+        names => format!("{}; atomic: {}", profile.consistency, names.join(", ")),
     }
 }
 

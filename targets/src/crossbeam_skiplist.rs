@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use crossbeam_skiplist::SkipMap;
-use mapcheck::{Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
 
 /// A crossbeam [`SkipMap`].
 pub struct CrossbeamSkiplist(SkipMap<Key, Value>);
@@ -14,7 +14,8 @@ impl Map for CrossbeamSkiplist {
             iteration: Iteration::WeaklyConsistent,
             promised_by: "assumed",
             // An insert over an element removes it and then adds the new one.
-            linearizable: false,
+            consistency: Consistency::None,
+            atomic: Atomic::NONE,
             // It never grows.
             grows_at: 0,
             // An iteration pins the epoch for each step only, and holds a reference count.

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use dashmap::DashMap;
-use mapcheck::{Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
 
 /// A [`DashMap`] of two shards.
 pub struct Dashmap(DashMap<Key, Value>);
@@ -14,7 +14,8 @@ impl Map for Dashmap {
             // Shards are locked one after the other: what stays is visited once, but at different moments.
             iteration: Iteration::WeaklyConsistent,
             promised_by: "assumed",
-            linearizable: true,
+            consistency: Consistency::Linearizable,
+            atomic: Atomic::NONE,
             // A shard's table holds 3 elements, then 7, then 14; two shards of 3 are full at 6.
             grows_at: 6,
             // An iteration holds the read lock of its shard.

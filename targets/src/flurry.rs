@@ -4,7 +4,7 @@ use std::hash::RandomState;
 use std::num::NonZeroU64;
 use std::ops::ControlFlow;
 
-use mapcheck::{Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
 use seize_of_flurry::Collector;
 
 /// A [`flurry::HashMap`] that retires each object on its own, in an epoch of its own.
@@ -19,7 +19,8 @@ impl Map for Flurry {
         Profile {
             iteration: Iteration::WeaklyConsistent,
             promised_by: "flurry 0.5 crate docs, Consistency",
-            linearizable: true,
+            consistency: Consistency::Linearizable,
+            atomic: Atomic::NONE,
             // The sixth element makes three quarters of `new`'s 8 bins. Fewer bins would grow more than once on the way
             // to the sizes that scenarios have.
             grows_at: 5,

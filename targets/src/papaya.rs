@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use mapcheck::{Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
 use papaya::{Guard, HashMap};
 use seize_of_papaya::Collector;
 
@@ -15,7 +15,8 @@ impl Map for Papaya {
             // It iterates over one table, which it waits for any resize to complete.
             iteration: Iteration::WeaklyConsistent,
             promised_by: "papaya 0.2 crate docs, Consistency: a weak snapshot",
-            linearizable: true,
+            consistency: Consistency::Linearizable,
+            atomic: Atomic::NONE,
             // A table of 8 slots is the smallest, and its probe limit lets all of them fill.
             grows_at: 8,
             // Guards block nobody, and can be taken again.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use mapcheck::{Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
 
 /// A [`HashMap`] in a [`RwLock`].
 pub struct RwLockHashMap(RwLock<HashMap<Key, Value>>);
@@ -24,7 +24,8 @@ impl Map for RwLockHashMap {
         Profile {
             iteration: Iteration::Locked,
             promised_by: "std docs, RwLock",
-            linearizable: true,
+            consistency: Consistency::Linearizable,
+            atomic: Atomic::ALL,
             // `new` asks for 7 elements: the smallest table, of 3, would grow within the first four inserts.
             grows_at: 7,
             write_in_visit: false,

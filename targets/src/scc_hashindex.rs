@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use mapcheck::{Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
 use scc::{Guard, HashIndex};
 
 use crate::Spread;
@@ -15,7 +15,8 @@ impl Map for SccHashIndex {
         Profile {
             iteration: Iteration::WeaklyConsistentMayRepeat,
             promised_by: "scc 3 docs, HashIndex::iter",
-            linearizable: true,
+            consistency: Consistency::Linearizable,
+            atomic: Atomic::NONE,
             // As `SccHashMap`.
             grows_at: 62,
             // `iter` takes no lock.

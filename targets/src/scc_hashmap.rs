@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use mapcheck::{Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
 use scc::{Guard, HashMap};
 
 use crate::Spread;
@@ -15,7 +15,8 @@ impl Map for SccHashMap {
         Profile {
             iteration: Iteration::WeaklyConsistentMayRepeat,
             promised_by: "scc 3 docs, HashMap::retain_sync; HashMap::iter_sync itself promises nothing",
-            linearizable: true,
+            consistency: Consistency::Linearizable,
+            atomic: Atomic::NONE,
             // The smallest table is two buckets of 32. An insert into a bucket that holds 31 makes it grow, which is
             // the 63rd, because `Spread` fills them by turns.
             grows_at: 62,

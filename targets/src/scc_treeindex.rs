@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use mapcheck::{Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
 use scc::{Guard, TreeIndex};
 
 /// An scc [`TreeIndex`].
@@ -13,7 +13,8 @@ impl Map for SccTreeIndex {
         Profile {
             iteration: Iteration::WeaklyConsistent,
             promised_by: "scc 3 docs, TreeIndex, Note",
-            linearizable: true,
+            consistency: Consistency::Linearizable,
+            atomic: Atomic::NONE,
             // A leaf holds 15 elements; the next splits it.
             grows_at: 15,
             // `iter` takes no lock.

@@ -423,8 +423,8 @@ impl Campaign<'_> {
         }
         if unjudged > 0 {
             self.console.warn(&format!(
-                "{unjudged} times the operations on a key overlapped too much to be judged: what \
-                 they returned is inconclusive",
+                "{unjudged} times the operations on a key, or on the whole map, overlapped too much \
+                 to be judged: what they returned is inconclusive",
             ));
         }
         let Done { accepted: pairs, totals: Totals { accepted, .. }, .. } = self.done;

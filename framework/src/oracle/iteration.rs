@@ -9,7 +9,7 @@
 //! - *ghost*: a value that was never put there, or that a call had removed or replaced which returned before the step
 //!   to it began; for iterators that may look ahead or at a copy, before the whole iteration began.
 //!
-//! That all elements of a snapshot are of one moment is not judged.
+//! That all elements of a snapshot are of one moment is another matter: see [`super::snapshot`].
 
 use super::{Class, Violation};
 use crate::map::{Iteration, Previous};
@@ -47,6 +47,8 @@ impl Contract {
 pub(crate) struct Told<'a> {
     pub scenario: &'a Scenario,
     pub iterating: &'a Iterating,
+    /// All iterations of the execution.
+    pub all: &'a [Iterating],
 }
 
 impl Told<'_> {
@@ -70,10 +72,10 @@ pub(crate) fn visited(contract: Contract, told: Told<'_>, calls: Calls<'_>) -> O
     let (seen, before) = told.iterating.seen.split_last()?;
     let ghost = ghost(contract, told.iterating, seen, calls);
     if let Some(why) = ghost {
-        return Some(tell_ghost(told, seen, why, contract.current()));
+        return Some(tell_ghost(told, seen, why, calls, contract.current()));
     }
     let earlier = before.iter().rposition(|s| s.key == seen.key)?;
-    twice(contract, told.iterating, earlier, calls).then(|| tell_twice(told, earlier))
+    twice(contract, told.iterating, earlier, calls).then(|| tell_twice(told, earlier, calls))
 }
 
 /// Why an element cannot have been there.
@@ -117,7 +119,13 @@ fn ends(contract: Contract, call: &Call, put: &Call, value: u64) -> bool {
         }
 }
 
-fn tell_ghost(told: Told<'_>, seen: &Seen, why: Ghost<'_>, steps: bool) -> Violation {
+fn tell_ghost(
+    told: Told<'_>,
+    seen: &Seen,
+    why: Ghost<'_>,
+    calls: Calls<'_>,
+    steps: bool,
+) -> Violation {
     let element = format!("visited key {} with value {}", seen.key, value(seen.value));
     let began = if steps { "the step to it" } else { "the iteration" };
     let what = match why {
@@ -127,12 +135,29 @@ fn tell_ghost(told: Told<'_>, seen: &Seen, why: Ghost<'_>, steps: bool) -> Viola
             format!("{element}, which the map had refused to take from {insert}")
         }
         Ghost::Gone(call) => {
+            let put = put(told.scenario, calls, seen.value);
             let did = if matches!(call.effect, Effect::Insert(_)) { "replaced" } else { "removed" };
             let by = operation(told.scenario, call.label);
-            format!("{element}, which {by} had {did} before {began} began")
+            format!("{element}, which {put} had put there and {by} had {did} before {began} began")
         }
     };
     told.violation(Class::GhostElement, &what)
+}
+
+/// Who put a value under its key.
+fn put(scenario: &Scenario, calls: Calls<'_>, id: u64) -> String {
+    let put = calls.into_iter().find(|call| call.effect == Effect::Insert(id));
+    put.map_or_else(|| "nobody".to_owned(), |call| operation(scenario, call.label))
+}
+
+/// Who took a value away from its key, as far as that is known.
+fn gone(scenario: &Scenario, calls: Calls<'_>, id: u64) -> String {
+    let took = Answer::Wrote(Previous::Present(id));
+    let Some(call) = calls.into_iter().find(|call| call.answer == took) else {
+        return "nothing is known to have removed".to_owned();
+    };
+    let did = if matches!(call.effect, Effect::Insert(_)) { "replaced" } else { "removed" };
+    format!("{} {did}", operation(scenario, call.label))
 }
 
 /// A value's id as it is written: the key, and the operation that put it there.
@@ -156,12 +181,23 @@ fn twice(contract: Contract, iterating: &Iterating, earlier: usize, calls: Calls
     !calls.into_iter().any(|call| contract.may_remove(call) && call.returned > since)
 }
 
-fn tell_twice(told: Told<'_>, earlier: usize) -> Violation {
+fn tell_twice(told: Told<'_>, earlier: usize, calls: Calls<'_>) -> Violation {
     let last = told.iterating.seen.len() - 1;
     let (first, again) = (told.iterating.seen[earlier], told.iterating.seen[last]);
+    let put = |id| put(told.scenario, calls, id);
     let values = match first.value == again.value {
-        true => format!("with value {}", value(first.value)),
-        false => format!("with values {} and {}", value(first.value), value(again.value)),
+        true => {
+            let gone = gone(told.scenario, calls, first.value);
+            let (value, put) = (value(first.value), put(first.value));
+            format!("with value {value}, which {put} had put there and {gone}")
+        }
+        false => format!(
+            "with value {}, which {} had put there, and value {}, which {} had",
+            value(first.value),
+            put(first.value),
+            value(again.value),
+            put(again.value)
+        ),
     };
     let key = again.key;
     let what =
@@ -182,10 +218,58 @@ pub(crate) fn missed(
     let kept = stayed(contract, told.iterating.began, calls)?;
     let origin = origin(calls, kept);
     let insert = operation(told.scenario, origin.label);
+    let with = match origin.effect {
+        Effect::Insert(id) => format!(" with value {}", value(id)),
+        _ => String::new(),
+    };
+    let place = between(told, key).unwrap_or_else(|| listed(told.iterating));
     let what = format!(
-        "passed over key {key}, which {insert} had put there before it began and nothing removed"
+        "passed over key {key}{with}, which {insert} had put there before it began and nothing \
+         removed; it showed {place}"
     );
     Some(told.violation(Class::MissedElement, &what))
+}
+
+/// How many elements an iteration showed, and which.
+fn listed(iterating: &Iterating) -> String {
+    /// Keys that are listed one by one.
+    const TOLD: usize = 12;
+    let mut keys: Vec<String> =
+        iterating.seen.iter().take(TOLD).map(|seen| seen.key.to_string()).collect();
+    let count = iterating.seen.len();
+    if count > TOLD {
+        keys.push(format!("and {} more", count - TOLD));
+    }
+    match count {
+        0 => "no elements".to_owned(),
+        1 => format!("1 element, key {}", keys[0]),
+        _ => format!("{count} elements, the keys {}", keys.join(", ")),
+    }
+}
+
+/// How many elements an iteration showed, and between which of them a key should have been, if another one of the same
+/// execution that ran to its end tells their order.
+fn between(told: Told<'_>, key: u64) -> Option<String> {
+    let visit = |seen: &Seen| told.iterating.seen.iter().position(|s| s.key == seen.key);
+    let order = told.all.iter().rev().find_map(|other| {
+        let place = other.seen.iter().position(|seen| seen.key == key)?;
+        let before = other.seen[..place].iter().rev().find_map(visit);
+        let after = other.seen[place + 1..].iter().find_map(visit);
+        // Where the two have different orders, it tells nothing.
+        let in_order = before.is_none_or(|b| after.is_none_or(|a| b < a));
+        (other.complete && in_order).then_some((other, before, after))
+    });
+    let (other, before, after) = order?;
+    let name = |i: usize| format!("visit {} (key {})", i + 1, told.iterating.seen[i].key);
+    let place = match (before.map(name), after.map(name)) {
+        (Some(before), Some(after)) => format!("between {before} and {after}"),
+        (Some(before), None) => format!("after {before}"),
+        (None, Some(after)) => format!("before {after}"),
+        (None, None) => return None,
+    };
+    let (count, by) = (told.iterating.seen.len(), operation(told.scenario, other.label));
+    let elements = if count == 1 { "element" } else { "elements" };
+    Some(format!("{count} {elements}, and went past it {place}, by the order in which {by} did"))
 }
 
 /// The insert after which a key was there before `began` and ever since.
@@ -260,7 +344,9 @@ mod tests {
         }
 
         fn told(&self) -> Told<'_> {
-            Told { scenario: &self.scenario, iterating: self.history.iteration(self.iteration) }
+            let (iterating, all) =
+                (self.history.iteration(self.iteration), self.history.iterations());
+            Told { scenario: &self.scenario, iterating, all }
         }
 
         /// What is held against a visit.
@@ -287,9 +373,37 @@ mod tests {
         let story = Story::with_keys(0..4);
         assert_eq!(
             message(story.missed(contract(WEAK), 3)),
-            "missed-element: `iterate` by thread 1: the iteration passed over key 3, which `insert 0..4` of setup had \
-             put there before it began and nothing removed"
+            "missed-element: `iterate` by thread 1: the iteration passed over key 3 with value 3.1, which `insert \
+             0..4` of setup had put there before it began and nothing removed; it showed no elements"
         );
+    }
+
+    #[test]
+    fn what_was_missed_is_told_with_the_visits_that_went_past_it() {
+        let missing = |before: &[u64], keys: &[u64]| {
+            let mut story = Story::with_keys(0..16);
+            before.iter().for_each(|key| _ = story.visit(contract(WEAK), *key, 1));
+            story.history.complete(story.iteration);
+            story.begin();
+            keys.iter().for_each(|key| _ = story.visit(contract(WEAK), *key, 1));
+            let told = message(story.missed(contract(WEAK), 3));
+            told.split_once("removed; it showed ").unwrap().1.to_owned()
+        };
+        assert_eq!(missing(&[], &[7]), "1 element, key 7");
+        assert_eq!(missing(&[], &[7, 0, 2]), "3 elements, the keys 7, 0, 2");
+        let many: Vec<u64> = (4..16).chain([0]).collect();
+        assert!(missing(&[], &many).ends_with("14, 15, and 1 more"));
+        let order = [5, 1, 3, 2, 0];
+        assert_eq!(
+            missing(&order, &[1, 0]),
+            "2 elements, and went past it between visit 1 (key 1) and visit 2 (key 0), by the order in which `iterate` \
+             by thread 1 did"
+        );
+        assert!(
+            missing(&order, &[5]).contains("1 element, and went past it after visit 1 (key 5)")
+        );
+        assert!(missing(&order, &[2]).contains("past it before visit 1 (key 2)"));
+        assert_eq!(missing(&order, &[0, 1]), "2 elements, the keys 0, 1");
     }
 
     #[test]
@@ -331,7 +445,10 @@ mod tests {
         assert_eq!((story.visit(weak, 3, 1), story.visit(weak, 0, 1)), (None, None));
         let again = message(story.visit(weak, 3, 1));
         assert!(
-            again.ends_with("visited key 3 twice, at visits 1 and 3, with value 3.1"),
+            again.ends_with(
+                "visited key 3 twice, at visits 1 and 3, with value 3.1, which `insert 0..4` of setup had put there \
+                 and nothing is known to have removed"
+            ),
             "{again}"
         );
         let repeats = contract(Iteration::WeaklyConsistentMayRepeat);
@@ -359,8 +476,8 @@ mod tests {
         assert_eq!(story.visit(contract(WEAK), 3, 1), None);
         assert_eq!(
             message(story.visit(contract(Iteration::Go), 3, 1)),
-            "ghost-element: `iterate` by thread 1: the iteration visited key 3 with value 3.1, which `remove 3` by \
-             thread 2 had removed before the step to it began"
+            "ghost-element: `iterate` by thread 1: the iteration visited key 3 with value 3.1, which `insert 0..4` of \
+             setup had put there and `remove 3` by thread 2 had removed before the step to it began"
         );
     }
 

@@ -12,13 +12,13 @@ use super::iteration::{operation, value};
 use super::{Class, Violation};
 use crate::map::Previous;
 use crate::scenario::Scenario;
-use crate::scenario::history::{Answer, Call, Effect};
+use crate::scenario::history::{Answer, Call, Effect, History};
 
 /// States that one search visits at most.
 const BUDGET: usize = 50_000;
 
 /// What a key holds: the id of a value, or nothing.
-type Held = Option<u64>;
+pub(super) type Held = Option<u64>;
 
 /// What a key may hold when it is quiet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,7 +36,28 @@ impl Known {
         Known { given_up: true, ..Known::default() }
     }
 
-    fn all(&self) -> impl Iterator<Item = Held> {
+    /// This and nothing else.
+    pub(super) fn just(one: Held) -> Known {
+        Known { one, ..Known::default() }
+    }
+
+    /// One of these; `None` if there is none.
+    pub(super) fn of(held: BTreeSet<Held>) -> Option<Known> {
+        let mut held = held.into_iter();
+        Some(Known { one: held.next()?, others: held.collect(), given_up: false })
+    }
+
+    /// The first of what it may hold.
+    pub(super) fn first(&self) -> Held {
+        self.one
+    }
+
+    /// Whether it may hold one thing or another.
+    pub(super) fn is_open(&self) -> bool {
+        !self.others.is_empty()
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = Held> {
         std::iter::once(self.one).chain(self.others.iter().copied())
     }
 }
@@ -48,6 +69,50 @@ pub(crate) enum Verdict {
     Holds(Known),
     Violated,
     Inconclusive,
+}
+
+/// Judges the calls on an entry's key since it was quiet last, if it is now. What was known of it before, if there is a
+/// verdict.
+pub(crate) fn judge_entry(
+    history: &mut History<Known>,
+    at: usize,
+    scenario: &Scenario,
+) -> Result<Option<Known>, Violation> {
+    let entry = &history.entries()[at];
+    let recent = entry.recent as usize;
+    if entry.open > 0 || recent == 0 {
+        return Ok(None);
+    }
+    let verdict = match (recent, history.calls_of(at).next()) {
+        (_, _) if entry.known.given_up => Verdict::Inconclusive,
+        // Most calls overlap no other of their key.
+        (1, Some(call)) => judge(&entry.known, &[*call]),
+        _ => judge(&entry.known, &recent_calls(history, at)),
+    };
+    let known = match verdict {
+        Verdict::Holds(now) => now,
+        Verdict::Inconclusive => Known::given_up(),
+        Verdict::Violated => {
+            let calls = recent_calls(history, at);
+            return Err(tell(scenario, entry.key, &entry.known, &calls));
+        }
+    };
+    let entry = history.entry_mut(at);
+    entry.recent = 0;
+    Ok(Some(std::mem::replace(&mut entry.known, known)))
+}
+
+/// The calls on an entry's key since it was quiet last, in the order of their invocations.
+fn recent_calls(history: &History<Known>, at: usize) -> Vec<Call> {
+    let recent = history.entries()[at].recent as usize;
+    in_order(history.calls_of(at).take(recent))
+}
+
+/// Calls in the order of their invocations.
+pub(super) fn in_order<'a>(calls: impl Iterator<Item = &'a Call>) -> Vec<Call> {
+    let mut calls: Vec<Call> = calls.copied().collect();
+    calls.sort_unstable_by_key(|call| call.invoked);
+    calls
 }
 
 /// Judges the calls on a key since it was quiet last, in the order of their invocations.
@@ -91,9 +156,8 @@ fn search(known: &Known, calls: &[Call], budget: usize) -> Verdict {
             }
         }
     }
-    let mut held = held.into_iter();
-    match held.next() {
-        Some(one) => Verdict::Holds(Known { one, others: held.collect(), given_up: false }),
+    match Known::of(held) {
+        Some(known) => Verdict::Holds(known),
         None => Verdict::Violated,
     }
 }
@@ -106,7 +170,7 @@ fn next(calls: &[Call], done: u64) -> impl Iterator<Item = usize> {
 }
 
 /// What a key may hold after a call that found it so; nothing at all if it cannot have.
-fn after(call: &Call, held: Held) -> [Option<Held>; 2] {
+pub(super) fn after(call: &Call, held: Held) -> [Option<Held>; 2] {
     let only = |possible: bool, value: Held| [possible.then_some(value), None];
     match (call.effect, call.answer) {
         (Effect::Insert(new), Answer::Wrote(Previous::Absent)) => only(held.is_none(), Some(new)),
@@ -126,20 +190,25 @@ fn after(call: &Call, held: Held) -> [Option<Held>; 2] {
 
 /// The calls that no order explains, in words.
 pub(crate) fn tell(scenario: &Scenario, key: u64, known: &Known, calls: &[Call]) -> Violation {
-    /// Calls that are told one by one.
-    const TOLD: usize = 6;
     let before: Vec<String> = known.all().map(holding).collect();
-    let words = |call: &Call| format!("{} {}", operation(scenario, call.label), said(call));
-    let mut told: Vec<String> = calls.iter().take(TOLD).map(words).collect();
-    if calls.len() > TOLD {
-        told.push(format!("and {} more", calls.len() - TOLD));
-    }
-    let (before, told) = (before.join(" or "), told.join(", "));
+    let (before, told) = (before.join(" or "), list(scenario, calls));
     let message = match calls.len() {
         1 => format!("key {key} held {before}, but {told}"),
         _ => format!("key {key} held {before}, and no order of the next calls explains: {told}"),
     };
     Violation { class: Class::NotLinearizable, message }
+}
+
+/// What some calls did and answered, in words.
+pub(super) fn list(scenario: &Scenario, calls: &[Call]) -> String {
+    /// Calls that are told one by one.
+    const TOLD: usize = 6;
+    let words = |call: &Call| format!("{} {}", operation(scenario, call.label), said(call));
+    let mut told: Vec<String> = calls.iter().take(TOLD).map(words).collect();
+    if calls.len() > TOLD {
+        told.push(format!("and {} more", calls.len() - TOLD));
+    }
+    told.join(", ")
 }
 
 fn holding(held: Held) -> String {

@@ -2,14 +2,23 @@
 //!
 //! Each is one file, sees what the machine reports, and knows no map.
 
+mod blame;
+#[cfg(test)]
+mod cross_check;
 mod failure;
 mod iteration;
 pub(crate) mod leak;
 mod linearizability;
 mod pointer;
+mod problem;
 mod progress;
 mod promises;
 pub(crate) mod race;
+mod sequential;
+mod snapshot;
+#[cfg(test)]
+mod testing;
+mod whole;
 
 use std::fmt;
 use std::str::FromStr;
@@ -49,12 +58,14 @@ pub enum Class {
     GhostElement,
     /// No order of the operations on a key explains what they returned.
     NotLinearizable,
+    /// No order of the operations on a key that keeps each thread's own explains what they returned.
+    NotSequential,
     /// Threads used memory at once that only one at a time may use.
     DataRace,
 }
 
 /// All classes, with their names.
-const CLASSES: [(Class, &str); 15] = [
+const CLASSES: [(Class, &str); 16] = [
     (Class::PrematureReclamation, "premature-reclamation"),
     (Class::DoubleFree, "double-free"),
     (Class::InvalidFree, "invalid-free"),
@@ -69,6 +80,7 @@ const CLASSES: [(Class, &str); 15] = [
     (Class::DuplicateElement, "duplicate-element"),
     (Class::GhostElement, "ghost-element"),
     (Class::NotLinearizable, "not-linearizable"),
+    (Class::NotSequential, "not-sequential"),
     (Class::DataRace, "data-race"),
 ];
 
@@ -110,7 +122,8 @@ pub fn judge(fact: &Fact) -> Violation {
 
 /// The verdict on a fact of an execution in which these calls were made.
 pub(crate) fn judge_with(fact: &Fact, past: Option<&Promises>) -> Violation {
-    let known = pointer::judge(fact).or_else(|| progress::judge(fact)).or_else(|| race::judge(fact));
+    let known =
+        pointer::judge(fact).or_else(|| progress::judge(fact)).or_else(|| race::judge(fact));
     let known = known.or_else(|| leak::judge(fact, past));
     known.unwrap_or_else(|| failure::judge(fact))
 }
@@ -135,7 +148,7 @@ pub(crate) fn verb(fact: &Fact) -> &'static str {
         Fact::Told { class: "panic", .. } => "panicked",
         Fact::Told { class: "leak", .. } => "leaked",
         Fact::Told { class, .. } if class.ends_with("element") => "saw",
-        Fact::Told { class: "not-linearizable", .. } => "returned",
+        Fact::Told { class: "not-linearizable" | "not-sequential", .. } => "returned",
         Fact::Told { .. } => "used",
         Fact::Deadlock { .. } => "waited",
         Fact::Leaked { .. } => "leaked",

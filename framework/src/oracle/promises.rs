@@ -7,19 +7,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mapcheck_machine as machine;
 
-use super::Violation;
 use super::iteration::{self, Contract, Told};
-use super::linearizability::{self, Known, Verdict};
-use crate::map::{Previous, Profile};
+use super::linearizability::{self, Known};
+use super::whole::World;
+use super::{Violation, sequential};
+use crate::map::{Atomic, Consistency, Iteration, Previous, Profile};
 use crate::model;
 use crate::scenario::Scenario;
-use crate::scenario::history::{Answer, Call, Calls, Effect, Entry, History, Moment, Seen, Ticket};
+use crate::scenario::history::{Answer, Calls, Deed, Effect, Entry, History, Moment, Seen, Ticket};
 
 /// The history of one run of a scenario, and what is promised about it.
 pub(crate) struct Promises {
     scenario: Scenario,
-    contract: Contract,
-    history: Mutex<History<Known>>,
+    promised: Promised,
+    watched: Mutex<Watched>,
 }
 
 /// Of the last scenario that has ended in an execution, until it is asked for.
@@ -30,11 +31,47 @@ pub(crate) fn ended() -> Option<Promises> {
     ENDED.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-/// Ends the execution with what was found.
-fn settle(violation: Option<Violation>) {
-    if let Some(Violation { class, message }) = violation {
-        machine::fail(class.name(), message, 0);
+/// What is promised.
+#[derive(Clone, Copy)]
+struct Promised {
+    consistency: Consistency,
+    contract: Contract,
+    /// Which operations on the whole map take effect at one moment.
+    atomic: Atomic,
+    /// Whether an iteration shows the elements of one moment.
+    snapshots: bool,
+    /// Whether no document says so.
+    assumed: bool,
+}
+
+impl Promised {
+    fn by(profile: &Profile) -> Promised {
+        let linearizable = profile.consistency == Consistency::Linearizable;
+        let of_one_moment = matches!(profile.iteration, Iteration::Snapshot | Iteration::Locked);
+        Promised {
+            consistency: profile.consistency,
+            contract: Contract { iteration: profile.iteration, linearizable },
+            // Moments of operations on all keys are told by those of the calls on each.
+            atomic: if linearizable { profile.atomic } else { Atomic::NONE },
+            snapshots: linearizable && of_one_moment,
+            assumed: profile.promised_by == "assumed",
+        }
     }
+
+    fn linearizable(self) -> bool {
+        self.consistency == Consistency::Linearizable
+    }
+
+    /// Whether operations on the whole map are judged.
+    fn of_the_whole(self) -> bool {
+        self.snapshots || self.atomic != Atomic::NONE
+    }
+}
+
+/// What has happened, and what is known of it.
+struct Watched {
+    history: History<Known>,
+    world: World,
 }
 
 /// Runs `f` as the framework's own code.
@@ -48,12 +85,11 @@ impl Promises {
     /// Of a map with this profile.
     #[inline(never)]
     pub(crate) fn new(scenario: &Scenario, profile: &Profile) -> Promises {
-        let contract =
-            Contract { iteration: profile.iteration, linearizable: profile.linearizable };
+        let promised = Promised::by(profile);
         outside(|| Promises {
             scenario: scenario.clone(),
-            contract,
-            history: Mutex::new(History::new()),
+            promised,
+            watched: Mutex::new(Watched { history: History::new(), world: World::default() }),
         })
     }
 
@@ -63,23 +99,36 @@ impl Promises {
     }
 
     /// Never held across a schedule point; a panic under it is mapcheck's own.
-    fn history(&self) -> MutexGuard<'_, History<Known>> {
-        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the execution with what was found.
+    fn settle(&self, violation: Option<Violation>) {
+        if let Some(Violation { class, mut message }) = violation {
+            outside(|| {
+                if self.promised.assumed {
+                    message +=
+                        "; the contract is assumed: the map's documentation promises nothing";
+                }
+            });
+            machine::fail(class.name(), message, 0);
+        }
     }
 
     /// A call on one key begins.
     #[inline(never)]
     pub(crate) fn invoke(&self, label: u32, key: u64, effect: Effect) -> Ticket {
-        outside(|| self.history().invoke(label, key, effect))
+        outside(|| self.watched().history.invoke(label, key, effect))
     }
 
     /// It returns.
     #[inline(never)]
     pub(crate) fn respond(&self, ticket: Ticket, answer: Answer) {
-        settle(outside(|| {
-            let mut history = self.history();
-            let at = history.respond(ticket, answer);
-            self.judge_key(&mut history, at)
+        self.settle(outside(|| {
+            let mut watched = self.watched();
+            let at = watched.history.respond(ticket, answer);
+            self.judge_key(&mut watched, at).or_else(|| self.judge_whole(&mut watched))
         }));
     }
 
@@ -94,133 +143,278 @@ impl Promises {
     /// An operation begins that removes all keys, or all odd ones.
     #[inline(never)]
     pub(crate) fn begin_wipe(&self, label: u32, odd_only: bool) -> Moment {
-        outside(|| self.history().begin_wipe(label, odd_only))
+        let Atomic { clear, retain, .. } = self.promised.atomic;
+        outside(|| {
+            let history = &mut self.watched().history;
+            let began = history.begin_wipe(label, odd_only);
+            if if odd_only { retain } else { clear } {
+                history.begin_whole(label, began);
+            }
+            began
+        })
     }
 
     /// It returns, having done so or nothing at all.
     #[inline(never)]
-    pub(crate) fn end_wipe(&self, began: Moment, done: bool) {
-        settle(outside(|| {
-            let mut history = self.history();
-            history.end_wipe(began, done);
-            (0..history.entries().len()).find_map(|at| self.judge_key(&mut history, at))
+    pub(crate) fn end_wipe(&self, began: Moment, odd_only: bool, done: bool) {
+        self.settle(outside(|| {
+            let mut watched = self.watched();
+            watched.history.end_wipe(began, done);
+            let deed = match (done, odd_only) {
+                (false, _) => Deed::Nothing,
+                (true, false) => Deed::Clear,
+                (true, true) => Deed::RetainEven,
+            };
+            watched.history.end_whole(began, deed);
+            let entries = 0..watched.history.entries().len();
+            let violation = entries.into_iter().find_map(|at| self.judge_key(&mut watched, at));
+            violation.or_else(|| self.judge_whole(&mut watched))
+        }));
+    }
+
+    /// `len` is called.
+    #[inline(never)]
+    pub(crate) fn begin_len(&self, label: u32) -> Moment {
+        if !self.promised.atomic.len {
+            return 0;
+        }
+        outside(|| self.watched().history.begin_whole_now(label))
+    }
+
+    /// It returns; `None` if the map has no `len`.
+    #[inline(never)]
+    pub(crate) fn end_len(&self, began: Moment, len: Option<usize>) {
+        if self.promised.atomic.len {
+            self.end_whole(began, len.map_or(Deed::Nothing, Deed::Len));
+        }
+    }
+
+    fn end_whole(&self, began: Moment, deed: Deed) {
+        self.settle(outside(|| {
+            let mut watched = self.watched();
+            watched.history.end_whole(began, deed);
+            self.judge_whole(&mut watched)
         }));
     }
 
     /// An iteration begins.
     #[inline(never)]
     pub(crate) fn begin_iteration(&self, label: u32) -> usize {
-        outside(|| self.history().begin_iteration(label))
+        outside(|| {
+            let history = &mut self.watched().history;
+            let number = history.begin_iteration(label);
+            if self.promised.snapshots {
+                history.begin_whole(label, history.now());
+            }
+            number
+        })
     }
 
     /// The moment at which its first step begins, or, when the visitor returns, the next.
     #[inline(never)]
     pub(crate) fn step(&self) -> Moment {
         // The others may show what was there when they began.
-        if !self.contract.current() {
+        if !self.promised.contract.current() {
             return 0;
         }
-        outside(|| self.history().now())
+        outside(|| self.watched().history.now())
     }
 
     /// It shows an element, in a step that began at this moment.
     #[inline(never)]
     pub(crate) fn visited(&self, number: usize, seen: Seen) {
-        settle(outside(|| {
-            let mut history = self.history();
+        self.settle(outside(|| {
+            let history = &mut self.watched().history;
             history.visit(number, seen);
             if model::abandoned() {
                 return None;
             }
-            iteration::visited(self.contract, self.told(&history, number), history.calls(seen.key))
+            let told = self.told(history, number);
+            iteration::visited(self.promised.contract, told, history.calls(seen.key))
         }));
     }
 
-    /// It has run to its end.
+    /// It has run to its end, or its visitor has stopped it.
     #[inline(never)]
-    pub(crate) fn ended(&self, number: usize) {
-        settle(outside(|| {
-            let history = self.history();
-            if model::abandoned() {
-                return None;
-            }
-            let told = self.told(&history, number);
-            let hidden =
-                history.entries().iter().enumerate().filter(|e| !e.1.shown_last_by(number));
-            hidden
-                .map(|(at, entry)| (entry.key, history.calls_of(at)))
-                .find_map(|(key, calls)| iteration::missed(self.contract, told, key, calls))
-        }));
+    pub(crate) fn ended(&self, number: usize, complete: bool) {
+        if complete {
+            self.settle(outside(|| {
+                let history = &mut self.watched().history;
+                history.complete(number);
+                self.judge_hidden(history, number)
+            }));
+        }
+        if self.promised.snapshots {
+            let began = outside(|| self.watched().history.iteration(number).began);
+            self.end_whole(began, Deed::Iterate(number, complete));
+        }
     }
 
-    /// The scenario has ended. The number of keys on which no verdict was reached. In an execution it is kept for
-    /// [`ended`].
+    /// Judges what an iteration has not shown.
+    fn judge_hidden(&self, history: &History<Known>, number: usize) -> Option<Violation> {
+        if model::abandoned() {
+            return None;
+        }
+        let told = self.told(history, number);
+        let hidden = history.entries().iter().enumerate().filter(|e| !e.1.shown_last_by(number));
+        hidden
+            .map(|(at, entry)| (entry.key, history.calls_of(at)))
+            .find_map(|(key, calls)| iteration::missed(self.promised.contract, told, key, calls))
+    }
+
+    /// The scenario has ended. The number of keys on which no verdict was reached, and one more if there is none on the
+    /// map as a whole. In an execution it is kept for [`ended`].
     #[inline(never)]
     pub(crate) fn finish(self) -> u64 {
         let keep = machine::current_thread().is_some();
+        let (violation, inconclusive) = outside(|| self.judge_rest());
+        self.settle(violation);
         outside(|| {
-            let unjudged = self.unjudged();
             if keep {
                 *ENDED.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
             }
-            unjudged
-        })
+        });
+        inconclusive
     }
 
-    fn unjudged(&self) -> u64 {
+    /// What can be judged only now, and how much could not be.
+    fn judge_rest(&self) -> (Option<Violation>, u64) {
         if model::abandoned() {
-            return 0;
+            return (None, 0);
         }
-        let left =
-            |k: &&Entry<Known>| k.known.given_up || (self.contract.linearizable && k.recent > 0);
-        self.history().entries().iter().filter(left).count() as u64
+        let Watched { history, world } = &*self.watched();
+        match self.promised.consistency {
+            Consistency::Linearizable => {
+                let left = |k: &&Entry<Known>| k.known.given_up || k.recent > 0;
+                let keys = history.entries().iter().filter(left).count();
+                let whole = world.given_up || self.promised.of_the_whole() && !history.is_quiet();
+                (None, keys as u64 + u64::from(whole))
+            }
+            Consistency::SequentialPerKey => sequential::judge_all(history, &self.scenario),
+            Consistency::None => (None, 0),
+        }
     }
 
     /// What `judge` makes of the calls on a key, the latest first.
     pub(crate) fn calls_on<R>(&self, key: u64, judge: impl FnOnce(Calls<'_>) -> R) -> R {
-        judge(self.history().calls(key))
+        judge(self.watched().history.calls(key))
     }
 
     fn told<'a>(&'a self, history: &'a History<Known>, number: usize) -> Told<'a> {
-        Told { scenario: &self.scenario, iterating: history.iteration(number) }
+        let (iterating, all) = (history.iteration(number), history.iterations());
+        Told { scenario: &self.scenario, iterating, all }
     }
 
     /// Judges the calls on a key since it was quiet last, if it is now.
-    fn judge_key(&self, history: &mut History<Known>, at: usize) -> Option<Violation> {
-        let entry = &history.entries()[at];
-        let recent = entry.recent as usize;
-        if entry.open > 0 || recent == 0 || !self.contract.linearizable || model::abandoned() {
+    fn judge_key(&self, watched: &mut Watched, at: usize) -> Option<Violation> {
+        if !self.promised.linearizable() || model::abandoned() {
             return None;
         }
-        let mut calls = history.calls_of(at);
-        let verdict = match (recent, calls.next()) {
-            (_, _) if entry.known.given_up => Verdict::Inconclusive,
-            // Most calls overlap no other of their key.
-            (1, Some(call)) => linearizability::judge(&entry.known, &[*call]),
-            _ => linearizability::judge(&entry.known, &in_order(history.calls_of(at).take(recent))),
-        };
-        let known = match verdict {
-            Verdict::Holds(now) => now,
-            Verdict::Inconclusive => Known::given_up(),
-            Verdict::Violated => {
-                let calls = in_order(history.calls_of(at).take(recent));
-                return Some(linearizability::tell(
-                    &self.scenario,
-                    entry.key,
-                    &entry.known,
-                    &calls,
-                ));
-            }
-        };
-        let entry = history.entry_mut(at);
-        (entry.recent, entry.known) = (0, known);
+        match linearizability::judge_entry(&mut watched.history, at, &self.scenario) {
+            Ok(Some(before)) if self.promised.of_the_whole() => watched.world.learned(at, before),
+            Ok(_) => {}
+            Err(violation) => return Some(violation),
+        }
         None
+    }
+
+    /// Judges what happened since nothing was under way, if that is so again.
+    fn judge_whole(&self, watched: &mut Watched) -> Option<Violation> {
+        if !self.promised.of_the_whole() || model::abandoned() {
+            return None;
+        }
+        watched.world.judge(&mut watched.history, &self.scenario)
     }
 }
 
-/// Calls in the order of their invocations.
-fn in_order<'a>(calls: impl Iterator<Item = &'a Call>) -> Vec<Call> {
-    let mut calls: Vec<Call> = calls.copied().collect();
-    calls.sort_unstable_by_key(|call| call.invoked);
-    calls
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    fn profile(consistency: Consistency, atomic: Atomic) -> Profile {
+        Profile {
+            iteration: Iteration::Snapshot,
+            promised_by: "this test",
+            consistency,
+            atomic,
+            grows_at: 8,
+            write_in_visit: true,
+            knobs: "",
+        }
+    }
+
+    /// What is held against a map with this profile; nothing ends an execution here but a panic.
+    fn found(profile: &Profile, calls: impl FnOnce(&Promises)) -> Option<String> {
+        let scenario = Scenario {
+            setup: vec!["insert 0".parse().unwrap()],
+            threads: vec![vec!["len".parse().unwrap()], vec!["get 0".parse().unwrap()]],
+            ..Scenario::default()
+        };
+        let promises = Promises::new(&scenario, profile);
+        let run = AssertUnwindSafe(|| {
+            calls(&promises);
+            assert_eq!(promises.finish(), 0);
+        });
+        catch_unwind(run).err().map(|payload| *payload.downcast::<String>().unwrap())
+    }
+
+    /// Key 0 is inserted, `len` returns this, and key 0 is not found.
+    fn calls(len: usize) -> impl Fn(&Promises) {
+        move |promises| {
+            let insert = promises.invoke(1, 0, Effect::Insert(1));
+            promises.respond(insert, Answer::Wrote(Previous::Absent));
+            let began = promises.begin_len(2);
+            promises.end_len(began, Some(len));
+            let get = promises.invoke(3, 0, Effect::Get);
+            promises.respond(get, Answer::Read(None));
+        }
+    }
+
+    #[test]
+    fn calls_are_judged_by_what_is_promised_of_them_and_by_nothing_else() {
+        let found = |consistency, atomic, len| found(&profile(consistency, atomic), calls(len));
+        let class = |consistency, atomic, len| {
+            found(consistency, atomic, len).map(|told| told.split(':').next().unwrap().to_owned())
+        };
+        let linearizable = Consistency::Linearizable;
+        let told = found(linearizable, Atomic::ALL, 7).unwrap();
+        assert!(told.contains("`len` by thread 1 returned 7"), "{told}");
+        let told = found(linearizable, Atomic::NONE, 7).unwrap();
+        assert!(told.contains("`get 0` by thread 2 read nothing"), "{told}");
+        assert!(found(linearizable, Atomic::ALL, 1).is_some());
+        let sequential = class(Consistency::SequentialPerKey, Atomic::ALL, 7);
+        assert_eq!(sequential.unwrap(), "not-sequential");
+        assert_eq!(class(Consistency::None, Atomic::ALL, 7), None);
+    }
+
+    #[test]
+    fn a_contract_that_nobody_wrote_down_is_called_assumed() {
+        let assumed = |promised_by| {
+            let profile = profile(Consistency::Linearizable, Atomic::NONE);
+            let told = found(&Profile { promised_by, ..profile }, calls(1)).unwrap();
+            told.ends_with("; the contract is assumed: the map's documentation promises nothing")
+        };
+        assert_eq!([assumed("assumed"), assumed("its docs")], [true, false]);
+    }
+
+    #[test]
+    fn an_iteration_that_is_stopped_is_judged_for_what_it_showed() {
+        let iterate = |complete, value| {
+            found(&profile(Consistency::Linearizable, Atomic::NONE), |promises| {
+                for key in [0, 1] {
+                    let insert = promises.invoke(1, key, Effect::Insert(10 + key));
+                    promises.respond(insert, Answer::Wrote(Previous::Absent));
+                }
+                let number = promises.begin_iteration(2);
+                let seen = Seen { key: 0, value, since: promises.step() };
+                promises.visited(number, seen);
+                promises.ended(number, complete);
+            })
+        };
+        assert_eq!(iterate(false, 10), None);
+        assert!(iterate(true, 10).unwrap().contains("passed over key 1"));
+        assert!(iterate(false, 11).unwrap().starts_with("ghost-element"));
+    }
 }

@@ -318,7 +318,8 @@ mod tests {
         Profile {
             iteration,
             promised_by: "assumed",
-            linearizable: true,
+            consistency: crate::map::Consistency::Linearizable,
+            atomic: crate::map::Atomic::NONE,
             grows_at,
             write_in_visit,
             knobs: "",

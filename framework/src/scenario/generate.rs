@@ -227,7 +227,8 @@ mod tests {
             promised_by: "assumed",
             grows_at,
             write_in_visit,
-            linearizable: true,
+            consistency: crate::map::Consistency::Linearizable,
+            atomic: crate::map::Atomic::NONE,
             knobs: "",
         }
     }

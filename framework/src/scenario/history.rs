@@ -81,6 +81,34 @@ pub(crate) struct Iterating {
     pub label: u32,
     pub began: Moment,
     pub seen: Vec<Seen>,
+    /// Whether it has run to its end.
+    pub complete: bool,
+}
+
+/// What an operation on the map as a whole did, at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// Nothing, or it is under way.
+    Nothing,
+    /// It counted so many elements.
+    Len(usize),
+    /// It removed all elements.
+    Clear,
+    /// It removed those with odd keys.
+    RetainEven,
+    /// It was the iteration with this number; whether it ran to its end.
+    Iterate(usize, bool),
+}
+
+/// An operation on the map as a whole that is promised to take effect at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Whole {
+    /// See [`Call::label`].
+    pub label: u32,
+    pub deed: Deed,
+    pub invoked: Moment,
+    /// [`NEVER`] while it is under way.
+    pub returned: Moment,
 }
 
 /// A call that has not returned: where to find it.
@@ -132,6 +160,16 @@ impl<K> Entry<K> {
     }
 }
 
+/// A call among those of all keys.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    call: Call,
+    /// The one before it of the same key, as an index; [`NONE`] if there is none.
+    before: u32,
+    /// Its key's entry.
+    entry: u32,
+}
+
 const NONE: u32 = u32::MAX;
 /// Keys below this are looked up in a table.
 const SMALL: u64 = 1 << 12;
@@ -140,8 +178,7 @@ const SMALL: u64 = 1 << 12;
 #[derive(Debug)]
 pub(crate) struct History<K> {
     now: Moment,
-    /// Every call, with the index of the one before it of the same key.
-    calls: Vec<(Call, u32)>,
+    calls: Vec<Node>,
     /// By their first calls.
     entries: Vec<Entry<K>>,
     /// Indexes of entries, by key: this is asked so often that searching would show.
@@ -150,12 +187,16 @@ pub(crate) struct History<K> {
     large: BTreeMap<u64, u32>,
     iterations: Vec<Iterating>,
     wiping: Vec<Wiping>,
+    /// Operations on the map as a whole, by their invocations.
+    wholes: Vec<Whole>,
+    /// How many calls, wipes and operations on the map as a whole have not returned.
+    open: u32,
 }
 
 /// The calls of a key, the latest first.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Calls<'a> {
-    all: &'a [(Call, u32)],
+    all: &'a [Node],
     next: u32,
 }
 
@@ -163,9 +204,9 @@ impl<'a> Iterator for Calls<'a> {
     type Item = &'a Call;
 
     fn next(&mut self) -> Option<&'a Call> {
-        let (call, before) = self.all.get(self.next as usize)?;
-        self.next = *before;
-        Some(call)
+        let node = self.all.get(self.next as usize)?;
+        self.next = node.before;
+        Some(&node.call)
     }
 }
 
@@ -179,6 +220,8 @@ impl<K: Default> History<K> {
             large: BTreeMap::new(),
             iterations: Vec::new(),
             wiping: Vec::new(),
+            wholes: Vec::new(),
+            open: 0,
         }
     }
 
@@ -197,6 +240,7 @@ impl<K: Default> History<K> {
         let invoked = self.tick();
         let entry = self.entry(key);
         let call = self.calls.len();
+        self.open += 1;
         self.push(entry, Call { label, effect, answer: Answer::None, invoked, returned: NEVER });
         Ticket { entry, call }
     }
@@ -204,9 +248,10 @@ impl<K: Default> History<K> {
     /// A call returns. The index of its key's entry.
     pub(crate) fn respond(&mut self, ticket: Ticket, answer: Answer) -> usize {
         let returned = self.tick();
-        let call = &mut self.calls[ticket.call].0;
+        let call = &mut self.calls[ticket.call].call;
         (call.answer, call.returned) = (answer, returned);
         self.entries[ticket.entry].open -= 1;
+        self.open -= 1;
         ticket.entry
     }
 
@@ -219,6 +264,7 @@ impl<K: Default> History<K> {
             }
         }
         self.wiping.push(wiping);
+        self.open += 1;
         wiping.invoked
     }
 
@@ -228,6 +274,7 @@ impl<K: Default> History<K> {
         let returned = self.tick();
         let sweeps = self.wiping.iter().any(|w| w.invoked == invoked && w.odd_only);
         self.wiping.retain(|wiping| wiping.invoked != invoked);
+        self.open -= 1;
         for at in 0..self.entries.len() {
             let Some(index) = self.wipe_of(at, invoked) else { continue };
             let effect = match done {
@@ -235,7 +282,7 @@ impl<K: Default> History<K> {
                 true => Effect::Wipe,
                 false => Effect::Nothing,
             };
-            let call = &mut self.calls[index].0;
+            let call = &mut self.calls[index].call;
             (call.effect, call.returned) = (effect, returned);
             self.entries[at].open -= 1;
         }
@@ -244,11 +291,11 @@ impl<K: Default> History<K> {
     /// The index of an entry's call that began with others at this moment.
     fn wipe_of(&self, at: usize, invoked: Moment) -> Option<usize> {
         let mut index = self.entries[at].last;
-        while let Some((call, before)) = self.calls.get(index as usize) {
-            if call.invoked == invoked {
+        while let Some(node) = self.calls.get(index as usize) {
+            if node.call.invoked == invoked {
                 return Some(index as usize);
             }
-            index = *before;
+            index = node.before;
         }
         None
     }
@@ -262,7 +309,8 @@ impl<K: Default> History<K> {
     /// An iteration begins. Its number.
     pub(crate) fn begin_iteration(&mut self, label: u32) -> usize {
         let began = self.tick();
-        self.iterations.push(Iterating { label, began, seen: Vec::with_capacity(16) });
+        let seen = Vec::with_capacity(16);
+        self.iterations.push(Iterating { label, began, seen, complete: false });
         self.iterations.len() - 1
     }
 
@@ -275,8 +323,18 @@ impl<K: Default> History<K> {
         }
     }
 
+    /// An iteration has run to its end.
+    pub(crate) fn complete(&mut self, number: usize) {
+        self.iterations[number].complete = true;
+    }
+
     pub(crate) fn iteration(&self, number: usize) -> &Iterating {
         &self.iterations[number]
+    }
+
+    /// All iterations, by their numbers.
+    pub(crate) fn iterations(&self) -> &[Iterating] {
+        &self.iterations
     }
 
     /// The keys that were written or read.
@@ -299,7 +357,50 @@ impl<K: Default> History<K> {
         Calls { all: &self.calls, next }
     }
 
-    fn find(&self, key: u64) -> Option<usize> {
+    /// An operation on the map as a whole is under way that began at this moment.
+    pub(crate) fn begin_whole(&mut self, label: u32, invoked: Moment) {
+        self.open += 1;
+        self.wholes.push(Whole { label, deed: Deed::Nothing, invoked, returned: NEVER });
+    }
+
+    /// An operation on the map as a whole begins at a moment of its own.
+    pub(crate) fn begin_whole_now(&mut self, label: u32) -> Moment {
+        let invoked = self.tick();
+        self.begin_whole(label, invoked);
+        invoked
+    }
+
+    /// The one that began at this moment returns, if it is promised that there was one.
+    pub(crate) fn end_whole(&mut self, invoked: Moment, deed: Deed) {
+        let returned = self.tick();
+        if let Some(whole) = self.wholes.iter_mut().rfind(|whole| whole.invoked == invoked) {
+            (whole.deed, whole.returned) = (deed, returned);
+            self.open -= 1;
+        }
+    }
+
+    /// Operations on the map as a whole, by their invocations.
+    pub(crate) fn wholes(&self) -> &[Whole] {
+        &self.wholes
+    }
+
+    /// Whether nothing is under way.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.open == 0
+    }
+
+    /// How many calls there are.
+    pub(crate) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// All calls from one on, each with the index of its key's entry.
+    pub(crate) fn calls_from(&self, first: usize) -> impl Iterator<Item = (usize, &Call)> {
+        self.calls[first..].iter().map(|node| (node.entry as usize, &node.call))
+    }
+
+    /// The index of a key's entry, if it was ever written or read.
+    pub(crate) fn find(&self, key: u64) -> Option<usize> {
         let at = if key < SMALL { self.small.get(key as usize) } else { self.large.get(&key) };
         at.filter(|at| **at != NONE).map(|at| *at as usize)
     }
@@ -333,7 +434,7 @@ impl<K: Default> History<K> {
         entry.open += 1;
         entry.recent += 1;
         let before = std::mem::replace(&mut entry.last, self.calls.len() as u32);
-        self.calls.push((call, before));
+        self.calls.push(Node { call, before, entry: at as u32 });
     }
 }
 

@@ -64,6 +64,14 @@ impl Scenario {
         })
     }
 
+    /// Index into [`Scenario::threads`] of the one whose operation has this label.
+    pub(crate) fn thread_of(&self, label: u32) -> Option<usize> {
+        (0..self.threads.len()).find(|i| {
+            let first = self.first_label(*i);
+            (first..first + self.threads[*i].len() as u32).contains(&label)
+        })
+    }
+
     /// The label of the drop of the map, the last there is.
     pub fn last_label(&self) -> u32 {
         self.operations() as u32 + 1

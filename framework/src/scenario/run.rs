@@ -195,7 +195,7 @@ impl<M: Map> Shared<M> {
             Op::Clear => self.clear(label)?,
             Op::RetainEven => self.retain_even(label)?,
             Op::Reclaim => self.map.reclaim()?,
-            Op::Len => drop(self.map.len()?),
+            Op::Len => self.len(label)?,
         }
         Ok(())
     }
@@ -242,8 +242,15 @@ impl<M: Map> Shared<M> {
     fn clear(&self, label: u32) -> Result<(), Unsupported> {
         let began = self.promises.begin_wipe(label, false);
         let result = self.map.clear();
-        self.promises.end_wipe(began, result.is_ok());
+        self.promises.end_wipe(began, false, result.is_ok());
         result
+    }
+
+    fn len(&self, label: u32) -> Result<(), Unsupported> {
+        let began = self.promises.begin_len(label);
+        let result = self.map.len();
+        self.promises.end_len(began, result.ok());
+        result.map(drop)
     }
 
     fn retain_even(&self, label: u32) -> Result<(), Unsupported> {
@@ -252,7 +259,7 @@ impl<M: Map> Shared<M> {
             value.check();
             key.id() % 2 == 0
         });
-        self.promises.end_wipe(began, result.is_ok());
+        self.promises.end_wipe(began, true, result.is_ok());
         result
     }
 
@@ -277,9 +284,7 @@ impl<M: Map> Shared<M> {
             since = self.promises.step();
             if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        if !stopped {
-            self.promises.ended(number);
-        }
+        self.promises.ended(number, !stopped);
     }
 
     /// Does what the visitor is to do at this visit.
@@ -365,7 +370,8 @@ mod tests {
             Profile {
                 iteration,
                 promised_by: "this test",
-                linearizable: true,
+                consistency: crate::map::Consistency::Linearizable,
+                atomic: crate::map::Atomic::NONE,
                 grows_at: 8,
                 write_in_visit: true,
                 knobs: "",

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use mapcheck::model::{Engine, Heap, Ptr, fail};
 use mapcheck::oracle::Class;
-use mapcheck::{Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
 
 use super::mutants::F40B;
 use super::{CAPACITY, LockFreeMap, Reclaim};
@@ -37,7 +37,8 @@ impl<E: Engine, R: Reclaim<E>> Map for LockFree<E, R> {
         Profile {
             iteration: Iteration::WeaklyConsistent,
             promised_by: "its own documentation",
-            linearizable: true,
+            consistency: Consistency::Linearizable,
+            atomic: Atomic::NONE,
             grows_at: CAPACITY as u32,
             write_in_visit: true,
             knobs: "4 slots; each object is retired on its own",

@@ -111,8 +111,8 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "a-second-visit-is-never-told",
         file: "framework/src/oracle/iteration.rs",
-        from: ".then(|| tell_twice(told, earlier))",
-        to: ".then(|| tell_twice(told, earlier)).filter(|_| false)",
+        from: ".then(|| tell_twice(told, earlier, calls))",
+        to: ".then(|| tell_twice(told, earlier, calls)).filter(|_| false)",
         tests: &["-p", "mapcheck", "--lib", "oracle"],
     },
     Mutation {
@@ -127,6 +127,20 @@ const MUTATIONS: &[Mutation] = &[
         file: "framework/src/oracle/linearizability.rs",
         from: "None => Verdict::Violated",
         to: "None => Verdict::Inconclusive",
+        tests: &["-p", "mapcheck", "--lib", "oracle"],
+    },
+    Mutation {
+        name: "the-whole-map-is-never-quiet",
+        file: "framework/src/oracle/whole.rs",
+        from: "if self.given_up || !history.is_quiet() {",
+        to: "if self.given_up || history.is_quiet() {",
+        tests: &["-p", "mapcheck", "--lib", "oracle"],
+    },
+    Mutation {
+        name: "every-history-is-sequential",
+        file: "framework/src/oracle/sequential.rs",
+        from: "if held.is_empty() { Verdict::Violated }",
+        to: "if held.is_empty() { Verdict::Holds }",
         tests: &["-p", "mapcheck", "--lib", "oracle"],
     },
     Mutation {

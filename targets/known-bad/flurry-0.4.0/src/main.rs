@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
-use mapcheck::{Iteration, Key, Map, Previous, Profile, Target, Unsupported, Value};
+use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Target, Unsupported, Value};
 use seize::Collector;
 
 const TARGET: Target =
@@ -29,7 +29,8 @@ impl Map for Flurry {
         Profile {
             iteration: Iteration::WeaklyConsistent,
             promised_by: "flurry 0.4 crate docs, Consistency",
-            linearizable: true,
+            consistency: Consistency::Linearizable,
+            atomic: Atomic::NONE,
             // The sixth element makes three quarters of `new`'s 8 bins.
             grows_at: 5,
             write_in_visit: true,

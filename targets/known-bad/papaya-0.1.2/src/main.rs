@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
-use mapcheck::{Iteration, Key, Map, Previous, Profile, Target, Unsupported, Value};
+use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Target, Unsupported, Value};
 use papaya::{Collector, Guard, HashMap};
 
 const TARGET: Target =
@@ -22,7 +22,8 @@ impl Map for Papaya {
         Profile {
             iteration: Iteration::WeaklyConsistent,
             promised_by: "papaya 0.1 crate docs, Consistency: a weak snapshot",
-            linearizable: true,
+            consistency: Consistency::Linearizable,
+            atomic: Atomic::NONE,
             // `new` makes 8 slots, and the probe limit lets all of them fill.
             grows_at: 8,
             write_in_visit: true,

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mapcheck::model::{Engine, Lock, abandon, fail};
 use mapcheck::oracle::Class;
-use mapcheck::{Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
 
 use super::object::Objects;
 use crate::go::classic::ClassicMap;
@@ -180,7 +180,8 @@ impl<E: Engine> Map for RacingGoMap<E> {
             // So that scenarios stay within the one bucket.
             grows_at: 4,
             write_in_visit: true,
-            linearizable: true,
+            consistency: Consistency::Linearizable,
+            atomic: Atomic::NONE,
             knobs: "",
         }
     }

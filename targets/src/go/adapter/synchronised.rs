@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use mapcheck::model::{Engine, Lock};
-use mapcheck::{Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
 
 use super::object::{Objects, certain};
 use crate::go::classic::ClassicMap;
@@ -110,7 +110,9 @@ impl<E: Engine, M: Adapted<E>> Map for Synchronised<E, M> {
             promised_by: "Go language specification, For statements with range clause",
             grows_at: 8,
             write_in_visit: true,
-            linearizable: true,
+            consistency: Consistency::Linearizable,
+            // `retain` deletes within a range, one key after the other.
+            atomic: Atomic { retain: false, ..Atomic::ALL },
             knobs: M::KNOBS,
         }
     }

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard};
 
-use mapcheck::{Iteration, Key, Map, Previous, Profile, Value};
+use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Value};
 
 /// What is wrong with a map. The self-check of adapters uses no key 0, so a bug that shows with that key alone is met
 /// by the campaign.
@@ -38,7 +38,8 @@ impl<B: Bug> Map for Broken<B> {
         Profile {
             iteration,
             promised_by: "assumed",
-            linearizable: true,
+            consistency: Consistency::Linearizable,
+            atomic: Atomic::NONE,
             grows_at: 7,
             write_in_visit,
             knobs: "",

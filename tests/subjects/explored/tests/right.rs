@@ -179,7 +179,8 @@ impl mapcheck::Map for Adapter {
         mapcheck::Profile {
             iteration,
             promised_by: "assumed",
-            linearizable: true,
+            consistency: mapcheck::Consistency::Linearizable,
+            atomic: mapcheck::Atomic::NONE,
             grows_at: 3,
             write_in_visit: false,
             knobs: "",
