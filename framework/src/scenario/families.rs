@@ -17,6 +17,10 @@ pub const FAMILIES: &[(&str, &str)] = &[
     ("deferred-delete", "what was deleted is given up later: at a guard's drop, at a thread's end"),
     ("foreign-code", "a callback deletes the very element it was given, as foreign code may"),
     ("bulk-build", "the map is made from elements in one go, then iterated while others delete"),
+    (
+        "concurrent-growth",
+        "several threads insert at once, and the map grows or is copied under them",
+    ),
     ("generated", "small programs drawn at random, others with each seed"),
 ];
 
@@ -53,6 +57,7 @@ fn built_in(profile: &Profile) -> Vec<Scenario> {
         scenarios.extend(each("foreign-code", |_, _| foreign_code()));
     }
     scenarios.extend(bulk_build(profile.grows_at));
+    scenarios.extend(concurrent_growth(profile.grows_at));
     scenarios
 }
 
@@ -309,6 +314,47 @@ fn bulk_build(grows_at: u32) -> Vec<Scenario> {
     [plain, duplicates].map(scenario).into()
 }
 
+/// Threads insert keys of their own, or the same ones, while the map grows; beside removals, or an iteration; or it was
+/// filled and emptied, so that a new table may be chosen for few elements and then gets many.
+fn concurrent_growth(grows_at: u32) -> Vec<Scenario> {
+    let [_, (_, at), _] = sizes(grows_at);
+    let full = Op::Insert(Keys::range(0, at - 1));
+    let twice = 2 * at + 2;
+    let insert = |start, end| vec![Op::Insert(Keys::range(start, end))];
+    let quarter = |i| insert(at - 1 + i * (at + 3) / 4, at - 1 + (i + 1) * (at + 3) / 4);
+    let grown = Keys::range(0, at + 1);
+    let few = Keys::range(0, (at / 3).max(3));
+    let reader = vec![get(0), Op::Insert(few), get(at - 1), Op::Remove(few)];
+    let cases = [
+        ("disjoint", vec![full.clone()], vec![quarter(0), quarter(1), quarter(2), quarter(3)]),
+        ("equal", vec![full.clone()], vec![insert(at - 2, at + 4); 4]),
+        (
+            "removed",
+            vec![full.clone()],
+            vec![insert(at - 1, twice), vec![Op::Remove(grown)], reader],
+        ),
+        (
+            "iterated",
+            vec![full],
+            vec![vec![ITERATE], insert(at - 1, at + 3), insert(at + 3, twice)],
+        ),
+        (
+            "emptied",
+            vec![Op::Insert(grown), Op::Remove(grown)],
+            vec![vec![Op::Insert(few)], insert(at + 1, twice + 4), vec![Op::Insert(few)]],
+        ),
+    ];
+    let scenario = |(name, setup, threads)| Scenario {
+        name: format!("concurrent-growth/{name}"),
+        family: "concurrent-growth".to_owned(),
+        elements: false,
+        setup,
+        threads,
+        teardown: vec![ITERATE, Op::Reclaim, Op::Reclaim],
+    };
+    cases.map(scenario).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,7 +381,7 @@ mod tests {
             let all = all(&profile(grows_at, true, Iteration::WeaklyConsistent), 5);
             assert_eq!(all.iter().map(|s| &s.name).collect::<HashSet<_>>().len(), all.len());
             for scenario in &all {
-                assert!((1..=3).contains(&scenario.threads.len()), "{}", scenario.name);
+                assert!((1..=4).contains(&scenario.threads.len()), "{}", scenario.name);
                 let most = if scenario.family == "generated" { 12 } else { 6 };
                 assert!(scenario.threads.iter().all(|ops| ops.len() <= most), "{}", scenario.name);
                 assert!(FAMILIES.iter().any(|f| f.0 == scenario.family), "{}", scenario.name);
