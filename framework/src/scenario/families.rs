@@ -314,41 +314,35 @@ fn bulk_build(grows_at: u32) -> Vec<Scenario> {
     [plain, duplicates].map(scenario).into()
 }
 
-/// Threads insert keys of their own, or the same ones, while the map grows; beside removals, or an iteration; or it was
-/// filled and emptied, so that a new table may be chosen for few elements and then gets many.
+/// Threads insert keys of their own, or the same ones, while the map grows; beside removals, or an iteration; or into a
+/// map that was filled and emptied, which may choose a new table for few elements just before it gets many.
 fn concurrent_growth(grows_at: u32) -> Vec<Scenario> {
     let [_, (_, at), _] = sizes(grows_at);
-    let full = Op::Insert(Keys::range(0, at - 1));
-    let twice = 2 * at + 2;
     let insert = |start, end| vec![Op::Insert(Keys::range(start, end))];
     let quarter = |i| insert(at - 1 + i * (at + 3) / 4, at - 1 + (i + 1) * (at + 3) / 4);
-    let grown = Keys::range(0, at + 1);
+    let (grown, twice) = (Keys::range(0, at + 1), 2 * at + 2);
     let few = Keys::range(0, (at / 3).max(3));
-    let reader = vec![get(0), Op::Insert(few), get(at - 1), Op::Remove(few)];
+    let reader = vec![get(0), Op::Insert(few), get(at - 2), Op::Remove(few)];
+    let full = insert(0, at - 1);
+    let emptied = vec![Op::Insert(grown), Op::Remove(grown)];
+    let (few, fill) = (vec![Op::Insert(few)], |n, of| {
+        let size = at + 5;
+        insert(at + 1 + n * size / of, at + 1 + (n + 1) * size / of)
+    });
     let cases = [
-        ("disjoint", vec![full.clone()], vec![quarter(0), quarter(1), quarter(2), quarter(3)]),
-        ("equal", vec![full.clone()], vec![insert(at - 2, at + 4); 4]),
-        (
-            "removed",
-            vec![full.clone()],
-            vec![insert(at - 1, twice), vec![Op::Remove(grown)], reader],
-        ),
-        (
-            "iterated",
-            vec![full],
-            vec![vec![ITERATE], insert(at - 1, at + 3), insert(at + 3, twice)],
-        ),
-        (
-            "emptied",
-            vec![Op::Insert(grown), Op::Remove(grown)],
-            vec![vec![Op::Insert(few)], insert(at + 1, twice + 4), vec![Op::Insert(few)]],
-        ),
+        ("disjoint", &full, vec![quarter(0), quarter(1), quarter(2), quarter(3)]),
+        ("equal", &full, vec![insert(at - 2, at + 4); 4]),
+        ("removed", &full, vec![insert(at - 1, twice), vec![Op::Remove(grown)], reader]),
+        ("iterated", &full, vec![vec![ITERATE], insert(at - 1, at + 3), insert(at + 3, twice)]),
+        ("emptied/2-threads", &emptied, vec![few.clone(), fill(0, 1)]),
+        ("emptied/3-threads", &emptied, vec![few.clone(), fill(0, 1), few.clone()]),
+        ("emptied/4-threads", &emptied, vec![few.clone(), fill(0, 2), fill(1, 2), few]),
     ];
-    let scenario = |(name, setup, threads)| Scenario {
+    let scenario = |(name, setup, threads): (_, &Vec<Op>, _)| Scenario {
         name: format!("concurrent-growth/{name}"),
         family: "concurrent-growth".to_owned(),
         elements: false,
-        setup,
+        setup: setup.clone(),
         threads,
         teardown: vec![ITERATE, Op::Reclaim, Op::Reclaim],
     };

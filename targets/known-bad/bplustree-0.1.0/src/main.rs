@@ -16,7 +16,7 @@ fn main() -> ExitCode {
 }
 
 /// Keys of an inner node. It is not split in small scenarios.
-const INNER: usize = 16;
+const INNER: usize = 4;
 /// Elements of a leaf.
 const LEAF: usize = 4;
 
@@ -34,7 +34,7 @@ impl Map for BPlusTree {
             promised_by: "assumed",
             linearizable: true,
             // One leaf, before it is split.
-            grows_at: LEAF as u32,
+            grows_at: 16,
             // An iteration holds the lock of its leaf.
             write_in_visit: false,
             knobs: "leaves of 4 elements instead of 256, inner nodes of 16 instead of 128; the tree holds the numbers of keys and values, since \
