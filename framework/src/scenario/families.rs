@@ -320,23 +320,23 @@ fn concurrent_growth(grows_at: u32) -> Vec<Scenario> {
     let [_, (_, at), _] = sizes(grows_at);
     let insert = |start, end| vec![Op::Insert(Keys::range(start, end))];
     let quarter = |i| insert(at - 1 + i * (at + 3) / 4, at - 1 + (i + 1) * (at + 3) / 4);
-    let (grown, twice) = (Keys::range(0, at + 1), 2 * at + 2);
-    let few = Keys::range(0, (at / 3).max(3));
+    let (grown, few) = (Keys::range(0, at + 1), Keys::range(0, (at / 3).max(3)));
+    let (twice, more) = (2 * at + 2, 2 * at + 6);
+    let (full, emptied) = (insert(0, at - 1), vec![Op::Insert(grown), Op::Remove(grown)]);
     let reader = vec![get(0), Op::Insert(few), get(at - 2), Op::Remove(few)];
-    let full = insert(0, at - 1);
-    let emptied = vec![Op::Insert(grown), Op::Remove(grown)];
-    let (few, fill) = (vec![Op::Insert(few)], |n, of| {
-        let size = at + 5;
-        insert(at + 1 + n * size / of, at + 1 + (n + 1) * size / of)
-    });
+    let few = vec![Op::Insert(few)];
     let cases = [
         ("disjoint", &full, vec![quarter(0), quarter(1), quarter(2), quarter(3)]),
         ("equal", &full, vec![insert(at - 2, at + 4); 4]),
         ("removed", &full, vec![insert(at - 1, twice), vec![Op::Remove(grown)], reader]),
         ("iterated", &full, vec![vec![ITERATE], insert(at - 1, at + 3), insert(at + 3, twice)]),
-        ("emptied/2-threads", &emptied, vec![few.clone(), fill(0, 1)]),
-        ("emptied/3-threads", &emptied, vec![few.clone(), fill(0, 1), few.clone()]),
-        ("emptied/4-threads", &emptied, vec![few.clone(), fill(0, 2), fill(1, 2), few]),
+        ("emptied/2-threads", &emptied, vec![few.clone(), insert(at + 1, more)]),
+        ("emptied/3-threads", &emptied, vec![few.clone(), insert(at + 1, more), few.clone()]),
+        (
+            "emptied/4-threads",
+            &emptied,
+            vec![few.clone(), insert(at + 1, at + at / 2), insert(at + at / 2, more), few],
+        ),
     ];
     let scenario = |(name, setup, threads): (_, &Vec<Op>, _)| Scenario {
         name: format!("concurrent-growth/{name}"),
@@ -395,6 +395,21 @@ mod tests {
                     let name = format!("{family}/{size}/grow-{growth}");
                     assert!(all.iter().any(|s| s.name == name), "{name}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn every_scenario_of_concurrent_growth_inserts_enough_to_grow_by_two_threads_or_more() {
+        for at in [4, 8, 26, 64] {
+            for scenario in concurrent_growth(at) {
+                let inserts = |ops: &[Op]| -> usize {
+                    ops.iter().filter(|op| matches!(op, Op::Insert(_))).map(|op| op.keys()).sum()
+                };
+                let by_threads = scenario.threads.iter().map(|ops| inserts(ops));
+                assert!(by_threads.clone().filter(|&n| n > 0).count() > 1, "{}", scenario.name);
+                let all = inserts(&scenario.setup) + by_threads.sum::<usize>();
+                assert!(all > at as usize, "{}", scenario.name);
             }
         }
     }
