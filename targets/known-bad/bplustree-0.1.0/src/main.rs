@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     mapcheck::runner::main(&[TARGET])
 }
 
-/// Keys of an inner node. It is not split in small scenarios.
+/// Keys of an inner node.
 const INNER: usize = 4;
 /// Elements of a leaf.
 const LEAF: usize = 4;
@@ -23,7 +23,7 @@ const LEAF: usize = 4;
 /// A [`GenericBPlusTree`] of small nodes, from numbers of keys to numbers of values.
 ///
 /// Its readers compare keys in leaves that writers move at that moment, and throw away what came of it. A [`Key`] or a
-/// [`Value`] that is read so is found torn at once. So the tree holds numbers, and what is judged is which elements an
+/// [`Value`] that is read so could be found torn. So the tree holds numbers, and what is judged is which elements an
 /// iteration shows, and not how long they live.
 struct BPlusTree(GenericBPlusTree<u64, u64, INNER, LEAF>);
 
@@ -33,12 +33,12 @@ impl Map for BPlusTree {
             iteration: Iteration::WeaklyConsistent,
             promised_by: "assumed",
             linearizable: true,
-            // One leaf, before it is split.
+            // The next one gives it a third level: an inner node is split, and not a leaf alone.
             grows_at: 16,
             // An iteration holds the lock of its leaf.
             write_in_visit: false,
-            knobs: "leaves of 4 elements instead of 256, inner nodes of 16 instead of 128; the tree holds the numbers of keys and values, since \
-                it reads them while they are written",
+            knobs: "leaves of 4 elements instead of 256, inner nodes of 4 instead of 128; the tree holds the \
+                numbers of keys and values, since it reads them while they are written",
         }
     }
 
