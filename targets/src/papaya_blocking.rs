@@ -12,8 +12,8 @@ use seize_of_papaya::Collector;
 /// A papaya [`HashMap`] whose writers wait for each other's copies.
 pub struct PapayaBlocking(HashMap<Key, Value, Crowded>);
 
-/// Keys of the crowd. The probe limit of papaya's 32 slots lets 26 keys of one hash in, and that of 64 slots 31: a crowd
-/// of 32 would be copied to another 64 slots again and again.
+/// Keys of the crowd. The probe limit of papaya's 32 slots lets 26 keys of one hash in, and that of 64 slots 31: a
+/// crowd of 32 would be copied to another 64 slots again and again.
 const CROWD: u64 = 27;
 
 /// Gives the first keys one hash, and consecutive ones to all others.
