@@ -96,7 +96,7 @@ fn list_tells_the_same_in_json_one_object_a_line() {
         }
     }
     let bad: Vec<_> = targets.iter().filter(|t| t["known_bad"] == true).collect();
-    assert_eq!(bad.len(), 2);
+    assert_eq!(bad.len(), 5);
     for kind in ["family", "fault-kind", "scheduler"] {
         assert!(!run.of_type(kind).is_empty(), "{kind}");
     }

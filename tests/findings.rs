@@ -51,13 +51,15 @@ fn size(path: &Path) -> (usize, usize, usize) {
     (threads, operations / 2, line("decisions = ").split(' ').count() - 2)
 }
 
-/// What a target is found to do wrong, at default settings, with each of ten seeds.
+/// What a target is found to do wrong first, with each of ten seeds: all of them of one of these classes.
 #[track_caller]
-fn found_with_ten_seeds(target: &str) -> Vec<Value> {
+fn found_with_ten_seeds(target: &str, settings: &[&str], classes: &[&str]) -> Vec<Value> {
     let found = |seed: u32| {
-        let (run, _out) = check(&[target], &["--seed", &seed.to_string()]);
+        let seed = seed.to_string();
+        let (run, _out) = check(&[target], &[settings, &["--seed", &seed]].concat());
         let finding = run.code(2).only("finding");
-        assert_eq!(finding["class"], "premature-reclamation", "seed {seed}");
+        let class = finding["class"].as_str().unwrap();
+        assert!(classes.contains(&class), "seed {seed}: {class}");
         finding
     };
     (0..10).map(found).collect()
@@ -65,7 +67,8 @@ fn found_with_ten_seeds(target: &str) -> Vec<Value> {
 
 #[test]
 fn the_use_after_free_of_flurry_0_4_0_is_found_with_any_seed() {
-    assert_eq!(found_with_ten_seeds("flurry@0.4.0").len(), 10);
+    let found = found_with_ten_seeds("flurry@0.4.0", &[], &["premature-reclamation"]);
+    assert_eq!(found.len(), 10);
 }
 
 #[test]
@@ -87,10 +90,48 @@ fn the_iterator_of_flurry_0_4_0_is_seen_to_read_freed_nodes_with_nine_seeds_of_t
 
 #[test]
 fn the_use_after_free_of_papaya_0_1_2_is_found_with_any_seed() {
-    for finding in found_with_ten_seeds("papaya@0.1.2") {
+    for finding in found_with_ten_seeds("papaya@0.1.2", &[], &["premature-reclamation"]) {
         let site = finding["site"].as_str().unwrap();
         assert!(site.starts_with("papaya-0.1.2/src/"), "{site}");
     }
+}
+
+#[test]
+fn an_iteration_of_leapfrog_0_3_3_is_found_wrong_with_any_seed() {
+    let classes = ["duplicate-element", "missed-element"];
+    for finding in found_with_ten_seeds("leapfrog@0.3.3", &[], &classes) {
+        assert!(finding["execution"].as_u64() < Some(5000), "{finding}");
+    }
+}
+
+/// It goes down the tree by pointers that a writer moves, and may crash before an iteration goes wrong.
+#[test]
+fn iterations_of_bplustree_0_1_0_repeat_and_miss_elements_with_any_seed() {
+    for seed in ["0", "1", "2", "3"] {
+        let settings = ["--keep-going", "--executions", "5000", "--seed", seed];
+        let (run, _out) = check(&["bplustree@0.1.0"], &settings);
+        let found = run.code(2).of_type("finding");
+        for class in ["duplicate-element", "missed-element"] {
+            assert!(found.iter().any(|f| f["class"] == class), "seed {seed}: no {class}");
+        }
+    }
+}
+
+#[test]
+fn the_lost_wakeup_of_papaya_0_2_4_is_found_with_any_seed() {
+    let settings = ["--scenario", "concurrent-growth"];
+    for finding in found_with_ten_seeds("papaya@0.2.4", &settings, &["deadlock"]) {
+        assert_eq!(finding["site"], "papaya-0.2.4/src/raw/utils/parker.rs:80");
+    }
+}
+
+#[test]
+fn the_lost_wakeup_of_papaya_0_2_4_is_found_at_default_settings_and_not_in_0_2_5() {
+    let (run, _out) = check(&["papaya@0.2.4"], &[]);
+    assert_eq!(run.code(2).only("finding")["class"], "deadlock");
+    let settings = ["--scenario", "concurrent-growth", "--executions", "5000"];
+    let (run, _out) = check(&["papaya@blocking"], &settings);
+    assert_eq!(run.code, 0, "{}{}", told(&run), run.stderr);
 }
 
 #[test]

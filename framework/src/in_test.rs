@@ -194,6 +194,10 @@ macro_rules! map_tests {
             $crate::check::<$map>("bulk-build");
         }
         #[test]
+        fn concurrent_growth() {
+            $crate::check::<$map>("concurrent-growth");
+        }
+        #[test]
         fn generated() {
             $crate::check::<$map>("generated");
         }

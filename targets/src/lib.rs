@@ -19,6 +19,7 @@ pub mod go;
 /// A model of a lock-free map in the style of Rust's, with its mutants.
 pub mod lock_free;
 mod papaya;
+mod papaya_blocking;
 mod rwlock_hashmap;
 mod scc_hashindex;
 mod scc_hashmap;
@@ -29,6 +30,7 @@ pub use self::crossbeam_skiplist::CrossbeamSkiplist;
 pub use self::dashmap::Dashmap;
 pub use self::flurry::Flurry;
 pub use self::papaya::Papaya;
+pub use self::papaya_blocking::PapayaBlocking;
 pub use self::rwlock_hashmap::RwLockHashMap;
 pub use self::scc_hashindex::SccHashIndex;
 pub use self::scc_hashmap::SccHashMap;
@@ -45,6 +47,7 @@ pub fn all() -> Vec<Target> {
     vec![
         Target::of::<Dashmap>("dashmap", "dashmap", LOCK),
         Target::of::<Papaya>("papaya", "papaya", LOCK),
+        Target::of::<PapayaBlocking>("papaya@blocking", "papaya", LOCK),
         Target::of::<SccHashMap>("scc-hashmap", "scc", LOCK),
         Target::of::<SccHashIndex>("scc-hashindex", "scc", LOCK),
         Target::of::<SccTreeIndex>("scc-treeindex", "scc", LOCK),

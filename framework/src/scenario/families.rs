@@ -17,6 +17,10 @@ pub const FAMILIES: &[(&str, &str)] = &[
     ("deferred-delete", "what was deleted is given up later: at a guard's drop, at a thread's end"),
     ("foreign-code", "a callback deletes the very element it was given, as foreign code may"),
     ("bulk-build", "the map is made from elements in one go, then iterated while others delete"),
+    (
+        "concurrent-growth",
+        "several threads insert at once, and the map grows or is copied under them",
+    ),
     ("generated", "small programs drawn at random, others with each seed"),
 ];
 
@@ -53,6 +57,7 @@ fn built_in(profile: &Profile) -> Vec<Scenario> {
         scenarios.extend(each("foreign-code", |_, _| foreign_code()));
     }
     scenarios.extend(bulk_build(profile.grows_at));
+    scenarios.extend(concurrent_growth(profile.grows_at));
     scenarios
 }
 
@@ -309,6 +314,41 @@ fn bulk_build(grows_at: u32) -> Vec<Scenario> {
     [plain, duplicates].map(scenario).into()
 }
 
+/// Threads insert keys of their own, or the same ones, while the map grows; beside removals, or an iteration; or into a
+/// map that was filled and emptied, which may choose a new table for few elements just before it gets many.
+fn concurrent_growth(grows_at: u32) -> Vec<Scenario> {
+    let [_, (_, at), _] = sizes(grows_at);
+    let insert = |start, end| vec![Op::Insert(Keys::range(start, end))];
+    let quarter = |i| insert(at - 1 + i * (at + 3) / 4, at - 1 + (i + 1) * (at + 3) / 4);
+    let (grown, few) = (Keys::range(0, at + 1), Keys::range(0, (at / 3).max(3)));
+    let (twice, more) = (2 * at + 2, 2 * at + 6);
+    let (full, emptied) = (insert(0, at - 1), vec![Op::Insert(grown), Op::Remove(grown)]);
+    let reader = vec![get(0), Op::Insert(few), get(at - 2), Op::Remove(few)];
+    let few = vec![Op::Insert(few)];
+    let cases = [
+        ("disjoint", &full, vec![quarter(0), quarter(1), quarter(2), quarter(3)]),
+        ("equal", &full, vec![insert(at - 2, at + 4); 4]),
+        ("removed", &full, vec![insert(at - 1, twice), vec![Op::Remove(grown)], reader]),
+        ("iterated", &full, vec![vec![ITERATE], insert(at - 1, at + 3), insert(at + 3, twice)]),
+        ("emptied/2-threads", &emptied, vec![few.clone(), insert(at + 1, more)]),
+        ("emptied/3-threads", &emptied, vec![few.clone(), insert(at + 1, more), few.clone()]),
+        (
+            "emptied/4-threads",
+            &emptied,
+            vec![few.clone(), insert(at + 1, at + at / 2), insert(at + at / 2, more), few],
+        ),
+    ];
+    let scenario = |(name, setup, threads): (_, &Vec<Op>, _)| Scenario {
+        name: format!("concurrent-growth/{name}"),
+        family: "concurrent-growth".to_owned(),
+        elements: false,
+        setup: setup.clone(),
+        threads,
+        teardown: vec![ITERATE, Op::Reclaim, Op::Reclaim],
+    };
+    cases.map(scenario).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -336,7 +376,7 @@ mod tests {
             let all = all(&profile(grows_at, true, Iteration::WeaklyConsistent), 5);
             assert_eq!(all.iter().map(|s| &s.name).collect::<HashSet<_>>().len(), all.len());
             for scenario in &all {
-                assert!((1..=3).contains(&scenario.threads.len()), "{}", scenario.name);
+                assert!((1..=4).contains(&scenario.threads.len()), "{}", scenario.name);
                 let most = if scenario.family == "generated" { 12 } else { 6 };
                 assert!(scenario.threads.iter().all(|ops| ops.len() <= most), "{}", scenario.name);
                 assert!(FAMILIES.iter().any(|f| f.0 == scenario.family), "{}", scenario.name);
@@ -356,6 +396,21 @@ mod tests {
                     let name = format!("{family}/{size}/grow-{growth}");
                     assert!(all.iter().any(|s| s.name == name), "{name}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn every_scenario_of_concurrent_growth_inserts_enough_to_grow_by_two_threads_or_more() {
+        for at in [4, 8, 26, 64] {
+            for scenario in concurrent_growth(at) {
+                let inserts = |ops: &[Op]| -> usize {
+                    ops.iter().filter(|op| matches!(op, Op::Insert(_))).map(|op| op.keys()).sum()
+                };
+                let by_threads = scenario.threads.iter().map(|ops| inserts(ops));
+                assert!(by_threads.clone().filter(|&n| n > 0).count() > 1, "{}", scenario.name);
+                let all = inserts(&scenario.setup) + by_threads.sum::<usize>();
+                assert!(all > at as usize, "{}", scenario.name);
             }
         }
     }

@@ -6,7 +6,9 @@ use std::num::NonZeroU64;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
-use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Target, Unsupported, Value};
+use mapcheck::{
+    Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Target, Unsupported, Value,
+};
 use seize::Collector;
 
 const TARGET: Target =

@@ -4,7 +4,9 @@
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
-use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Target, Unsupported, Value};
+use mapcheck::{
+    Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Target, Unsupported, Value,
+};
 use papaya::{Collector, Guard, HashMap};
 
 const TARGET: Target =
