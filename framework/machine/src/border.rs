@@ -6,6 +6,9 @@ use crate::memory;
 use crate::state::{State, arm, armed, disarm, disarmed, state, step};
 use crate::thread::{self, Start, execute::prepare, on_virtual_thread, stop};
 
+/// Alternatives of a [`ChoiceKind::Suspend`] choice.
+const SUSPEND: u32 = 1 << 16;
+
 /// Whether instrumented modules are linked in. Without any (*plain* level), schedule points are operations, allocator
 /// calls, callbacks of keys and values, futexes and yields, and freed blocks are guarded by protected pages.
 #[inline(never)]
@@ -44,6 +47,9 @@ pub fn concurrently(n: usize, body: &(dyn Fn(usize) + Sync)) {
     for i in 1..n {
         thread::create(Start::Body(body, i));
     }
+    let suspend = choose_disarmed(ChoiceKind::Suspend, SUSPEND);
+    // SAFETY: the running thread, disarmed.
+    unsafe { state() }.suspend_after(suspend);
     arm();
     (first..first + n).for_each(thread::join);
 }
@@ -73,9 +79,26 @@ pub fn set_label(label: u32) {
     if armed() {
         disarmed(|s| {
             s.threads[s.current].label = label;
+            s.completed();
             let at = s.stamp();
             s.tell(Event::Label { at });
         });
+    }
+}
+
+/// Tells that the current thread has come a step further in what its label stands for.
+#[inline(never)]
+pub fn progressed() {
+    if armed() {
+        disarmed(State::progressed);
+    }
+}
+
+/// Tells that the current thread has completed an operation: what its label stands for, or one of several.
+#[inline(never)]
+pub fn completed() {
+    if armed() {
+        disarmed(State::completed);
     }
 }
 

@@ -215,6 +215,7 @@ impl Campaign<'_> {
             mutant: self.subject.mutant,
             random: job.batch.seed,
             max_steps: self.settings.max_steps,
+            patience: self.settings.patience,
         }
     }
 

@@ -8,13 +8,16 @@ mod linearizability;
 mod pointer;
 mod progress;
 mod promises;
+mod wait_for;
 
 use std::fmt;
 use std::str::FromStr;
 
 use mapcheck_machine::{Access, Block, Fact, Kind};
 
+pub(crate) use progress::{stamp, told};
 pub(crate) use promises::Promises;
+pub(crate) use wait_for::{Edge, Touch, WaitFor, Why};
 
 /// What kind of finding it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -127,13 +130,15 @@ pub(crate) fn verb(fact: &Fact) -> &'static str {
         Fact::Told { class, .. } if class.ends_with("element") => "saw",
         Fact::Told { class: "not-linearizable", .. } => "returned",
         Fact::Told { .. } => "used",
-        Fact::Deadlock { .. } => "waited",
+        Fact::Deadlock { .. } | Fact::Obstructed { waits: true, .. } => "waited",
         Fact::Signal { .. } | Fact::StackOverflow => "crashed",
         Fact::StepLimit { .. } | Fact::Stuck | Fact::HeapExhausted { .. } => "stopped",
+        Fact::Livelock { .. } | Fact::Obstructed { .. } => "stopped",
     }
 }
 
-fn verb_of(access: &Access) -> &'static str {
+/// What an access does, in one word in the past tense.
+pub(crate) fn verb_of(access: &Access) -> &'static str {
     match access.kind {
         Kind::Write => "wrote",
         Kind::AtomicLoad => "loaded",

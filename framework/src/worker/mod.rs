@@ -18,7 +18,7 @@ use crate::mutant::{self, Mutant, Mutants};
 use crate::report::{self, Diagnosis, Finding, PanicNote, Trace, short_file};
 use crate::repro::{History, Repro};
 use crate::scenario::{self, Scenario};
-use crate::scheduler::{self, Bounded, Scheduler, splitmix};
+use crate::scheduler::{self, Bounded, Scheduler, Suspending, splitmix};
 use crate::text::{self, Writer};
 
 /// Decisions of one execution that are kept; a longer execution is replayed from its batch.
@@ -82,6 +82,7 @@ pub(crate) struct Setting<'a> {
     /// Seed of the randomness that the code under test asks for.
     pub random: u64,
     pub max_steps: u64,
+    pub patience: u64,
 }
 
 impl<'a> Setting<'a> {
@@ -94,6 +95,7 @@ impl<'a> Setting<'a> {
             mutant: repro.mutant.as_ref().and_then(|name| code.mutant(name)),
             random: repro.random,
             max_steps: repro.max_steps,
+            patience: repro.patience,
         }
     }
 }
@@ -104,6 +106,8 @@ pub(crate) struct Batch {
     pub scheduler: String,
     pub seed: u64,
     pub bound: Option<u64>,
+    /// Whether all threads but one are suspended at some point.
+    pub suspend: bool,
     pub first: u64,
     pub count: u64,
     /// Whether each execution gets randomness of its own, see [`random_of`], or all of them the setting's.
@@ -159,6 +163,7 @@ impl Batch {
             scheduler: history.scheduler.clone(),
             seed: history.seed,
             bound: history.bound,
+            suspend: history.suspend,
             first: history.first,
             count: history.executions,
             vary: true,
@@ -395,6 +400,7 @@ impl Child<'_> {
             record,
             stacks: true,
             max_steps: self.setting.max_steps,
+            patience: self.setting.patience,
             reuse: self.setting.faults.contains(&Fault::AddressReuse),
             seed: random,
             fresh_globals: true,
@@ -439,10 +445,14 @@ impl Child<'_> {
 fn scheduler_of(batch: &Batch) -> Box<dyn Scheduler> {
     let scheduler = scheduler::by_name(&batch.scheduler, batch.seed);
     let scheduler = scheduler.expect("settings and repros name only schedulers there are");
-    match batch.bound {
+    let scheduler = match batch.bound {
         Some(bound) => Box::new(Bounded::new(scheduler, bound)),
         None => scheduler,
+    };
+    if !batch.suspend {
+        return scheduler;
     }
+    Box::new(Suspending::new(scheduler, batch.seed))
 }
 
 /// A panic in a line: `src/map.rs:7:5: index out of bounds`.
