@@ -289,9 +289,10 @@ mod tests {
             first: 0,
             executions: 9,
         };
-        for repro in
-            [repro(), Repro { test: Some("a::b".into()), history: Some(history), patience: 7, ..repro() }]
-        {
+        for repro in [
+            repro(),
+            Repro { test: Some("a::b".into()), history: Some(history), patience: 7, ..repro() },
+        ] {
             assert_eq!(Repro::from_text(&repro.to_text()), Ok(repro));
         }
     }

@@ -172,7 +172,8 @@ impl State {
                 *best = this;
             }
         }
-        let repeated = most.into_values().map(|r| Repeated { block: heap::describe(r.access.addr), ..r });
+        let repeated =
+            most.into_values().map(|r| Repeated { block: heap::describe(r.access.addr), ..r });
         let (points, repeated) = (self.options.patience, repeated.collect());
         stop(Fact::Livelock { points, threads: unended(self), repeated })
     }

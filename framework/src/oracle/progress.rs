@@ -57,7 +57,9 @@ fn livelock(points: u64, threads: &[Waiting], doing: &dyn Fn(&Stamp) -> String) 
     let under_way: Vec<String> = under_way.map(|w| doing(&stamp(w))).collect();
     let n = grouped(points);
     match &under_way[..] {
-        [only] => format!("{only} did not complete within {n} schedule points, and nothing changes"),
+        [only] => {
+            format!("{only} did not complete within {n} schedule points, and nothing changes")
+        }
         all => format!(
             "no operation completed within {n} schedule points although every thread got its turn: {}",
             all.join(", ")
@@ -125,7 +127,11 @@ mod tests {
 
     fn edge(from: ThreadId, to: ThreadId) -> Edge {
         let at = Stamp { thread: to, ..Stamp::default() };
-        Edge { from, to: vec![to], why: Why::Taken(8, vec![Touch { at, sure: true, ..Touch::default() }]) }
+        Edge {
+            from,
+            to: vec![to],
+            why: Why::Taken(8, vec![Touch { at, sure: true, ..Touch::default() }]),
+        }
     }
 
     fn deadlock(edges: &[Edge]) -> String {
@@ -143,14 +149,17 @@ mod tests {
             deadlock(&[edge(1, 2), edge(2, 3), edge(3, 1)]),
             "thread 1 waits for thread 2, thread 2 for thread 3, and thread 3 for thread 1"
         );
-        assert_eq!(deadlock(&[edge(0, 1), edge(1, 1)]), "thread 1 waits for a lock that it took itself");
+        assert_eq!(
+            deadlock(&[edge(0, 1), edge(1, 1)]),
+            "thread 1 waits for a lock that it took itself"
+        );
     }
 
     #[test]
     fn a_deadlock_without_a_cycle_says_what_is_known() {
         let left = "thread 1 waits for a lock that thread 4 took and never gave back";
         assert_eq!(deadlock(&[edge(1, 4)]), left);
-        let lost = Edge { from: 1, to: Vec::new(), why: Why::Lost(8, Vec::new()) };
+        let lost = Edge { from: 1, to: Vec::new(), why: Why::Lost(Vec::new()) };
         assert_eq!(deadlock(&[lost]), "the only thread waits, and nothing can wake it");
         let waiting = vec![waiting(0, WaitsFor::End(1)), waiting(1, WaitsFor::Futex(8))];
         let judged = judge(&Fact::Deadlock { waiting }).unwrap();

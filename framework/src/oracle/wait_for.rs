@@ -35,8 +35,8 @@ pub(crate) enum Why {
     Taken(usize, Vec<Touch>),
     /// In a parker; of the words that are taken, this is the one that it looked at last, and these changed it last.
     Parked(usize, Vec<Touch>),
-    /// On this word, which nobody has taken. What other threads did to it last.
-    Lost(usize, Vec<Touch>),
+    /// On a word that nobody has taken. What other threads did to it last.
+    Lost(Vec<Touch>),
     /// For time to pass, or for nothing.
     Other,
 }
@@ -165,7 +165,7 @@ impl WaitFor {
         }
         let touched = self.words.get(&addr).map(|word| &word.touched);
         let others = touched.into_iter().flatten().filter(|(t, _)| **t != thread);
-        (Vec::new(), Why::Lost(addr, others.map(|(_, touch)| touch.clone()).collect()))
+        (Vec::new(), Why::Lost(others.map(|(_, touch)| touch.clone()).collect()))
     }
 
     /// The latest word a thread looked at that others have taken, or that it took itself and looked at again.
@@ -351,7 +351,7 @@ mod tests {
         s.sync(2, C).sync(1, C);
         let edges = s.edges(&[(1, Futex(C))]);
         assert_eq!(cycle(&edges), None);
-        let Why::Lost(C, others) = &edges[0].why else { panic!("{edges:?}") };
+        let Why::Lost(others) = &edges[0].why else { panic!("{edges:?}") };
         assert_eq!(others.iter().map(|t| t.at.thread).collect::<Vec<_>>(), [2]);
     }
 

@@ -269,8 +269,9 @@ fn tail(text: &str, room: usize) -> String {
 
 /// Appends a line, cut to the width of a report.
 fn push(out: &mut String, line: &str) {
+    let line = line.trim_end();
     if line.chars().count() <= WIDTH {
-        out.push_str(line.trim_end());
+        out.push_str(line);
     } else {
         out.extend(line.chars().take(WIDTH - 2));
         out.push_str("..");

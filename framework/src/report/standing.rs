@@ -27,12 +27,17 @@ impl Diagnosis<'_> {
     pub(super) fn waits(&self) -> Vec<String> {
         let all = self.standing().iter().zip(self.edges());
         let waiting = all.filter(|(w, _)| w.on != WaitsFor::Nothing);
-        waiting.map(|(w, edge)| self.doing(w) + " waits " + &self.what_for(w, Some(&edge))).collect()
+        let sentence = |(w, edge): (&Waiting, Edge)| {
+            let (doing, what) = (self.doing(w), self.what_for(w, Some(&edge)));
+            let comma = if doing.contains('`') { "," } else { "" };
+            format!("{doing}{comma} waits {what}")
+        };
+        waiting.map(sentence).collect()
     }
 
     fn doing(&self, waiting: &Waiting) -> String {
         let (role, operation) = self.who(&oracle::stamp(waiting));
-        operation.map_or(role.clone(), |o| format!("{role}, in `{o}`,"))
+        operation.map_or(role.clone(), |o| format!("{role}, in `{o}`"))
     }
 
     /// The thread and its operation, for a headline.
@@ -63,7 +68,7 @@ impl Diagnosis<'_> {
                  last changed by {}",
                 by(last, "")
             ),
-            (WaitsFor::Futex(addr), Some(Why::Lost(_, others))) if !others.is_empty() => format!(
+            (WaitsFor::Futex(addr), Some(Why::Lost(others))) if !others.is_empty() => format!(
                 "for a lock or condition (futex at {addr:#x}) that nobody is seen to have taken; last touched by {}",
                 by(others, "")
             ),
@@ -86,7 +91,11 @@ impl Diagnosis<'_> {
             text += &format!(" ({place})");
         }
         if self.standing().iter().all(|w| w.thread != thread) {
-            text += if verb == "took" { " and never gave back: it has ended" } else { ", which has ended" };
+            text += if verb == "took" {
+                " and never gave back: it has ended"
+            } else {
+                ", which has ended"
+            };
         }
         text
     }
@@ -102,8 +111,9 @@ impl Diagnosis<'_> {
                 _ => "waits",
             };
             let what = self.what_for(waiting, edges.get(i));
-            let line = format!("{} {what}", self.doing(waiting));
-            push_wrapped(out, &format!("  {verb:<10} "), line.trim_end_matches([',', ' ']), INDENT);
+            let comma = if what.is_empty() { "" } else { ", " };
+            let line = format!("{}{comma}{what}", self.doing(waiting));
+            push_wrapped(out, &format!("  {verb:<10} "), &line, INDENT);
             if !waiting.joins() {
                 push_places(out, &places(&waiting.stack));
             }
@@ -117,7 +127,9 @@ impl Diagnosis<'_> {
         let Some(most) = repeated.iter().find(|r| r.thread == waiting.thread) else { return };
         let Repeated { access, times, block, .. } = most;
         let verb = oracle::verb_of(access);
-        let mut words = format!("{verb} the {} bytes at {:#x} {times} times", access.size, access.addr);
+        let plural = if access.size == 1 { "" } else { "s" };
+        let mut words =
+            format!("{verb} the {} byte{plural} at {:#x} {times} times", access.size, access.addr);
         if let Some(block) = block {
             let (role, operation) = self.who(&block.alloc);
             let operation = operation.map_or_else(String::new, |o| format!(" in `{o}`"));
