@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::thread;
 
-use mapcheck_explored::{Published, RacyCounter};
+use mapcheck_explored::{AfterYou, Published, RacyCounter};
 
 #[test]
 fn panic_because_a_counter_loses_counts() {
@@ -24,6 +24,17 @@ fn deadlock_because_two_locks_are_taken_in_two_orders() {
         thread::scope(|s| {
             s.spawn(|| *a.lock().unwrap() + *b.lock().unwrap());
             s.spawn(|| *b.lock().unwrap() + *a.lock().unwrap());
+        });
+    });
+}
+
+#[test]
+fn livelock_because_each_lets_the_other_pass_first() {
+    mapcheck::explore(|| {
+        let passage = AfterYou::default();
+        thread::scope(|s| {
+            s.spawn(|| passage.pass(0));
+            s.spawn(|| passage.pass(1));
         });
     });
 }
