@@ -102,6 +102,23 @@ pub fn completed() {
     }
 }
 
+/// Begins a section of the current thread, in the midst of which it is not suspended for [`ChoiceKind::Suspend`]: one
+/// that stands for one step. They may be nested.
+#[inline(never)]
+pub fn begin_one_step() {
+    if armed() {
+        disarmed(|s| s.threads[s.current].in_one_step += 1);
+    }
+}
+
+/// Ends the section that [`begin_one_step`] began.
+#[inline(never)]
+pub fn end_one_step() {
+    if armed() {
+        disarmed(|s| s.threads[s.current].in_one_step -= 1);
+    }
+}
+
 /// One of `0..n`, chosen by the decider; 0 outside executions.
 #[inline(never)]
 pub fn choose(kind: ChoiceKind, n: u32) -> u32 {

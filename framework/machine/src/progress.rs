@@ -198,10 +198,13 @@ impl State {
     fn leave_alone(&mut self) {
         let within = |t: usize| t > 0 && self.threads[t].label > 0;
         let started = |t: usize| self.threads[t].local > 0;
-        let others = (0..self.threads.len()).filter(|&t| t != self.current);
+        let mut others = (0..self.threads.len()).filter(|&t| t != self.current);
+        if others.clone().any(|t| self.threads[t].in_one_step > 0) {
+            return;
+        }
         if self.current == 0 && self.threads[1..].iter().all(|t| t.status == Status::Ended) {
             self.progress.suspend_from = u64::MAX;
-        } else if within(self.current) && others.into_iter().any(|t| within(t) && started(t)) {
+        } else if within(self.current) && others.any(|t| within(t) && started(t)) {
             self.progress.suspend_from = u64::MAX;
             let end = self.steps.saturating_add(self.options.patience);
             self.progress.alone = Some(Alone { thread: self.current, end });

@@ -1,13 +1,13 @@
 //! The heap of a model: a table of blocks that knows which of them are live.
 
 use std::sync::atomic::{AtomicUsize, Ordering, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use mapcheck_machine as machine;
 
 use super::block::{Layout, Ptr};
 use super::engine::{Engine, Lock as _, Word};
-use super::fail;
+use super::{as_one_step, fail};
 use crate::element::Value;
 use crate::oracle::Class;
 
@@ -90,8 +90,10 @@ impl<E: Engine> Heap<E> {
         let addr = words.as_ptr().addr();
         let index = self.used.fetch_add(1, Relaxed);
         assert!(index < CHUNK * CHUNKS, "the modelled heap has room for {} blocks", CHUNK * CHUNKS);
-        let chunk = self.chunks[index / CHUNK]
-            .get_or_init(|| (0..CHUNK).map(|_| Slot(OnceLock::new())).collect());
+        let chunk = as_one_step(|| {
+            self.chunks[index / CHUNK]
+                .get_or_init(|| (0..CHUNK).map(|_| Slot(OnceLock::new())).collect())
+        });
         let contents = Mutex::new(Some(Contents { words, _value: value }));
         // The index is this call's alone, so the place is empty.
         let _ = chunk[index % CHUNK].0.set(Block { layout, addr, contents });
@@ -117,7 +119,7 @@ impl<E: Engine> Heap<E> {
         if E::SWITCHES_IN_WORD {
             self.announce_free(block, found.layout);
         }
-        let contents = found.lock().take();
+        let contents = found.with(Option::take);
         match contents {
             Some(contents) => drop(contents),
             None => fail(Class::DoubleFree, &format!("{block:?} was freed again")),
@@ -213,7 +215,7 @@ impl<E: Engine> Heap<E> {
 
     /// The words of a block that is live.
     fn words(&self, at: Ptr) -> Option<Arc<[E::Word]>> {
-        self.block(at)?.lock().as_ref().map(|contents| contents.words.clone())
+        self.block(at)?.words()
     }
 
     #[inline]
@@ -226,13 +228,12 @@ impl<E: Engine> Heap<E> {
         let size = size_of::<E::Word>();
         E::access(block.addr.wrapping_add(at.offset() * size), size, write);
         // Held while the engine may switch threads: freeing only takes the table's own reference.
-        let words = block.lock().as_ref().map(|contents| contents.words.clone());
-        let Some(words) = words else { dead(at, write) };
+        let Some(words) = block.words() else { dead(at, write) };
         if E::SWITCHES_IN_WORD && !block.layout.is_shared(at.offset()) {
             words[block.layout.words()].load(Relaxed);
         }
         let result = operate(&words[at.offset()]);
-        if E::SWITCHES_IN_WORD && block.lock().is_none() {
+        if E::SWITCHES_IN_WORD && block.with(|contents| contents.is_none()) {
             dead(at, write)
         }
         result
@@ -240,9 +241,14 @@ impl<E: Engine> Heap<E> {
 }
 
 impl<E: Engine> Block<E> {
-    fn lock(&self) -> MutexGuard<'_, Option<Contents<E>>> {
-        // Never held over a schedule point.
-        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Looks at the contents under their lock, which is the model's own.
+    fn with<R>(&self, look: impl FnOnce(&mut Option<Contents<E>>) -> R) -> R {
+        as_one_step(|| look(&mut self.contents.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// The words, if it is live.
+    fn words(&self) -> Option<Arc<[E::Word]>> {
+        self.with(|contents| contents.as_ref().map(|contents| contents.words.clone()))
     }
 }
 

@@ -64,8 +64,7 @@ impl Diagnosis<'_> {
                 format!("on the word at {word:#x}, last changed by {}", by(taken, ""))
             }
             (WaitsFor::Futex(addr), Some(Why::Parked(word, last))) => format!(
-                "at futex {addr:#x}; of the words that are taken, the one at {word:#x} is what it looked at last, \
-                 last changed by {}",
+                "parked (futex at {addr:#x}); it looked last at the word at {word:#x}, last changed by {}",
                 by(last, "")
             ),
             (WaitsFor::Futex(addr), Some(Why::Lost(others))) if !others.is_empty() => format!(

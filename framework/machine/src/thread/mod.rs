@@ -50,6 +50,8 @@ pub(crate) struct VirtualThread {
     /// Virtual nanoseconds at which a timed wait ends.
     pub deadline: Option<u64>,
     pub timed_out: bool,
+    /// How many sections it is in that stand for one step.
+    pub in_one_step: u32,
     /// Choices made so far, by [`ChoiceKind`].
     pub choices: [u64; 3],
     pub start: Start,
@@ -121,6 +123,7 @@ pub(crate) fn create(start: Start) -> usize {
         label: 0,
         deadline: None,
         timed_out: false,
+        in_one_step: 0,
         choices: [0; 3],
         start,
         result: std::ptr::null_mut(),
