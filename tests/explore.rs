@@ -154,7 +154,10 @@ fn every_test_of_wrong_code_fails_with_the_finding_it_is_named_for_when_instrume
 #[test]
 fn a_deadlock_tells_who_waits_for_whom_and_where_the_locks_were_taken() {
     let report = wrong(Instrumented).report("deadlock_because_two_locks_are_taken_in_two_orders");
-    assert!(report.contains(": thread 1 waits for thread 2, and thread 2 for thread 1\n"), "{report}");
+    assert!(
+        report.contains(": thread 1 waits for thread 2, and thread 2 for thread 1\n"),
+        "{report}"
+    );
     let words: String = report.split_whitespace().collect::<Vec<_>>().join(" ");
     for taken in ["which thread 1 took (tests/wrong.rs:", "which thread 2 took (tests/wrong.rs:"] {
         assert!(words.contains(taken), "{taken}:\n{report}");

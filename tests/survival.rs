@@ -8,7 +8,11 @@ const FINDINGS: [(&str, &str, &str); 14] = [
     ("abort", "crash", "an abort"),
     ("stack-overflow", "crash", "the stack of a thread overflowed"),
     ("endless-loop", "livelock", "computed for seconds without a schedule point"),
-    ("endless-spin", "livelock", "thread 1 in `remove 0` did not complete within 100,000 schedule points"),
+    (
+        "endless-spin",
+        "livelock",
+        "thread 1 in `remove 0` did not complete within 100,000 schedule points",
+    ),
     ("memory-hog", "leak", "still live"),
     ("exit", "crash", "exited with code 0 in mid-execution"),
     ("panic-in-insert", "panic", "key 0 is not welcome"),

@@ -413,8 +413,8 @@ pub struct Options {
     pub stacks: bool,
     /// Schedule points after which the execution is ended with [`Fact::StepLimit`].
     pub max_steps: u64,
-    /// Schedule points without a completed operation after which the threads take turns, and as many more after which it
-    /// is a [`Fact::Livelock`]; `u64::MAX` for never. Also what a thread gets that is left alone.
+    /// Schedule points without a completed operation after which the threads take turns, and as many more after which
+    /// it is a [`Fact::Livelock`]; `u64::MAX` for never. Also what a thread gets that is left alone.
     pub patience: u64,
     /// Offer to reuse freed blocks, each time as a [`ChoiceKind::Reuse`] choice.
     pub reuse: bool,

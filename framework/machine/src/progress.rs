@@ -194,20 +194,25 @@ impl State {
         self.switch(next, Reason::Yield)
     }
 
-    /// Suspends all threads but the running one, if it and another are within an operation.
+    /// Suspends all threads but the running one, if it and all others that run are within operations.
     fn leave_alone(&mut self) {
-        let within = |t: usize| t > 0 && self.threads[t].label > 0;
-        let started = |t: usize| self.threads[t].local > 0;
-        let mut others = (0..self.threads.len()).filter(|&t| t != self.current);
-        if others.clone().any(|t| self.threads[t].in_one_step > 0) {
-            return;
-        }
-        if self.current == 0 && self.threads[1..].iter().all(|t| t.status == Status::Ended) {
-            self.progress.suspend_from = u64::MAX;
-        } else if within(self.current) && others.any(|t| within(t) && started(t)) {
+        let within = |t: usize| self.threads[t].label > 0 && self.threads[t].in_one_step == 0;
+        let current = self.current;
+        let mut others = (1..self.threads.len()).filter(|&t| {
+            let thread = &self.threads[t];
+            t != current && thread.status != Status::Ended && thread.local > 0
+        });
+        if current == 0 {
+            // The root thread has threads to wait for, or is alone for good.
+            let over = others.next().is_none();
+            self.progress.suspend_from = if over { u64::MAX } else { self.progress.suspend_from };
+        } else if self.threads[current].label > 0
+            && others.clone().next().is_some()
+            && others.all(within)
+        {
             self.progress.suspend_from = u64::MAX;
             let end = self.steps.saturating_add(self.options.patience);
-            self.progress.alone = Some(Alone { thread: self.current, end });
+            self.progress.alone = Some(Alone { thread: current, end });
             self.progress.turns = None;
         }
         self.set_alarm();

@@ -59,8 +59,8 @@ pub(crate) fn judge_again() {
     ABANDONED.store(false, Relaxed);
 }
 
-/// Runs what is not part of the model but of how it is modelled, and stands for one step of it: where operations must be
-/// obstruction-free, no thread is suspended in its midst. A panic in it ends the execution.
+/// Runs what is not part of the model but of how it is modelled, and stands for one step of it: where operations must
+/// be obstruction-free, no thread is suspended in its midst. A panic in it ends the execution.
 pub(crate) fn as_one_step<R>(body: impl FnOnce() -> R) -> R {
     mapcheck_machine::begin_one_step();
     let result = body();

@@ -6,7 +6,8 @@
 //! thread that changes a word and then waits on it has only said that it waits.
 //!
 //! A thread whose futex is no such word waits in a parker, and what it waits for is the word with an owner that it
-//! looked at last. That is a guess, and told as one.
+//! looked at last in its operation. That is a guess, and told as one; so is an owner whose access says by its memory
+//! order that it may have taken something or given it back.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -98,6 +99,7 @@ impl WaitFor {
                 let block = *addr..addr + (*size).max(1);
                 self.words.retain(|word, _| !block.contains(word));
             }
+            Event::Label { at } => self.threads.entry(at.thread).or_default().looks.clear(),
             _ => {}
         }
     }
@@ -168,12 +170,13 @@ impl WaitFor {
         (Vec::new(), Why::Lost(others.map(|(_, touch)| touch.clone()).collect()))
     }
 
-    /// The latest word a thread looked at that others have taken, or that it took itself and looked at again.
+    /// The latest word a thread looked at in its operation that others have taken, or that it took itself and looked
+    /// at again.
     fn looked_at(&self, thread: ThreadId) -> Option<(usize, &[Touch])> {
         let looks = self.threads.get(&thread)?.looks.iter().rev();
         looks.into_iter().find_map(|&(word, step)| {
             let taken = &self.words.get(&word)?.taken;
-            let counts = |t: &Touch| t.at.thread != thread || t.at.step < step;
+            let counts = |t: &Touch| t.sure && (t.at.thread != thread || t.at.step < step);
             (!taken.is_empty() && taken.iter().all(counts)).then_some((word, &taken[..]))
         })
     }
@@ -372,6 +375,32 @@ mod tests {
         assert!(matches!(s.edges(&[(1, Futex(C))])[0].why, Why::Lost(..)));
         s.look(1, A).sync(1, C);
         assert_eq!(to(&s.edges(&[(1, Futex(C))])), [&[1][..]]);
+    }
+
+    #[test]
+    fn what_a_parked_thread_waits_for_is_guessed_only_from_locks_of_the_same_operation() {
+        let mut s = Script::default();
+        let access = s.access(1, Kind::AtomicRmw, Order::SeqCst, A);
+        s.changed(1, access, false).look(2, A).sync(2, C);
+        assert!(matches!(s.edges(&[(2, Futex(C))])[0].why, Why::Lost(..)), "A may be no lock");
+        s.take(1, B).look(2, B);
+        assert_eq!(to(&s.edges(&[(2, Futex(C))])), [&[1][..]]);
+        s.wait_for.event(&Event::Label { at: Stamp { thread: 2, label: 4, step: 99 } });
+        s.sync(2, C);
+        assert!(matches!(s.edges(&[(2, Futex(C))])[0].why, Why::Lost(..)), "it looked before");
+    }
+
+    #[test]
+    fn an_owner_by_an_order_that_may_mean_anything_is_not_sure() {
+        let mut s = Script::default();
+        let access = s.access(1, Kind::AtomicRmw, Order::SeqCst, A);
+        s.changed(1, access, false).fail(2, A);
+        let edges = s.edges(&[(2, Futex(A))]);
+        let Why::Taken(A, taken) = &edges[0].why else { panic!("{edges:?}") };
+        assert!(!taken[0].sure && taken[0].at.thread == 1);
+        let access = s.access(1, Kind::AtomicRmw, Order::SeqCst, A);
+        s.changed(1, access, false);
+        assert!(matches!(s.edges(&[(2, Futex(A))])[0].why, Why::Lost(..)), "given back");
     }
 
     #[test]
