@@ -58,8 +58,7 @@ pub struct Settings {
     /// Schedule points after which an execution counts as not ending; `MAPCHECK_STEPS`.
     pub max_steps: u64,
     /// Schedule points without a completed operation after which the threads take turns, and as many more after which
-    /// it is a livelock; `MAPCHECK_PATIENCE`. With [`Settings::obstruction_freedom`], also what a thread gets that is left
-    /// alone.
+    /// it is a livelock; `MAPCHECK_PATIENCE`. With `obstruction_freedom`, also what a thread gets that is left alone.
     pub patience: u64,
     /// Whether, in each execution, all threads but one are suspended at some point until that one has completed its
     /// operation; `MAPCHECK_OBSTRUCTION_FREEDOM`.

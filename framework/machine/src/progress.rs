@@ -252,11 +252,11 @@ pub(crate) fn peek(access: &Access) -> u64 {
         return 0;
     }
     arm();
-    let mut value = 0;
+    let mut value = 0_u64;
     for at in (addr..addr + size).take(16) {
         // SAFETY: live, or outside of the modelled heap, where code under test is about to access it itself.
         let byte = unsafe { (at as *const u8).read_volatile() };
-        value = (value as u64).rotate_left(8) ^ u64::from(byte);
+        value = value.rotate_left(8) ^ u64::from(byte);
     }
     disarm();
     value
