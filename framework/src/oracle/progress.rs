@@ -1,6 +1,6 @@
 //! Executions that do not end: deadlocks, livelocks, loops.
 
-use mapcheck_machine::{Fact, Stamp, ThreadId, Waiting};
+use mapcheck_machine::{Fact, Stamp, ThreadId, Waiting, WaitsFor};
 
 use super::wait_for::{Edge, Why, cycle};
 use super::{Class, Violation};
@@ -53,7 +53,7 @@ pub(crate) fn stamp(waiting: &Waiting) -> Stamp {
 }
 
 fn livelock(points: u64, threads: &[Waiting], doing: &dyn Fn(&Stamp) -> String) -> String {
-    let under_way = threads.iter().filter(|w| !w.joins());
+    let under_way = threads.iter().filter(|w| w.on == WaitsFor::Nothing);
     let under_way: Vec<String> = under_way.map(|w| doing(&stamp(w))).collect();
     let n = grouped(points);
     match &under_way[..] {
@@ -119,7 +119,7 @@ fn left_behind(waiting: &[Waiting], edges: &[Edge]) -> Option<(ThreadId, ThreadI
 mod tests {
     use super::*;
     use crate::oracle::wait_for::Touch;
-    use mapcheck_machine::{Stack, WaitsFor};
+    use mapcheck_machine::Stack;
 
     fn waiting(thread: ThreadId, on: WaitsFor) -> Waiting {
         Waiting { thread, label: thread, on, stack: Stack::default() }
@@ -181,7 +181,7 @@ mod tests {
              turn: thread 1 in `op 1`, thread 2 in `op 2`"
         );
         assert_eq!(
-            told(vec![root, runs(1)]).unwrap(),
+            told(vec![root, runs(1), waiting(2, WaitsFor::Futex(8))]).unwrap(),
             "thread 1 in `op 1` did not complete within 100,000 schedule points, and nothing changes"
         );
     }

@@ -7,7 +7,7 @@ mod standing;
 
 use std::fmt::Write as _;
 
-use mapcheck_machine::{Block, Fact, Found, Stack, Stamp};
+use mapcheck_machine::{Block, Fact, Found, Stack, Stamp, WaitsFor};
 
 use crate::oracle::{self, Class, Violation};
 use crate::scenario::Scenario;
@@ -118,10 +118,13 @@ impl Diagnosis<'_> {
     }
 
     /// The stack that tells where it happened: where threads wait for each other, that of the first one that does not
-    /// wait for the end of another.
+    /// wait for the end of another; in a livelock, of the first one that goes on.
     fn stack(&self) -> &Stack {
         let waiting = match &self.found.fact {
             Fact::Obstructed { .. } => None,
+            Fact::Livelock { threads, .. } => {
+                threads.iter().find(|w| w.on == WaitsFor::Nothing).map(|w| &w.stack)
+            }
             _ => self.standing().iter().find(|w| !w.joins()).map(|w| &w.stack),
         };
         self.panic.map(|p| &p.stack).or(waiting).unwrap_or(&self.found.stack)
