@@ -139,6 +139,7 @@ fn a_finding_and_a_summary_have_the_keys_that_are_promised() {
         "threads",
         "operations",
         "preemptions",
+        "waits",
     ] {
         assert!(keys(&finding).contains(&key), "{key}");
     }

@@ -140,7 +140,7 @@ fn every_test_of_wrong_code_fails_with_the_finding_it_is_named_for_when_instrume
     assert_eq!(tested.run.code, 2, "a finding:\n{}", tested.run.stderr);
     for name in tests_of("wrong.rs") {
         assert!(!tested.passed(&name), "{name} passed");
-        let class = ["premature_reclamation", "deadlock", "panic", "leak"]
+        let class = ["premature_reclamation", "deadlock", "livelock", "panic", "leak"]
             .into_iter()
             .find(|c| name.starts_with(c));
         let headline = format!("error[{}]: ", class.unwrap().replace('_', "-"));
@@ -148,6 +148,34 @@ fn every_test_of_wrong_code_fails_with_the_finding_it_is_named_for_when_instrume
         assert!(report.starts_with(&headline), "{name}:\n{report}");
         let wide = report.lines().filter(|l| l.chars().count() > 100 && !l.starts_with("replay: "));
         assert_eq!(wide.collect::<Vec<_>>(), Vec::<&str>::new());
+    }
+}
+
+#[test]
+fn a_deadlock_tells_who_waits_for_whom_and_where_the_locks_were_taken() {
+    let report = wrong(Instrumented).report("deadlock_because_two_locks_are_taken_in_two_orders");
+    assert!(
+        report.contains(": thread 1 waits for thread 2, and thread 2 for thread 1\n"),
+        "{report}"
+    );
+    let words: String = report.split_whitespace().collect::<Vec<_>>().join(" ");
+    for taken in ["which thread 1 took (tests/wrong.rs:", "which thread 2 took (tests/wrong.rs:"] {
+        assert!(words.contains(taken), "{taken}:\n{report}");
+    }
+}
+
+#[test]
+fn a_livelock_tells_which_threads_go_on_and_what_they_do() {
+    let report = wrong(Instrumented).report("livelock_because_each_lets_the_other_pass_first");
+    let words: String = report.split_whitespace().collect::<Vec<_>>().join(" ");
+    for said in [
+        "no operation completed within 100,000 schedule points although every thread got its turn: \
+         thread 1, thread 2",
+        "goes on thread 2",
+        "mapcheck_explored::AfterYou::pass",
+        "again loaded the 1 byte at 0x",
+    ] {
+        assert!(words.contains(said), "{said}:\n{report}");
     }
 }
 

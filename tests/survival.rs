@@ -8,11 +8,15 @@ const FINDINGS: [(&str, &str, &str); 17] = [
     ("abort", "crash", "an abort"),
     ("stack-overflow", "crash", "the stack of a thread overflowed"),
     ("endless-loop", "livelock", "computed for seconds without a schedule point"),
-    ("endless-spin", "livelock", "did not end within 2000000 schedule points"),
+    (
+        "endless-spin",
+        "livelock",
+        "thread 1 in `remove 0` did not complete within 100,000 schedule points",
+    ),
     ("memory-hog", "leak", "still live"),
     ("exit", "crash", "exited with code 0 in mid-execution"),
     ("panic-in-insert", "panic", "key 0 is not welcome"),
-    ("deadlock", "deadlock", "nothing can wake"),
+    ("deadlock", "deadlock", "thread 1 waits for a lock that it took itself"),
     ("double-free", "double-free", "a block of 48 bytes was freed again"),
     ("wrong-layout", "invalid-free", "freed 40 bytes aligned to 8 where 48 bytes"),
     ("redzone", "out-of-bounds", "wrote 8 bytes, 0 past a live block of 48 bytes"),
@@ -20,7 +24,7 @@ const FINDINGS: [(&str, &str, &str); 17] = [
     ("lost-block", "leak", "a block of 48 bytes that `remove "),
     ("lost-value", "leak", " had removed, was never dropped"),
     ("lost-key", "leak", "never dropped, although all memory was freed"),
-    ("visitor-deadlock", "deadlock", "nothing can wake"),
+    ("visitor-deadlock", "deadlock", "waits for a lock that it took itself"),
 ];
 
 fn check(args: &[&str]) -> Run {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use mapcheck_machine as machine;
 
 use crate::scenario::Scenario;
+use crate::settings::PATIENCE;
 use crate::worker::watch::{self, Outcome};
 use crate::worker::{Batch, Code, Script, Setting};
 
@@ -41,6 +42,7 @@ pub fn sample(
         scheduler: scheduler.to_owned(),
         seed: 0,
         bound: None,
+        suspend: false,
         first: 0,
         count: executions,
         vary: false,
@@ -55,6 +57,7 @@ pub fn sample(
         max_steps: u64::MAX >> 1,
         races,
         stack_at: None,
+        patience: PATIENCE,
     };
     let before = machine::cpu_time();
     let (outcome, recording) = watch::run(setting, &Script::Batch(&batch))?;

@@ -8,6 +8,7 @@ use crate::decision::Decisions;
 use crate::fault::Fault;
 use crate::oracle::Class;
 use crate::scenario::Scenario;
+use crate::settings::PATIENCE;
 use crate::text::{self, Section, Writer};
 
 /// This version of mapcheck.
@@ -26,6 +27,8 @@ pub struct History {
     pub seed: u64,
     /// Its bound on preemptions.
     pub bound: Option<u64>,
+    /// Whether all threads but one were suspended in each of them.
+    pub suspend: bool,
     /// The number of the first execution.
     pub first: u64,
     /// How many there are; the finding is in the last.
@@ -56,6 +59,8 @@ pub struct Repro {
     pub random: u64,
     /// Schedule points after which the execution counts as not ending.
     pub max_steps: u64,
+    /// Schedule points without a completed operation after which the threads take turns.
+    pub patience: u64,
     /// The faults that were switched on.
     pub faults: Vec<Fault>,
     /// The name of the target's mutant that was switched on.
@@ -68,7 +73,7 @@ pub struct Repro {
     pub scenario: Scenario,
 }
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "format",
     "mapcheck",
     "target",
@@ -80,6 +85,7 @@ const KEYS: [&str; 16] = [
     "site",
     "random",
     "max_steps",
+    "patience",
     "faults",
     "mutant",
     "decisions",
@@ -104,6 +110,9 @@ impl Repro {
         to.text("site", &self.site);
         to.number("random", self.random);
         to.number("max_steps", self.max_steps);
+        if self.patience != PATIENCE {
+            to.number("patience", self.patience);
+        }
         let faults: Vec<String> = self.faults.iter().map(|f| f.name().to_owned()).collect();
         to.texts("faults", &faults);
         if let Some(mutant) = &self.mutant {
@@ -150,6 +159,7 @@ impl Repro {
             site: from.text("site")?,
             random: from.number("random")?,
             max_steps: from.number("max_steps")?,
+            patience: if from.has("patience") { from.number("patience")? } else { PATIENCE },
             faults: faults.iter().map(|f| fault(f)).collect::<Result<_, _>>()?,
             mutant: from.optional_text("mutant")?,
             decisions: decisions.parse().map_err(|e| format!("`decisions`: {e}"))?,
@@ -210,16 +220,20 @@ impl History {
         if let Some(bound) = self.bound {
             to.number("bound", bound);
         }
+        if self.suspend {
+            to.flag("suspend", true);
+        }
         to.number("first", self.first);
         to.number("executions", self.executions);
     }
 
     fn read(from: &Section<'_>) -> Result<History, String> {
-        from.only(&["scheduler", "seed", "bound", "first", "executions"])?;
+        from.only(&["scheduler", "seed", "bound", "suspend", "first", "executions"])?;
         let history = History {
             scheduler: from.text("scheduler")?,
             seed: from.number("seed")?,
             bound: from.has("bound").then(|| from.number("bound")).transpose()?,
+            suspend: from.flag("suspend")?,
             first: from.number("first")?,
             executions: from.number("executions")?,
         };
@@ -256,6 +270,7 @@ mod tests {
             site: "flurry-0.4.0/src/iter.rs:7".into(),
             random: u64::MAX,
             max_steps: 1000,
+            patience: PATIENCE,
             faults: vec![Fault::AddressReuse],
             mutant: Some("delete-without-barrier".into()),
             decisions: "1@137>2 reuse:1@3=1".parse().unwrap(),
@@ -266,11 +281,18 @@ mod tests {
 
     #[test]
     fn the_text_of_a_repro_round_trips() {
-        let history =
-            History { scheduler: "pct".into(), seed: 1, bound: Some(2), first: 0, executions: 9 };
-        for repro in
-            [repro(), Repro { test: Some("a::b".into()), history: Some(history), ..repro() }]
-        {
+        let history = History {
+            scheduler: "pct".into(),
+            seed: 1,
+            bound: Some(2),
+            suspend: true,
+            first: 0,
+            executions: 9,
+        };
+        for repro in [
+            repro(),
+            Repro { test: Some("a::b".into()), history: Some(history), patience: 7, ..repro() },
+        ] {
             assert_eq!(Repro::from_text(&repro.to_text()), Ok(repro));
         }
     }

@@ -15,7 +15,7 @@ use crate::oracle::Class;
 use crate::report::{Object, WIDTH};
 use crate::repro::Repro;
 use crate::scenario::{Scenario, families};
-use crate::settings::{Format, Settings};
+use crate::settings::{Format, PATIENCE, Settings};
 use crate::worker::watch::{self, Outcome};
 use crate::worker::{Code, Script, Setting};
 use crate::{Target, catalogue, exit, fault, matrix, replay, scheduler};
@@ -351,6 +351,7 @@ fn self_check(target: &Target) -> Result<Option<String>, String> {
         max_steps: 10_000_000,
         races: false,
         stack_at: None,
+        patience: PATIENCE,
     };
     let (outcome, _) = watch::run(setting, &Script::Replay(&Decisions::default(), false))?;
     Ok(match outcome {

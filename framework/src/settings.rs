@@ -62,6 +62,12 @@ pub struct Settings {
     pub workers: usize,
     /// Schedule points after which an execution counts as not ending; `MAPCHECK_STEPS`.
     pub max_steps: u64,
+    /// Schedule points without a completed operation after which the threads take turns, and as many more after which
+    /// it is a livelock; `MAPCHECK_PATIENCE`. With `obstruction_freedom`, also what a thread gets that is left alone.
+    pub patience: u64,
+    /// Whether, in each execution, all threads but one are suspended at some point until that one has completed its
+    /// operation; `MAPCHECK_OBSTRUCTION_FREEDOM`.
+    pub obstruction_freedom: bool,
     /// Where repros are written; `MAPCHECK_OUT`.
     pub out: PathBuf,
     /// How results are printed; `MAPCHECK_FORMAT`.
@@ -74,6 +80,8 @@ pub struct Settings {
 const EXECUTIONS: u64 = 100_000;
 /// Schedule points that the largest scenarios need, times about a hundred.
 const MAX_STEPS: u64 = 2_000_000;
+/// Schedule points that the longest operations of the largest scenarios need, times about twenty.
+pub(crate) const PATIENCE: u64 = 100_000;
 
 impl Default for Settings {
     fn default() -> Settings {
@@ -94,6 +102,8 @@ impl Default for Settings {
             races: true,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             max_steps: MAX_STEPS,
+            patience: PATIENCE,
+            obstruction_freedom: false,
             out: PathBuf::from("mapcheck.out"),
             format: Format::Text,
             keep_going: false,
@@ -162,6 +172,15 @@ impl Settings {
         self
     }
 
+    /// Sets whether operations must be obstruction-free: a thread completes its operation while all others stay where
+    /// they are, be it in the midst of theirs. A map with locks is not. Code that [`Settings::explore`] is given has no
+    /// operations, and is never judged by this.
+    #[must_use]
+    pub fn obstruction_freedom(mut self, on: bool) -> Settings {
+        self.obstruction_freedom = on;
+        self
+    }
+
     /// Injects a fault.
     #[must_use]
     pub fn fault(mut self, fault: Fault) -> Settings {
@@ -197,7 +216,7 @@ impl Settings {
 
 type Set = fn(&mut Settings, &str) -> Result<(), String>;
 
-const VARIABLES: [(&str, Set); 17] = [
+const VARIABLES: [(&str, Set); 19] = [
     ("MAPCHECK_EXECUTIONS", |s, v| {
         s.counted = true;
         number(v).map(|n| s.executions = n)
@@ -228,6 +247,11 @@ const VARIABLES: [(&str, Set); 17] = [
     }),
     ("MAPCHECK_WORKERS", |s, v| number(v).map(|n| s.workers = n.clamp(1, 1024) as usize)),
     ("MAPCHECK_STEPS", |s, v| number(v).map(|n| s.max_steps = n.max(1))),
+    ("MAPCHECK_PATIENCE", |s, v| number(v).map(|n| s.patience = n.max(1))),
+    ("MAPCHECK_OBSTRUCTION_FREEDOM", |s, v| {
+        s.obstruction_freedom = v != "0";
+        Ok(())
+    }),
     ("MAPCHECK_OUT", |s, v| {
         s.out = v.into();
         Ok(())
@@ -306,6 +330,9 @@ mod tests {
         assert_eq!(set("MAPCHECK_SHARD", "2/8").unwrap().shard, (2, 8));
         let faults = set("MAPCHECK_FAULTS", "hash-collisions,address-reuse").unwrap().faults;
         assert_eq!(faults, [Fault::HashCollisions, Fault::AddressReuse]);
+        assert_eq!(set("MAPCHECK_PATIENCE", "7").unwrap().patience, 7);
+        assert!(set("MAPCHECK_OBSTRUCTION_FREEDOM", "1").unwrap().obstruction_freedom);
+        assert!(!set("MAPCHECK_OBSTRUCTION_FREEDOM", "0").unwrap().obstruction_freedom);
         assert_eq!(set("MAPCHECK_NONE", "x").unwrap().seed, 0);
     }
 
@@ -329,6 +356,7 @@ mod tests {
             ("MAPCHECK_SCHEDULER", "fair"),
             ("MAPCHECK_ENGINE", "steam"),
             ("MAPCHECK_SHARD", "9/8"),
+            ("MAPCHECK_PATIENCE", "long"),
             ("MAPCHECK_THREADS", "0"),
             ("MAPCHECK_FAULTS", "rain,snow"),
             ("MAPCHECK_FORMAT", "yaml"),

@@ -97,6 +97,7 @@ impl Shrinker<'_> {
             scheduler: "pct".to_owned(),
             seed: self.best.random,
             bound: None,
+            suspend: self.best.decisions.0.iter().any(|d| d.kind == DecisionKind::Suspend),
             first: 0,
             count: SEARCH,
             vary: false,

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
-use mapcheck::model::{Engine, Layout, Ptr};
+use mapcheck::model::{Access, Engine, Layout, Ptr};
 use mapcheck::mutant::{Mutant, switch_for_test};
 use mapcheck::oracle::Class::{
     self, DuplicateElement, GhostElement, MissedElement, NotLinearizable,
@@ -45,7 +45,7 @@ impl Engine for Alone {
     type Lock = Mutex<()>;
     const SWITCHES_IN_WORD: bool = false;
 
-    fn access(_: usize, _: usize, _: bool) {}
+    fn access(_: Access) {}
 
     fn point() {}
 

@@ -222,7 +222,7 @@ pub fn normalised(report: &str) -> String {
 fn normalised_line(line: &str) -> String {
     let line = numbers_after(
         line,
-        &["at step ", "schedule: ", "after ", "execution ", "address 0x", "futex at 0x"],
+        &["at step ", "schedule: ", "after ", "execution ", "address 0x", " at 0x"],
     );
     let line = hashed_name(&line);
     line.trim_end().to_owned()

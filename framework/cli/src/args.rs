@@ -146,6 +146,13 @@ pub struct Check {
     /// Schedule points after which an execution counts as not ending
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
+    /// Schedule points without a completed operation after which the threads take turns, and as many more after which
+    /// it is a livelock
+    #[arg(long, value_name = "N")]
+    pub patience: Option<u64>,
+    /// In each execution, suspend all threads but one until that one has completed its operation
+    #[arg(long)]
+    pub obstruction_freedom: bool,
     /// Go on after a finding, until the budget ends
     #[arg(long)]
     pub keep_going: bool,

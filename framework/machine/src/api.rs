@@ -132,6 +132,10 @@ pub enum ChoiceKind {
     Reuse,
     /// Data: anything a scenario draws.
     Data,
+    /// Asked once, when [`crate::concurrently`] has its threads: after how many schedule points is the thread that
+    /// runs then left alone, within its operation and while others are within theirs? All others stay where they are
+    /// until it has completed it.
+    Suspend,
 }
 
 /// Chooses. An execution is a pure function of the code under test and of these answers.
@@ -185,19 +189,50 @@ pub struct Lost {
     pub head: [u64; 2],
 }
 
-/// What a thread waits for when nothing can run.
+/// What a thread waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// Nothing: it can run.
+    Nothing,
+    /// A futex at this address.
+    Futex(usize),
+    /// The end of that thread.
+    End(ThreadId),
+    /// Time to pass.
+    Time,
+}
+
+/// A thread that has not ended, and where it stands.
 #[derive(Clone, Debug)]
 pub struct Waiting {
     /// The thread.
     pub thread: ThreadId,
     /// Its label.
     pub label: u32,
-    /// What it waits for, in words: `futex 0x…`, `the end of thread 2`.
-    pub on: String,
-    /// Whether that is the end of another thread, and not a lock.
-    pub joins: bool,
-    /// Its stack; empty unless stacks are captured.
+    /// What it waits for.
+    pub on: WaitsFor,
+    /// Its stack; empty unless stacks are captured, and of a thread that has not begun.
     pub stack: Stack,
+}
+
+impl Waiting {
+    /// Whether it waits for the end of another thread, and not for a lock.
+    pub fn joins(&self) -> bool {
+        matches!(self.on, WaitsFor::End(_))
+    }
+}
+
+/// An access that a thread made again and again.
+#[derive(Clone, Debug)]
+pub struct Repeated {
+    /// The thread.
+    pub thread: ThreadId,
+    /// The access.
+    pub access: Access,
+    /// How many times.
+    pub times: u64,
+    /// The block of the heap that it touches.
+    pub block: Option<Block>,
 }
 
 /// Something that must not happen, seen by the machine. It ends the execution at once, or is seen at its end.
@@ -237,6 +272,26 @@ pub enum Fact {
     StepLimit {
         /// Schedule points of all threads.
         steps: u64,
+    },
+    /// No operation was completed in so many schedule points, nor in as many more in which every thread got its turn.
+    Livelock {
+        /// [`Options::patience`].
+        points: u64,
+        /// The threads that have not ended.
+        threads: Vec<Waiting>,
+        /// What each of them did most often.
+        repeated: Vec<Repeated>,
+    },
+    /// A thread that was left alone within its operation could not complete it.
+    Obstructed {
+        /// The thread.
+        thread: ThreadId,
+        /// Schedule points that it had.
+        points: u64,
+        /// Whether it waits for one of the others; else it went on for that many points.
+        waits: bool,
+        /// The threads that have not ended.
+        threads: Vec<Waiting>,
     },
     /// The CPU-time limit was reached without a schedule point.
     Stuck,
@@ -347,6 +402,18 @@ pub enum Event {
     Label {
         /// Who and when; the label is the new one.
         at: Stamp,
+    },
+    /// An atomic access changed a word, or a thread did that woke from a futex wait on it. Told at the thread's next
+    /// schedule point.
+    Change {
+        /// Who, when, during what.
+        at: Stamp,
+        /// The access.
+        access: Access,
+        /// Whether the word is 0 now.
+        zero: bool,
+        /// The stack at the access; empty unless stacks are captured, and where there were too many.
+        stack: Stack,
     },
 }
 
@@ -465,6 +532,9 @@ pub struct Options {
     pub watch: bool,
     /// Capture the stack at this step, for the earlier of two accesses that [`Fact::Race`] tells of. Needs `watch`.
     pub stack_at: Option<u64>,
+    /// Schedule points without a completed operation after which the threads take turns, and as many more after which
+    /// it is a [`Fact::Livelock`]; `u64::MAX` for never. Also what a thread gets that is left alone.
+    pub patience: u64,
     /// Offer to reuse freed blocks, each time as a [`ChoiceKind::Reuse`] choice.
     pub reuse: bool,
     /// Seed of the randomness that the code under test asks the operating system for.
@@ -483,6 +553,7 @@ impl Default for Options {
             watch: false,
             stack_at: None,
             max_steps: 1_000_000,
+            patience: 100_000,
             reuse: false,
             seed: 0,
             fresh_globals: false,

@@ -7,6 +7,9 @@ use crate::state::{State, arm, armed, disarm, disarmed, state, step};
 use crate::thread::{self, Start, execute::prepare, on_virtual_thread, stop};
 use crate::watch;
 
+/// Alternatives of a [`ChoiceKind::Suspend`] choice.
+const SUSPEND: u32 = 1 << 16;
+
 /// Whether instrumented modules are linked in. Without any (*plain* level), schedule points are operations, allocator
 /// calls, callbacks of keys and values, futexes and yields, and freed blocks are guarded by protected pages.
 #[inline(never)]
@@ -45,6 +48,9 @@ pub fn concurrently(n: usize, body: &(dyn Fn(usize) + Sync)) {
     for i in 1..n {
         thread::create(Start::Body(body, i));
     }
+    let suspend = choose_disarmed(ChoiceKind::Suspend, SUSPEND);
+    // SAFETY: the running thread, disarmed.
+    unsafe { state() }.suspend_after(suspend);
     arm();
     (first..first + n).for_each(thread::join);
 }
@@ -97,9 +103,43 @@ pub fn set_label(label: u32) {
     if armed() {
         disarmed(|s| {
             s.threads[s.current].label = label;
+            s.completed();
             let at = s.stamp();
             s.tell(Event::Label { at });
         });
+    }
+}
+
+/// Tells that the current thread has come a step further in what its label stands for.
+#[inline(never)]
+pub fn progressed() {
+    if armed() {
+        disarmed(State::progressed);
+    }
+}
+
+/// Tells that the current thread has completed an operation: what its label stands for, or one of several.
+#[inline(never)]
+pub fn completed() {
+    if armed() {
+        disarmed(State::completed);
+    }
+}
+
+/// Begins a section of the current thread, in the midst of which it is not suspended for [`ChoiceKind::Suspend`]: one
+/// that stands for one step. They may be nested.
+#[inline(never)]
+pub fn begin_one_step() {
+    if armed() {
+        disarmed(|s| s.threads[s.current].in_one_step += 1);
+    }
+}
+
+/// Ends the section that [`begin_one_step`] began.
+#[inline(never)]
+pub fn end_one_step() {
+    if armed() {
+        disarmed(|s| s.threads[s.current].in_one_step -= 1);
     }
 }
 

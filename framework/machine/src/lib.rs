@@ -34,6 +34,7 @@ mod globals;
 mod heap;
 mod memory;
 mod process;
+mod progress;
 mod shim;
 mod signals;
 mod stack;

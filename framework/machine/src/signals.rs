@@ -90,7 +90,7 @@ extern "C" fn on_tick(signal: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void
         return;
     }
     // SAFETY: the handler interrupts the running thread; it only reads, unless it leaves for good.
-    let now = unsafe { state() }.progress();
+    let now = unsafe { state() }.fingerprint();
     if SEEN_LEFT.swap(now, Relaxed) == now {
         disarm();
         stop(Fact::Stuck)

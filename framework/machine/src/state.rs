@@ -6,6 +6,7 @@ use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crate::api::*;
+use crate::progress::{Progress, peek};
 use crate::stack::Stack;
 use crate::thread::{Status, VirtualThread, context::Context};
 
@@ -25,6 +26,17 @@ const FAIR: u64 = 50_000;
 
 /// Schedule points that other threads may still pass once the root thread has ended.
 const GRACE: u64 = 50_000;
+
+/// Stacks of changes that a recorded execution keeps, at most: an endless one has no end of them.
+const CHANGES: usize = 20_000;
+
+/// An atomic access that the running thread is about to make, as a recorded execution needs to know it.
+pub(crate) struct Attempt {
+    at: Stamp,
+    access: Access,
+    before: u64,
+    stack: Stack,
+}
 
 /// Everything about the execution that is under way.
 pub(crate) struct State {
@@ -65,6 +77,13 @@ pub(crate) struct State {
     pub leaks_forbidden: bool,
     /// The step at which the root thread ended.
     pub root_ended_at: Option<u64>,
+    pub progress: Progress,
+    /// The step at which something is due that is no decision: the limit, or what [`Progress`] has in mind.
+    pub alarm: u64,
+    /// What the running thread does, until its next schedule point.
+    attempt: Option<Attempt>,
+    /// Stacks captured for attempts.
+    attempts: usize,
 }
 
 struct Global(UnsafeCell<State>);
@@ -81,6 +100,7 @@ static STATE: Global = Global(UnsafeCell::new(State {
         watch: false,
         stack_at: None,
         max_steps: 0,
+        patience: 0,
         reuse: false,
         seed: 0,
         fresh_globals: false,
@@ -109,6 +129,10 @@ static STATE: Global = Global(UnsafeCell::new(State {
     outlived: 0,
     leaks_forbidden: false,
     root_ended_at: None,
+    progress: Progress::new(),
+    alarm: 0,
+    attempt: None,
+    attempts: 0,
 }));
 
 /// The global state.
@@ -173,6 +197,8 @@ fn consult(reason: Reason, access: Access) {
         crate::atomic::not_spinning();
         crate::thread::switch_to(next);
     }
+    // SAFETY: as above.
+    unsafe { state() }.attempt(access);
     grant();
     arm();
 }
@@ -219,12 +245,19 @@ impl State {
         self.steps = 0;
         self.switches = 0;
         self.executions += 1;
+        (self.attempt, self.attempts) = (None, 0);
+        self.expect_progress();
     }
 
     /// A number that changes whenever a schedule point is passed or an execution begins.
-    pub fn progress(&self) -> u64 {
-        let steps = self.steps + (self.granted - LEFT.load(Relaxed));
+    pub fn fingerprint(&self) -> u64 {
+        let steps = self.exact_steps();
         steps.wrapping_add(self.switches << 40).wrapping_add(self.executions.rotate_right(12))
+    }
+
+    /// Schedule points of all threads, those since the last grant included.
+    pub fn exact_steps(&self) -> u64 {
+        self.steps + (self.granted - LEFT.load(Relaxed))
     }
 
     /// Virtual time in nanoseconds since the execution began.
@@ -240,13 +273,7 @@ impl State {
     /// The running thread's stamp at this step.
     pub fn stamp(&self) -> Stamp {
         let label = self.threads.get(self.current).map_or(0, |t| t.label);
-        Stamp { thread: self.current as ThreadId, label, step: self.step() }
-    }
-
-    /// Schedule points of all threads so far.
-    #[inline]
-    pub fn step(&self) -> u64 {
-        self.steps + (self.granted - LEFT.load(Relaxed))
+        Stamp { thread: self.current as ThreadId, label, step: self.exact_steps() }
     }
 
     /// Tells the observer.
@@ -258,11 +285,11 @@ impl State {
     }
 
     fn points_until_asked(&self) -> u64 {
-        if self.options.record || self.recheck {
+        if self.options.record || self.recheck || self.progress.takes_turns() {
             return 1;
         }
         let timer = if self.timers == 0 { u64::MAX } else { self.steps_to_next_timer() };
-        let limit = self.options.max_steps.saturating_sub(self.steps);
+        let limit = self.alarm.saturating_sub(self.steps);
         let fair = FAIR.saturating_sub(self.since_switch);
         self.slice.min(timer).min(limit).min(fair).max(1)
     }
@@ -280,8 +307,9 @@ impl State {
     fn decide(&mut self, reason: Reason, access: Access) -> Option<usize> {
         self.settle();
         self.views[self.current].pending = access;
-        if self.steps >= self.options.max_steps {
-            crate::thread::stop(Fact::StepLimit { steps: self.steps });
+        self.attempted();
+        if self.steps >= self.alarm {
+            self.alarmed();
         }
         let at = self.stamp();
         self.tell(Event::Step { at, access });
@@ -289,6 +317,11 @@ impl State {
         if self.root_ended_at.is_some_and(|end| self.steps > end + GRACE) {
             crate::thread::nothing_can_run();
         }
+        if self.progress.someone_is_alone() {
+            self.go_on_alone();
+            return None;
+        }
+        self.watch(access);
         let reason = self.fair_reason(reason);
         if reason == Reason::Point && self.slice > 0 && !self.recheck {
             return None;
@@ -296,7 +329,30 @@ impl State {
         if !self.wait_for_runnable() {
             crate::thread::nothing_can_run();
         }
-        self.ask(reason)
+        if self.progress.takes_turns() { self.turn(reason) } else { self.ask(reason) }
+    }
+
+    /// The running thread is about to make an access of which a recorded execution tells what it changes.
+    #[inline]
+    fn attempt(&mut self, access: Access) {
+        let may_change = matches!(access.kind, Kind::AtomicStore | Kind::AtomicRmw | Kind::Sync);
+        if !self.options.record || !may_change || access.addr == 0 {
+            return;
+        }
+        self.attempts += 1;
+        let captures = self.options.stacks && self.attempts <= CHANGES;
+        let stack = if captures { Stack::capture() } else { Stack::default() };
+        let (at, before) = (self.stamp(), peek(&access));
+        self.attempt = Some(Attempt { at, access, before, stack });
+    }
+
+    /// Tells what the access before this schedule point has changed.
+    fn attempted(&mut self) {
+        let Some(Attempt { at, access, before, stack }) = self.attempt.take() else { return };
+        let now = peek(&access);
+        if now != before {
+            self.tell(Event::Change { at, access, zero: now == 0, stack });
+        }
     }
 
     /// A thread that hogs the machine while others could run is treated as if it yielded.
@@ -327,14 +383,19 @@ impl State {
             "a decider chose a thread that cannot run"
         );
         self.slice = slice.points.max(1);
-        if next == current {
+        self.switch(next, reason)
+    }
+
+    /// Accounts for a switch, if it is one.
+    pub fn switch(&mut self, next: usize, reason: Reason) -> Option<usize> {
+        if next == self.current {
             return None;
         }
         self.switches += 1;
         self.since_switch = 0;
         self.tell(Event::Switch {
-            from: current as u32,
-            to: slice.thread,
+            from: self.current as ThreadId,
+            to: next as ThreadId,
             step: self.steps,
             reason,
         });
@@ -352,7 +413,7 @@ impl State {
         true
     }
 
-    fn fire_timers(&mut self) {
+    pub fn fire_timers(&mut self) {
         if self.timers == 0 {
             return;
         }
@@ -372,6 +433,7 @@ impl State {
         }
         self.set_status(thread, Status::Runnable);
         self.ask_soon();
+        self.progressed();
     }
 
     /// Makes a thread wait, at most until `deadline` (virtual nanoseconds).

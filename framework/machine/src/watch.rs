@@ -42,7 +42,7 @@ pub(crate) fn touched(access: Access, site: usize, change: Change) {
 pub(crate) fn told(access: Access, site: usize, change: Change) {
     // SAFETY: the running thread, disarmed.
     let s = unsafe { state() };
-    let step = s.step();
+    let step = s.exact_steps();
     if s.options.stack_at == Some(step) {
         s.earlier = Some((s.stamp(), Stack::capture()));
     }

@@ -307,8 +307,8 @@ fn crossed_locks_are_a_deadlock_that_lists_who_waits() {
     let Fact::Deadlock { waiting } = &found.fact else { panic!("{found:?}") };
     let who: Vec<_> = waiting.iter().map(|w| (w.thread, w.label)).collect();
     assert_eq!(who, [(0, 0), (1, 10), (2, 11)]);
-    assert_eq!(waiting[0].on, "the end of thread 1");
-    assert!(waiting[1].on.contains("futex at 0x"), "{}", waiting[1].on);
+    assert_eq!(waiting[0].on, WaitsFor::End(1));
+    assert!(matches!(waiting[1].on, WaitsFor::Futex(_)), "{:?}", waiting[1].on);
 }
 
 fn joining_a_thread_that_waits_is_a_deadlock() {

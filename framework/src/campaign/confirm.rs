@@ -81,6 +81,7 @@ fn history(candidate: &Candidate) -> History {
         scheduler: batch.scheduler.clone(),
         seed: batch.seed,
         bound: batch.bound,
+        suspend: batch.suspend,
         first: batch.first,
         executions: candidate.execution - batch.first + 1,
     }
@@ -98,6 +99,7 @@ fn repro(subject: &Subject<'_>, settings: &Settings, candidate: &Candidate) -> R
         site: candidate.finding.site.clone(),
         random: random_of(candidate.job.batch.seed, candidate.execution),
         max_steps: settings.max_steps,
+        patience: settings.patience,
         faults: settings.faults.clone(),
         mutant: subject.mutant.map(|m| m.name.to_owned()),
         decisions: candidate.decisions.clone().unwrap_or_default(),

@@ -133,6 +133,7 @@ impl Told<'_> {
             .number("threads", self.finding.threads)
             .number("operations", self.finding.operations)
             .number("preemptions", self.finding.preemptions)
+            .texts("waits", &self.finding.waits)
             .line()
     }
 }

@@ -222,6 +222,7 @@ impl Campaign<'_> {
             max_steps: self.settings.max_steps,
             races: self.settings.races && sees_races(),
             stack_at: None,
+            patience: self.settings.patience,
         }
     }
 

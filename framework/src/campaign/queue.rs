@@ -54,6 +54,7 @@ impl Queue {
             scheduler: settings.scheduler.clone(),
             seed: settings.seed,
             bound: settings.bound,
+            suspend: settings.obstruction_freedom,
             first: 0,
             count: 0,
             vary: true,

@@ -21,6 +21,8 @@ pub enum DecisionKind {
     Reuse,
     /// What a scenario draws.
     Data,
+    /// After how many schedule points a thread is left alone within its operation.
+    Suspend,
 }
 
 /// One deviation from the default execution.
@@ -39,7 +41,8 @@ pub struct Decision {
     pub choice: u32,
 }
 
-/// Bits of a packed decision: two for the kind (never 0), then thread, choice and index.
+/// Bits of a packed decision: two for the kind, then thread, choice and index. It is never 0: of the kind whose bits
+/// are, choice 0 needs no decision.
 const THREAD_BITS: u32 = 10;
 const CHOICE_BITS: u32 = 16;
 const INDEX_BITS: u32 = 36;
@@ -63,6 +66,7 @@ impl Decision {
             self.index
         );
         let kind = match self.kind {
+            DecisionKind::Suspend => 0,
             DecisionKind::Schedule => 1,
             DecisionKind::Reuse => 2,
             DecisionKind::Data => 3,
@@ -73,6 +77,7 @@ impl Decision {
     /// The decision that [`Decision::pack`] packed; `None` for a word that is not one.
     pub fn unpack(word: u64) -> Option<Decision> {
         let kind = match word >> (THREAD_BITS + CHOICE_BITS + INDEX_BITS) {
+            0 if word > 0 => DecisionKind::Suspend,
             1 => DecisionKind::Schedule,
             2 => DecisionKind::Reuse,
             3 => DecisionKind::Data,
@@ -94,6 +99,7 @@ impl fmt::Display for Decision {
             DecisionKind::Schedule => write!(f, "{thread}@{index}>{choice}"),
             DecisionKind::Reuse => write!(f, "reuse:{thread}@{index}={choice}"),
             DecisionKind::Data => write!(f, "data:{thread}@{index}={choice}"),
+            DecisionKind::Suspend => write!(f, "suspend:{thread}@{index}={choice}"),
         }
     }
 }
@@ -128,7 +134,8 @@ fn parse(token: &str) -> Result<Decision, &'static str> {
         None => (DecisionKind::Schedule, token),
         Some(("reuse", rest)) => (DecisionKind::Reuse, rest),
         Some(("data", rest)) => (DecisionKind::Data, rest),
-        Some(_) => return Err("the word before `:` is neither `reuse` nor `data`"),
+        Some(("suspend", rest)) => (DecisionKind::Suspend, rest),
+        Some(_) => return Err("the word before `:` is none of `reuse`, `data` and `suspend`"),
     };
     let sign = if kind == DecisionKind::Schedule { '>' } else { '=' };
     let (thread, rest) = rest.split_once('@').ok_or("there is no `@` after the thread")?;
@@ -143,7 +150,7 @@ fn parse(token: &str) -> Result<Decision, &'static str> {
         choice: number(choice, CHOICE_BITS).ok_or("the choice is not a number below 65536")? as u32,
     };
     match (kind, decision.choice) {
-        (DecisionKind::Reuse | DecisionKind::Data, 0) => Err("choice 0 needs no decision"),
+        (kind, 0) if kind != DecisionKind::Schedule => Err("choice 0 needs no decision"),
         _ => Ok(decision),
     }
 }
@@ -187,12 +194,12 @@ impl FromStr for Decisions {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "1@137>2 reuse:1@3=1 data:0@5=2 0@0>1";
+    const TEXT: &str = "1@137>2 reuse:1@3=1 data:0@5=2 0@0>1 suspend:0@0=9";
 
     #[test]
     fn the_text_form_round_trips() {
         let decisions: Decisions = TEXT.parse().unwrap();
-        assert_eq!(decisions.0.len(), 4);
+        assert_eq!(decisions.0.len(), 5);
         assert_eq!(decisions.to_string(), TEXT);
         assert_eq!(TEXT.replace(' ', "\n").parse::<Decisions>().unwrap(), decisions);
     }
@@ -220,6 +227,7 @@ mod tests {
             "reuse:1@3>1",
             "races:1@3=1",
             "data:0@1=0",
+            "suspend:0@0=0",
             "2000@1>1",
         ];
         for token in bad {

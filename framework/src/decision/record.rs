@@ -42,6 +42,7 @@ impl From<ChoiceKind> for DecisionKind {
         match kind {
             ChoiceKind::Reuse => DecisionKind::Reuse,
             ChoiceKind::Data => DecisionKind::Data,
+            ChoiceKind::Suspend => DecisionKind::Suspend,
         }
     }
 }

@@ -37,6 +37,7 @@ struct Lane {
     schedule: Track,
     reuse: Track,
     data: Track,
+    suspend: Track,
     /// The local step at which it was last asked about; it has not moved since when another thread runs.
     local_step: u64,
 }
@@ -60,7 +61,8 @@ impl Replayer {
             replayer.track(decision.kind, decision.thread).entries.push(entry);
         }
         for lane in &mut replayer.lanes {
-            for track in [&mut lane.schedule, &mut lane.reuse, &mut lane.data] {
+            let Lane { schedule, reuse, data, suspend, .. } = lane;
+            for track in [schedule, reuse, data, suspend] {
                 track.entries.sort_by_key(|e| e.0);
                 track.entries.dedup_by_key(|e| e.0);
             }
@@ -87,6 +89,7 @@ impl Replayer {
             DecisionKind::Schedule => &mut lane.schedule,
             DecisionKind::Reuse => &mut lane.reuse,
             DecisionKind::Data => &mut lane.data,
+            DecisionKind::Suspend => &mut lane.suspend,
         }
     }
 }

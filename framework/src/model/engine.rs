@@ -155,8 +155,10 @@ impl Lock for Mutex<()> {
 
     #[inline(never)]
     fn with<R>(&self, body: impl FnOnce() -> R) -> R {
-        // What is under it is the model's own, and a panic there ends the execution.
-        let _guard = self.lock().unwrap_or_else(PoisonError::into_inner);
-        body()
+        super::as_one_step(|| {
+            // What is under it is the model's own, and a panic there ends the execution.
+            let _guard = self.lock().unwrap_or_else(PoisonError::into_inner);
+            body()
+        })
     }
 }

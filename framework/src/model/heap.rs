@@ -1,7 +1,7 @@
 //! The heap of a model: a table of blocks that knows which of them are live.
 
 use std::sync::atomic::{AtomicUsize, Ordering, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use mapcheck_machine::{self as machine, Access, Kind, Order};
 
@@ -121,7 +121,7 @@ impl<E: Engine> Heap<E> {
         if E::SWITCHES_IN_WORD {
             self.announce_free(block, found.layout);
         }
-        let contents = E::quietly(|| found.lock().take());
+        let contents = E::quietly(|| found.with(Option::take));
         match contents {
             Some(contents) => drop(contents),
             None => fail(Class::DoubleFree, &format!("{block:?} was freed again")),
@@ -247,7 +247,7 @@ impl<E: Engine> Heap<E> {
             words[block.layout.words()].load(Relaxed);
         }
         let result = E::operate(access, &words[at.offset()], operate);
-        if E::SWITCHES_IN_WORD && block.lock().is_none() {
+        if E::SWITCHES_IN_WORD && block.with(|contents| contents.is_none()) {
             dead(at, kind)
         }
         E::quietly(|| drop(words));
@@ -256,14 +256,14 @@ impl<E: Engine> Heap<E> {
 }
 
 impl<E: Engine> Block<E> {
-    fn lock(&self) -> MutexGuard<'_, Option<Contents<E>>> {
-        // Never held over a schedule point.
-        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Looks at the contents under their lock, which is the model's own.
+    fn with<R>(&self, look: impl FnOnce(&mut Option<Contents<E>>) -> R) -> R {
+        look(&mut self.contents.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Its words, if it is live.
+    /// The words, if it is live.
     fn words(&self) -> Option<Arc<[E::Word]>> {
-        self.lock().as_ref().map(|contents| contents.words.clone())
+        self.with(|contents| contents.as_ref().map(|contents| contents.words.clone()))
     }
 
     /// What the machine is told of an access: to a cell it is a plain one.

@@ -30,6 +30,7 @@ pub use engine::{Engine, Lock, Native, Word};
 pub use heap::Heap;
 #[cfg(feature = "loom")]
 pub use loom::{Loom, LoomLock, LoomWord};
+pub use mapcheck_machine::Access;
 #[cfg(feature = "shuttle")]
 pub use shuttle::{Shuttle, ShuttleLock};
 
@@ -57,6 +58,15 @@ pub(crate) fn abandoned() -> bool {
 #[inline(never)]
 pub(crate) fn judge_again() {
     ABANDONED.store(false, Relaxed);
+}
+
+/// Runs what is not part of the model but of how it is modelled, and stands for one step of it: where operations must
+/// be obstruction-free, no thread is suspended in its midst. A panic in it ends the execution.
+pub(crate) fn as_one_step<R>(body: impl FnOnce() -> R) -> R {
+    mapcheck_machine::begin_one_step();
+    let result = body();
+    mapcheck_machine::end_one_step();
+    result
 }
 
 /// Ends the execution with a finding: for promises that only the model itself can watch.

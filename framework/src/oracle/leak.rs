@@ -118,7 +118,7 @@ fn told(fate: Fate, scenario: &Scenario) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::map::{Iteration, Profile};
+    use crate::map::{Atomic, Consistency, Iteration, Profile};
     use crate::scheduler::splitmix;
     use mapcheck_machine::Stamp;
 
@@ -132,7 +132,8 @@ mod tests {
         Profile {
             iteration: Iteration::WeaklyConsistent,
             promised_by: "this test",
-            linearizable: false,
+            consistency: Consistency::None,
+            atomic: Atomic::NONE,
             grows_at: 8,
             write_in_visit: true,
             knobs: "",

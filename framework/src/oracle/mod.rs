@@ -18,6 +18,7 @@ mod sequential;
 mod snapshot;
 #[cfg(test)]
 mod testing;
+mod wait_for;
 mod whole;
 
 use std::fmt;
@@ -25,7 +26,9 @@ use std::str::FromStr;
 
 use mapcheck_machine::{Block, Fact, Kind};
 
+pub(crate) use progress::{stamp, told};
 pub(crate) use promises::{Promises, ended};
+pub(crate) use wait_for::{Edge, Touch, WaitFor, Why};
 
 /// What kind of finding it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -150,10 +153,11 @@ pub(crate) fn verb(fact: &Fact) -> &'static str {
         Fact::Told { class, .. } if class.ends_with("element") => "saw",
         Fact::Told { class: "not-linearizable" | "not-sequential", .. } => "returned",
         Fact::Told { .. } => "used",
-        Fact::Deadlock { .. } => "waited",
         Fact::Leaked { .. } => "leaked",
+        Fact::Deadlock { .. } | Fact::Obstructed { waits: true, .. } => "waited",
         Fact::Signal { .. } | Fact::StackOverflow => "crashed",
         Fact::StepLimit { .. } | Fact::Stuck | Fact::HeapExhausted { .. } => "stopped",
+        Fact::Livelock { .. } | Fact::Obstructed { .. } => "stopped",
     }
 }
 

@@ -3,10 +3,11 @@
 mod frames;
 mod json;
 mod schedule;
+mod standing;
 
 use std::fmt::Write as _;
 
-use mapcheck_machine::{Block, Fact, Found, Stack, Stamp};
+use mapcheck_machine::{Block, Fact, Found, Stack, Stamp, WaitsFor};
 
 use crate::oracle::{self, Class, Promises, Violation, race};
 use crate::scenario::Scenario;
@@ -33,6 +34,8 @@ pub struct Finding {
     pub operations: u64,
     /// Switches that left a thread which could have gone on.
     pub preemptions: u64,
+    /// Who waits for whom and why, a sentence a thread, where the finding is that threads wait.
+    pub waits: Vec<String>,
     /// What more is known of a data race.
     pub race: Option<Race>,
 }
@@ -82,6 +85,7 @@ impl Finding {
         to.number("threads", self.threads);
         to.number("operations", self.operations);
         to.number("preemptions", self.preemptions);
+        to.texts("waits", &self.waits);
         let Some(race) = &self.race else { return };
         to.number("race-low", race.pair.0 as u64);
         to.number("race-high", race.pair.1 as u64);
@@ -99,6 +103,7 @@ impl Finding {
             threads: from.number("threads")?,
             operations: from.number("operations")?,
             preemptions: from.number("preemptions")?,
+            waits: from.texts("waits")?,
             race: from.has("earlier-step").then(|| Race::read(from)).transpose()?,
         })
     }
@@ -147,8 +152,7 @@ impl Diagnosis<'_> {
     pub(crate) fn finding(&self) -> Finding {
         let violation = self.violation();
         let places = places(self.stack());
-        let at_home = places.iter().find(|p| is_of(&p.site, self.home));
-        let site = at_home.or(places.first()).map_or_else(String::new, |p| p.site.clone());
+        let site = self.site(&places).unwrap_or_default().to_owned();
         Finding {
             report: self.report(&violation, &places),
             class: violation.class,
@@ -157,6 +161,7 @@ impl Diagnosis<'_> {
             threads: self.threads.into(),
             operations: self.scenario.operations() as u64,
             preemptions: self.trace.map_or(0, |t| t.preemptions),
+            waits: self.waits(),
             race: self.race(&places),
         }
     }
@@ -174,19 +179,32 @@ impl Diagnosis<'_> {
         })
     }
 
-    /// The stack that tells where it happened: of a deadlock, the first thread's that waits for a lock; of a leak, that
-    /// of the allocation.
+    /// The innermost place in the map's crate, or else in any.
+    fn site<'p>(&self, places: &'p [Place]) -> Option<&'p str> {
+        let at_home = places.iter().find(|p| is_of(&p.site, self.home));
+        at_home.or(places.first()).map(|p| p.site.as_str())
+    }
+
+    /// The stack that tells where it happened: where threads wait for each other, that of the first one that does not
+    /// wait for the end of another; in a livelock, of the first one that goes on;
+    /// of a leak, that of the allocation.
     fn stack(&self) -> &Stack {
         let elsewhere = match &self.found.fact {
-            Fact::Deadlock { waiting } => waiting.iter().find(|w| !w.joins).map(|w| &w.stack),
+            Fact::Obstructed { .. } => None,
             Fact::Leaked { blocks, .. } => blocks.first().map(|lost| &lost.block.alloc_stack),
-            _ => None,
+            Fact::Livelock { threads, .. } => {
+                threads.iter().find(|w| w.on == WaitsFor::Nothing).map(|w| &w.stack)
+            }
+            _ => self.standing().iter().find(|w| !w.joins()).map(|w| &w.stack),
         };
         self.panic.map(|p| &p.stack).or(elsewhere).unwrap_or(&self.found.stack)
     }
 
     fn violation(&self) -> Violation {
         let mut violation = oracle::judge_with(&self.found.fact, self.past);
+        if let Some(told) = oracle::told(&self.found.fact, &self.edges(), &|at| self.named(at)) {
+            violation.message = told;
+        }
         match (self.panic, violation.class) {
             (None, _) => {}
             (Some(panic), Class::Crash) => {
@@ -200,7 +218,7 @@ impl Diagnosis<'_> {
     fn report(&self, violation: &Violation, places: &[Place]) -> String {
         let mut out = headline(violation);
         let verb = oracle::verb(&self.found.fact);
-        if !matches!(self.found.fact, Fact::Deadlock { .. } | Fact::Leaked { .. }) {
+        if self.standing().is_empty() && !matches!(self.found.fact, Fact::Leaked { .. }) {
             self.actor(&mut out, verb, &self.found.at, places);
         }
         if let Fact::Race { earlier, earlier_at, earlier_stack, .. } = &self.found.fact {
@@ -210,7 +228,7 @@ impl Diagnosis<'_> {
         if let Some(block) = oracle::block_of(&self.found.fact) {
             self.lifecycle(&mut out, block);
         }
-        self.waiting(&mut out);
+        self.threads_stand(&mut out);
         if let Some(trace) = self.trace {
             self.schedule(&mut out, trace, &format!("x {verb}"));
         }
@@ -255,19 +273,6 @@ impl Diagnosis<'_> {
         }
     }
 
-    fn waiting(&self, out: &mut String) {
-        let Fact::Deadlock { waiting } = &self.found.fact else { return };
-        for w in waiting {
-            let stamp = Stamp { thread: w.thread, label: w.label, step: 0 };
-            let (role, operation) = self.who(&stamp);
-            let doing = operation.map_or_else(String::new, |o| format!(", in `{o}`"));
-            push(out, &format!("  waits      {role}{doing}, for {}", w.on));
-            if !w.joins {
-                push_places(out, &places(&w.stack));
-            }
-        }
-    }
-
     fn schedule(&self, out: &mut String, trace: &Trace, end: &str) {
         let (p, n) = (trace.preemptions, self.steps);
         let plural = if p == 1 { "" } else { "s" };
@@ -298,22 +303,22 @@ fn headline(violation: &Violation) -> String {
     let mut out = String::new();
     let mut start = format!("error[{}]: ", violation.class);
     for line in violation.message.lines() {
-        push_wrapped(&mut out, &start, line);
+        push_wrapped(&mut out, &start, line, "    ");
         start = "    ".to_owned();
     }
     out
 }
 
-/// Adds words after a start, and below it where a line is full.
-fn push_wrapped(out: &mut String, start: &str, words: &str) {
+/// Adds words after a start, and below it, indented, where a line is full.
+fn push_wrapped(out: &mut String, start: &str, words: &str, indent: &str) {
     let mut line = start.to_owned();
     let mut width = line.chars().count();
     for word in words.split_inclusive(' ') {
         let more = word.trim_end().chars().count();
         if width + more > WIDTH && width > start.len() {
             push(out, &line);
-            line = "    ".to_owned();
-            width = 4;
+            line = indent.to_owned();
+            width = indent.len();
         }
         line.push_str(word);
         width += word.chars().count();
@@ -341,8 +346,9 @@ fn tail(text: &str, room: usize) -> String {
 
 /// Appends a line, cut to the width of a report.
 fn push(out: &mut String, line: &str) {
+    let line = line.trim_end();
     if line.chars().count() <= WIDTH {
-        out.push_str(line.trim_end());
+        out.push_str(line);
     } else {
         out.extend(line.chars().take(WIDTH - 2));
         out.push_str("..");
@@ -366,6 +372,7 @@ pub(crate) fn told(class: Class, message: &str, scenario: &Scenario) -> Finding 
         threads: scenario.threads.len() as u64 + 1,
         operations: scenario.operations() as u64,
         preemptions: 0,
+        waits: Vec::new(),
         race: None,
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use mapcheck_machine::{Event, Observer, Reason, ThreadId};
 
+use crate::oracle::WaitFor;
 use crate::scenario::Scenario;
 
 /// Columns of text that a report may take.
@@ -17,15 +18,18 @@ const COLUMNS: usize = 6;
 #[derive(Default)]
 pub(crate) struct Trace {
     events: Vec<Event>,
+    /// Who waits for whom.
+    pub wait_for: WaitFor,
     /// Switches that left a thread which could have gone on.
     pub preemptions: u64,
 }
 
 impl Observer for Trace {
     fn event(&mut self, event: &Event) {
+        self.wait_for.event(event);
         match event {
             // Too many to keep, and no row tells of one.
-            Event::Step { .. } => {}
+            Event::Step { .. } | Event::Change { .. } => {}
             Event::Switch { reason: Reason::Point, .. } => {
                 self.preemptions += 1;
                 self.events.push(event.clone());

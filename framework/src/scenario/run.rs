@@ -207,6 +207,7 @@ impl<M: Map> Shared<M> {
             let call = self.promises.invoke(label, key.into(), Effect::Insert(id));
             let previous = self.map.insert(k, value);
             self.promises.respond(call, Answer::Wrote(previous));
+            machine::completed();
         }
     }
 
@@ -220,6 +221,7 @@ impl<M: Map> Shared<M> {
         let call = self.promises.invoke(label, id, Effect::Remove);
         let previous = self.map.remove(key);
         self.promises.respond(call, Answer::Wrote(previous));
+        machine::completed();
     }
 
     fn get(&self, id: u32, label: u32, hold: bool, remove: bool) {
@@ -272,6 +274,7 @@ impl<M: Map> Shared<M> {
             let (id, value_id) = (key.id(), value.id());
             visited.note(key);
             self.promises.visited(number, Seen { key: id, value: value_id, since });
+            machine::progressed();
             if let Some(visit) = visit {
                 self.act(visit, &visited, (key, id), label);
             }

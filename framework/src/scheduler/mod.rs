@@ -7,6 +7,7 @@
 mod bounded;
 mod pct;
 mod random;
+mod suspending;
 
 use mapcheck_machine::{ChoiceKind, Consult, Slice, ThreadId};
 use rand_pcg::Pcg64Mcg;
@@ -15,6 +16,7 @@ use rand_pcg::rand_core::Rng;
 pub use bounded::Bounded;
 pub use pct::Pct;
 pub use random::Random;
+pub use suspending::Suspending;
 
 /// Schedule points of a slice that ends only when the machine has a reason to ask.
 pub const UNBOUNDED: u64 = 1 << 40;
@@ -75,12 +77,13 @@ impl Dice {
         self.0.next_u64()
     }
 
-    /// Reuse is injected half of the time; data is uniform.
+    /// Reuse is injected half of the time; data is uniform; no thread is suspended, see [`Suspending`].
     fn choose(&mut self, kind: ChoiceKind, n: u32) -> u32 {
         match kind {
             ChoiceKind::Reuse if n < 2 || self.next() >> 63 == 0 => 0,
             ChoiceKind::Reuse => 1 + self.below(u64::from(n) - 1) as u32,
             ChoiceKind::Data => self.below(u64::from(n)) as u32,
+            ChoiceKind::Suspend => 0,
         }
     }
 }

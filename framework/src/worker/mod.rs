@@ -24,7 +24,7 @@ use crate::oracle::{self, Class, Promises, Violation};
 use crate::report::{self, Diagnosis, Finding, PanicNote, Trace, short_file};
 use crate::repro::{History, Repro};
 use crate::scenario::{self, Scenario};
-use crate::scheduler::{self, Bounded, Scheduler, splitmix};
+use crate::scheduler::{self, Bounded, Scheduler, Suspending, splitmix};
 use crate::text::{self, Writer};
 
 /// Decisions of one execution that are kept; a longer execution is replayed from its batch.
@@ -91,6 +91,7 @@ pub(crate) struct Setting<'a> {
     /// Seed of the randomness that the code under test asks for.
     pub random: u64,
     pub max_steps: u64,
+    pub patience: u64,
     /// Whether data races are looked for.
     pub races: bool,
     /// The step of which the stack is wanted, for the earlier of two accesses that race.
@@ -115,6 +116,7 @@ impl<'a> Setting<'a> {
             // A race that is accepted must not stand before a finding of another class.
             races: repro.class == Class::DataRace && sees_races(),
             stack_at: None,
+            patience: repro.patience,
         }
     }
 }
@@ -125,6 +127,8 @@ pub(crate) struct Batch {
     pub scheduler: String,
     pub seed: u64,
     pub bound: Option<u64>,
+    /// Whether all threads but one are suspended at some point.
+    pub suspend: bool,
     pub first: u64,
     pub count: u64,
     /// Whether each execution gets randomness of its own, see [`random_of`], or all of them the setting's.
@@ -182,6 +186,7 @@ impl Batch {
             scheduler: history.scheduler.clone(),
             seed: history.seed,
             bound: history.bound,
+            suspend: history.suspend,
             first: history.first,
             count: history.executions,
             vary: true,
@@ -447,6 +452,7 @@ impl Child<'_> {
             watch: self.setting.races,
             stack_at: self.setting.stack_at,
             max_steps: self.setting.max_steps,
+            patience: self.setting.patience,
             reuse: self.setting.faults.contains(&Fault::AddressReuse),
             seed: random,
             fresh_globals: true,
@@ -511,10 +517,14 @@ fn keys_left(done: &Execution, scenario: &Scenario) -> Option<Found> {
 fn scheduler_of(batch: &Batch) -> Box<dyn Scheduler> {
     let scheduler = scheduler::by_name(&batch.scheduler, batch.seed);
     let scheduler = scheduler.expect("settings and repros name only schedulers there are");
-    match batch.bound {
+    let scheduler = match batch.bound {
         Some(bound) => Box::new(Bounded::new(scheduler, bound)),
         None => scheduler,
+    };
+    if !batch.suspend {
+        return scheduler;
     }
+    Box::new(Suspending::new(scheduler, batch.seed))
 }
 
 /// A panic in a line: `src/map.rs:7:5: index out of bounds`.

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 
-use mapcheck::model::Engine;
+use mapcheck::model::{Access, Engine};
 
 /// Accesses to memory after which a trial counts as endless.
 const ACCESSES: u64 = 3_000_000;
@@ -52,7 +52,7 @@ impl Engine for Tested {
     type Lock = Mutex<()>;
     const SWITCHES_IN_WORD: bool = false;
 
-    fn access(_: usize, _: usize, _: bool) {
+    fn access(_: Access) {
         LEFT.set(LEFT.get() - 1);
         assert!(LEFT.get() > 0, "{}", String::from("livelock"));
     }

@@ -153,9 +153,37 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "a-deadlock-is-no-finding",
         file: "framework/src/oracle/progress.rs",
-        from: "(Class::Deadlock, format!(",
-        to: "(Class::Panic, format!(",
+        from: "Fact::Deadlock { .. } => Class::Deadlock,",
+        to: "Fact::Deadlock { .. } => Class::Panic,",
         tests: &["-p", "mapcheck-tests", "--test", "survival"],
+    },
+    Mutation {
+        name: "whatever-a-livelock-does-is-news",
+        file: "framework/machine/src/progress.rs",
+        from: "if turns.news {",
+        to: "if turns.news || bound > 0 {",
+        tests: &["-p", "mapcheck-machine", "--test", "progress"],
+    },
+    Mutation {
+        name: "nobody-gets-a-turn",
+        file: "framework/machine/src/progress.rs",
+        from: "self.switch(next, Reason::Yield)",
+        to: "self.switch(current + next * 0, Reason::Yield)",
+        tests: &["-p", "mapcheck-machine", "--test", "progress"],
+    },
+    Mutation {
+        name: "nobody-is-ever-left-alone",
+        file: "framework/machine/src/progress.rs",
+        from: "if points > 0 {",
+        to: "if points > 1 << 20 {",
+        tests: &["-p", "mapcheck-machine", "--test", "progress"],
+    },
+    Mutation {
+        name: "a-lock-given-back-is-still-taken",
+        file: "framework/src/oracle/wait_for.rs",
+        from: "word.taken.clear();",
+        to: "word.taken.reverse();",
+        tests: &["-p", "mapcheck", "--lib", "oracle"],
     },
 ];
 

@@ -67,6 +67,8 @@ fn settings(command: &mut Command, check: &Check) -> Result<(), Error> {
         ("MAPCHECK_SCENARIO", check.scenario.clone()),
         ("MAPCHECK_ENGINE", check.engine.clone()),
         ("MAPCHECK_STEPS", number(check.steps)),
+        ("MAPCHECK_PATIENCE", number(check.patience)),
+        ("MAPCHECK_OBSTRUCTION_FREEDOM", check.obstruction_freedom.then(|| "1".to_owned())),
         ("MAPCHECK_BOUND", number(check.bound)),
         ("MAPCHECK_SHARD", check.shard.clone()),
         ("MAPCHECK_THREADS", check.threads.map(|n| n.to_string())),

@@ -51,8 +51,10 @@ pub(crate) struct VirtualThread {
     /// Virtual nanoseconds at which a timed wait ends.
     pub deadline: Option<u64>,
     pub timed_out: bool,
+    /// How many sections it is in that stand for one step.
+    pub in_one_step: u32,
     /// Choices made so far, by [`ChoiceKind`].
-    pub choices: [u64; 2],
+    pub choices: [u64; 3],
     pub start: Start,
     pub result: *mut c_void,
     pub handle: libc::pthread_t,
@@ -136,7 +138,8 @@ pub(crate) fn create(start: Start) -> usize {
         label: 0,
         deadline: None,
         timed_out: false,
-        choices: [0; 2],
+        in_one_step: 0,
+        choices: [0; 3],
         start,
         result: std::ptr::null_mut(),
         handle,
@@ -149,6 +152,7 @@ pub(crate) fn create(start: Start) -> usize {
     if thread > 0 && watching() {
         ordered(Edge::Start { parent: s.current as ThreadId, child: thread as ThreadId });
     }
+    s.progressed();
     thread
 }
 
@@ -183,7 +187,7 @@ unsafe fn answer() {
     }
 }
 
-/// The stack of a thread that waits, captured by that thread itself.
+/// The stack of a thread that waits or was left, captured by that thread itself.
 fn stack_of_waiting(thread: usize) -> Stack {
     // SAFETY: the running thread, disarmed. A thread that waits was left in `switch_to`, so it answers and comes back.
     unsafe {
@@ -193,6 +197,10 @@ fn stack_of_waiting(thread: usize) -> Stack {
         }
         if thread == s.current {
             return Stack::capture();
+        }
+        if s.threads[thread].local == 0 {
+            // It has not begun, so there is nobody to answer.
+            return Stack::default();
         }
         let from = &raw mut donor(s.current).context;
         s.asker = Some(s.current);
@@ -270,6 +278,7 @@ fn end(me: usize, result: *mut c_void) {
         let s = unsafe { state() };
         s.threads[me].result = result;
         s.set_status(me, Status::Ended);
+        s.completed();
         if me == 0 {
             s.root_ended_at = Some(s.steps);
         }
@@ -327,20 +336,21 @@ pub(crate) fn nothing_can_run() -> ! {
         leave();
         unreachable!("an execution that ended was resumed");
     }
-    stop(Fact::Deadlock { waiting: waiting.into_iter().map(describe_waiting).collect() })
+    stop(Fact::Deadlock { waiting: waiting.into_iter().map(describe).collect() })
 }
 
-fn describe_waiting(index: usize) -> Waiting {
+/// Where a thread stands that has not ended.
+pub(crate) fn describe(index: usize) -> Waiting {
     let stack = stack_of_waiting(index);
     // SAFETY: the running thread, disarmed.
     let thread = unsafe { &state().threads[index] };
     let on = match thread.status {
-        Status::Futex(addr, _) => format!("a lock or condition (futex at {addr:#x})"),
-        Status::Join(other) => format!("the end of thread {other}"),
-        _ => "time to pass".into(),
+        Status::Futex(addr, _) => WaitsFor::Futex(addr),
+        Status::Join(other) => WaitsFor::End(other as ThreadId),
+        Status::Asleep => WaitsFor::Time,
+        Status::Runnable | Status::Ended => WaitsFor::Nothing,
     };
-    let joins = matches!(thread.status, Status::Join(_));
-    Waiting { thread: index as ThreadId, label: thread.label, on, joins, stack }
+    Waiting { thread: index as ThreadId, label: thread.label, on, stack }
 }
 
 /// Ends the execution with a finding. The stacks of its threads are never resumed.

@@ -98,8 +98,8 @@ impl Decider for Turns {
             .find(|&t| consult.threads[t as usize].runnable);
         Slice { thread: next.expect("a runnable thread"), points: self.0 }
     }
-    fn choose(&mut self, _: ChoiceKind, _: ThreadId, _: u64, n: u32) -> u32 {
-        n - 1
+    fn choose(&mut self, kind: ChoiceKind, _: ThreadId, _: u64, n: u32) -> u32 {
+        if kind == ChoiceKind::Suspend { 0 } else { n - 1 }
     }
 }
 
@@ -120,7 +120,10 @@ impl Decider for Random {
         let thread = runnable[self.below(runnable.len())] as u32;
         Slice { thread, points: self.below(7) as u64 + 1 }
     }
-    fn choose(&mut self, _: ChoiceKind, _: ThreadId, _: u64, n: u32) -> u32 {
+    fn choose(&mut self, kind: ChoiceKind, _: ThreadId, _: u64, n: u32) -> u32 {
+        if kind == ChoiceKind::Suspend {
+            return 0;
+        }
         self.below(n as usize) as u32
     }
 }

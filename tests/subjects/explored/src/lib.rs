@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::ptr;
 use std::sync::RwLock;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
 /// A counter that loses counts: it reads, and writes later.
 #[derive(Default)]
@@ -53,6 +53,35 @@ impl<const WORDS: usize> Drop for Published<WORDS> {
         let last = self.0.swap(ptr::null_mut(), Ordering::AcqRel);
         // SAFETY: the pointer came from a box, and nobody else has the cell.
         drop(unsafe { Box::from_raw(last) });
+    }
+}
+
+/// A passage for one of two at a time, each of whom lets the other pass first.
+#[derive(Default)]
+pub struct AfterYou([AtomicBool; 2]);
+
+impl AfterYou {
+    /// Passes.
+    pub fn pass(&self, me: usize) {
+        self.0[me].store(true, Ordering::SeqCst);
+        while self.0[1 - me].load(Ordering::SeqCst) {
+            std::hint::spin_loop();
+        }
+        self.0[me].store(false, Ordering::SeqCst);
+    }
+}
+
+/// A lock whose waiters spin.
+#[derive(Default)]
+pub struct SpinLock(AtomicBool);
+
+impl SpinLock {
+    /// Runs `f` while nobody else runs theirs.
+    pub fn with<R>(&self, f: impl FnOnce() -> R) -> R {
+        while self.0.swap(true, Ordering::Acquire) {}
+        let result = f();
+        self.0.store(false, Ordering::Release);
+        result
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier, Condvar, Mutex, OnceLock, RwLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mapcheck_explored::Table;
+use mapcheck_explored::{SpinLock, Table};
 
 #[test]
 fn a_mutex_counts() {
@@ -17,6 +17,33 @@ fn a_mutex_counts() {
             }
         });
         assert_eq!(n.into_inner().unwrap(), 3);
+    });
+}
+
+#[test]
+fn a_spin_lock_counts() {
+    mapcheck::explore(|| {
+        let (lock, n) = (SpinLock::default(), AtomicU64::new(0));
+        let add = || n.store(n.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        thread::scope(|s| {
+            for _ in 0..3 {
+                s.spawn(|| lock.with(add));
+            }
+        });
+        assert_eq!(n.into_inner(), 3);
+    });
+}
+
+#[test]
+fn a_thread_that_counts_for_long_is_no_livelock() {
+    mapcheck::Settings::for_tests().executions(2).explore(|| {
+        let n = AtomicU64::new(0);
+        thread::scope(|s| {
+            for _ in 0..2 {
+                s.spawn(|| (0..200_000).for_each(|_| _ = n.fetch_add(1, Ordering::Relaxed)));
+            }
+        });
+        assert_eq!(n.into_inner(), 400_000);
     });
 }
 

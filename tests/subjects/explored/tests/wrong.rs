@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use mapcheck_explored::{Published, RacyCounter};
+use mapcheck_explored::{AfterYou, Published, RacyCounter};
 
 #[test]
 fn panic_because_a_counter_loses_counts() {
@@ -65,5 +65,16 @@ fn leak_because_two_nodes_keep_each_other() {
 fn panic_in_a_thread_that_is_joined() {
     mapcheck::explore(|| {
         thread::spawn(|| assert_eq!(1 + 1, 3, "sums are wrong")).join().unwrap();
+    });
+}
+
+#[test]
+fn livelock_because_each_lets_the_other_pass_first() {
+    mapcheck::explore(|| {
+        let passage = AfterYou::default();
+        thread::scope(|s| {
+            s.spawn(|| passage.pass(0));
+            s.spawn(|| passage.pass(1));
+        });
     });
 }
