@@ -198,17 +198,18 @@ impl State {
     fn leave_alone(&mut self) {
         let within = |t: usize| self.threads[t].label > 0 && self.threads[t].in_one_step == 0;
         let current = self.current;
-        let mut others = (1..self.threads.len()).filter(|&t| {
+        let others = (1..self.threads.len()).filter(|&t| {
             let thread = &self.threads[t];
             t != current && thread.status != Status::Ended && thread.local > 0
         });
         if current == 0 {
-            // The root thread has threads to wait for, or is alone for good.
-            let over = others.next().is_none();
-            self.progress.suspend_from = if over { u64::MAX } else { self.progress.suspend_from };
+            if self.threads[1..].iter().all(|t| t.status == Status::Ended) {
+                // The root thread goes on alone for good.
+                self.progress.suspend_from = u64::MAX;
+            }
         } else if self.threads[current].label > 0
             && others.clone().next().is_some()
-            && others.all(within)
+            && others.clone().all(within)
         {
             self.progress.suspend_from = u64::MAX;
             let end = self.steps.saturating_add(self.options.patience);
