@@ -12,6 +12,7 @@ use mapcheck_machine as machine;
 
 use crate::engine::Limits;
 use crate::mutant::{Mutant, Mutants};
+use crate::oracle::race;
 use crate::report::Finding;
 use crate::scenario::{self, Scenario};
 use crate::settings::Settings;
@@ -152,6 +153,7 @@ pub(crate) fn run_quietly(subject: &Subject<'_>, settings: &Settings) -> Result<
 }
 
 fn run_with(subject: &Subject<'_>, settings: &Settings, console: Console) -> Result<Done, String> {
+    race::accept_none();
     let mut campaign = Campaign {
         subject,
         settings,
@@ -168,6 +170,7 @@ fn run_with(subject: &Subject<'_>, settings: &Settings, console: Console) -> Res
     let ended = campaign.explore();
     campaign.console.clear();
     ended?;
+    campaign.done.accepted = race::accepted().len() as u64;
     campaign.warn();
     campaign.done.wall = campaign.started.elapsed();
     Ok(campaign.done)
@@ -318,7 +321,6 @@ impl Campaign<'_> {
         }
         let candidate = self.candidates.swap_remove(first);
         if confirm::is_accepted(self.subject, self.settings, &candidate)? {
-            self.done.accepted += 1;
             self.continue_after(&candidate.job, candidate.execution);
             return Ok(false);
         }

@@ -906,6 +906,11 @@ pub(crate) fn accept(pair: Pair) {
     ACCEPTED.lock().unwrap_or_else(PoisonError::into_inner).push(pair);
 }
 
+/// Another subject begins, in which nothing is accepted yet.
+pub(crate) fn accept_none() {
+    ACCEPTED.lock().unwrap_or_else(PoisonError::into_inner).clear();
+}
+
 /// The pairs that are accepted.
 pub(crate) fn accepted() -> Vec<Pair> {
     ACCEPTED.lock().unwrap_or_else(PoisonError::into_inner).clone()
