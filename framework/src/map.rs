@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 pub use crate::element::{Key, Value};
+use crate::oracle::Oracle;
 
 /// What a map held under a key before a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +139,10 @@ pub trait Map: Send + Sync + Sized + 'static {
     fn get(&self, key: &Key, read: &mut dyn FnMut(&Value)) -> bool;
     /// Visits elements until `visit` breaks.
     fn for_each(&self, visit: &mut dyn FnMut(&Key, &Value) -> ControlFlow<()>);
+    /// Oracles that judge executions of this map besides mapcheck's own, fresh ones for each execution.
+    fn oracles() -> Vec<Box<dyn Oracle>> {
+        Vec::new()
+    }
     /// A map made from elements in one go (`FromIterator`).
     fn from_elements(_elements: Vec<(Key, Value)>) -> Result<Self, Unsupported> {
         Err(Unsupported)

@@ -150,7 +150,7 @@ mod tests {
         let mut scenario =
             Scenario { setup: vec!["insert 3".parse().unwrap()], ..Scenario::default() };
         scenario.threads = vec![ops.split(", ").map(|op| op.parse().unwrap()).collect()];
-        let past = Promises::new(&scenario, &profile());
+        let past = Promises::new(&scenario, &profile(), Vec::new);
         for &(label, effect, answer) in calls {
             let call = past.invoke(label, 3, effect);
             past.respond(call, answer);

@@ -1,6 +1,8 @@
 //! Oracles: what must not happen, and the verdict on what did.
 //!
-//! Each is one file, sees what the machine reports, and knows no map.
+//! Each is one file, sees events only, and knows no map: facts of the machine, touches of memory and what orders threads,
+//! or the calls and iterations of a scenario. An author's own, see [`Oracle`], is a file of the author's: an adapter
+//! names it in [`Map::oracles`](crate::Map::oracles), and nothing else changes.
 
 mod blame;
 #[cfg(test)]
@@ -9,6 +11,7 @@ mod failure;
 mod iteration;
 pub(crate) mod leak;
 mod linearizability;
+mod own;
 mod pointer;
 mod problem;
 mod progress;
@@ -26,6 +29,7 @@ use std::str::FromStr;
 
 use mapcheck_machine::{Block, Fact, Kind};
 
+pub use own::{Answer, Call, Event, Oracle};
 pub(crate) use progress::{stamp, told};
 pub(crate) use promises::{Promises, ended};
 pub(crate) use wait_for::{Edge, Touch, WaitFor, Why};

@@ -9,6 +9,7 @@ use mapcheck_machine as machine;
 
 use super::iteration::{self, Contract, Told};
 use super::linearizability::{self, Known};
+use super::own::{self, Event, Oracle, Own};
 use super::whole::World;
 use super::{Violation, sequential};
 use crate::map::{Atomic, Consistency, Iteration, Previous, Profile};
@@ -20,6 +21,8 @@ use crate::scenario::history::{Answer, Calls, Deed, Effect, Entry, History, Mome
 pub(crate) struct Promises {
     scenario: Scenario,
     promised: Promised,
+    /// Whether the map's author has oracles too.
+    own: bool,
     watched: Mutex<Watched>,
 }
 
@@ -72,6 +75,26 @@ impl Promised {
 struct Watched {
     history: History<Known>,
     world: World,
+    own: Own,
+}
+
+/// What a call is to do, as an author's oracle sees it; `None` for what operations on the whole map do to a key.
+fn call_of(effect: Effect) -> Option<own::Call> {
+    match effect {
+        Effect::Insert(value) => Some(own::Call::Insert(value)),
+        Effect::Remove => Some(own::Call::Remove),
+        Effect::Get => Some(own::Call::Get),
+        _ => None,
+    }
+}
+
+/// What a call answered, as an author's oracle sees it.
+fn answer_of(answer: Answer) -> Option<own::Answer> {
+    match answer {
+        Answer::Wrote(previous) => Some(own::Answer::Wrote(previous)),
+        Answer::Read(read) => Some(own::Answer::Read(read)),
+        Answer::None => None,
+    }
 }
 
 /// Runs `f` as the framework's own code.
@@ -84,13 +107,28 @@ fn outside<R>(f: impl FnOnce() -> R) -> R {
 impl Promises {
     /// Of a map with this profile.
     #[inline(never)]
-    pub(crate) fn new(scenario: &Scenario, profile: &Profile) -> Promises {
+    pub(crate) fn new(
+        scenario: &Scenario,
+        profile: &Profile,
+        oracles: fn() -> Vec<Box<dyn Oracle>>,
+    ) -> Promises {
         let promised = Promised::by(profile);
-        outside(|| Promises {
-            scenario: scenario.clone(),
-            promised,
-            watched: Mutex::new(Watched { history: History::new(), world: World::default() }),
-        })
+        let promises = outside(|| {
+            let (history, world, oracles) = (History::new(), World::default(), oracles());
+            let own = !oracles.is_empty();
+            let watched = Mutex::new(Watched { history, world, own: Own(oracles) });
+            Promises { scenario: scenario.clone(), promised, own, watched }
+        });
+        promises.show(&Event::Began(scenario));
+        promises
+    }
+
+    /// Shows an event to the oracles of the map's author.
+    fn show(&self, event: &Event<'_>) {
+        if !self.own {
+            return;
+        }
+        self.settle(outside(|| self.watched().own.show(event)));
     }
 
     /// What runs.
@@ -119,6 +157,9 @@ impl Promises {
     /// A call on one key begins.
     #[inline(never)]
     pub(crate) fn invoke(&self, label: u32, key: u64, effect: Effect) -> Ticket {
+        if let Some(call) = call_of(effect) {
+            self.show(&Event::Called { operation: label, key, call });
+        }
         outside(|| self.watched().history.invoke(label, key, effect))
     }
 
@@ -128,7 +169,16 @@ impl Promises {
         self.settle(outside(|| {
             let mut watched = self.watched();
             let at = watched.history.respond(ticket, answer);
-            self.judge_key(&mut watched, at).or_else(|| self.judge_whole(&mut watched))
+            let (call, key) = watched.history.call(ticket);
+            let violation = match (call_of(call.effect), answer_of(answer)) {
+                (Some(of), Some(answer)) => {
+                    let operation = call.label;
+                    watched.own.show(&Event::Returned { operation, key, call: of, answer })
+                }
+                _ => None,
+            };
+            let violation = violation.or_else(|| self.judge_key(&mut watched, at));
+            violation.or_else(|| self.judge_whole(&mut watched))
         }));
     }
 
@@ -143,6 +193,7 @@ impl Promises {
     /// An operation begins that removes all keys, or all odd ones.
     #[inline(never)]
     pub(crate) fn begin_wipe(&self, label: u32, odd_only: bool) -> Moment {
+        self.show(&Event::WholeBegan { operation: label });
         let Atomic { clear, retain, .. } = self.promised.atomic;
         outside(|| {
             let history = &mut self.watched().history;
@@ -156,7 +207,8 @@ impl Promises {
 
     /// It returns, having done so or nothing at all.
     #[inline(never)]
-    pub(crate) fn end_wipe(&self, began: Moment, odd_only: bool, done: bool) {
+    pub(crate) fn end_wipe(&self, label: u32, began: Moment, odd_only: bool, done: bool) {
+        self.show(&Event::WholeEnded { operation: label, len: None });
         self.settle(outside(|| {
             let mut watched = self.watched();
             watched.history.end_wipe(began, done);
@@ -175,6 +227,7 @@ impl Promises {
     /// `len` is called.
     #[inline(never)]
     pub(crate) fn begin_len(&self, label: u32) -> Moment {
+        self.show(&Event::WholeBegan { operation: label });
         if !self.promised.atomic.len {
             return 0;
         }
@@ -183,7 +236,8 @@ impl Promises {
 
     /// It returns; `None` if the map has no `len`.
     #[inline(never)]
-    pub(crate) fn end_len(&self, began: Moment, len: Option<usize>) {
+    pub(crate) fn end_len(&self, label: u32, began: Moment, len: Option<usize>) {
+        self.show(&Event::WholeEnded { operation: label, len });
         if self.promised.atomic.len {
             self.end_whole(began, len.map_or(Deed::Nothing, Deed::Len));
         }
@@ -200,6 +254,7 @@ impl Promises {
     /// An iteration begins.
     #[inline(never)]
     pub(crate) fn begin_iteration(&self, label: u32) -> usize {
+        self.show(&Event::WholeBegan { operation: label });
         outside(|| {
             let history = &mut self.watched().history;
             let number = history.begin_iteration(label);
@@ -224,19 +279,23 @@ impl Promises {
     #[inline(never)]
     pub(crate) fn visited(&self, number: usize, seen: Seen) {
         self.settle(outside(|| {
-            let history = &mut self.watched().history;
+            let Watched { history, own, .. } = &mut *self.watched();
             history.visit(number, seen);
             if model::abandoned() {
                 return None;
             }
             let told = self.told(history, number);
-            iteration::visited(self.promised.contract, told, history.calls(seen.key))
+            let (operation, Seen { key, value, .. }) = (told.iterating.label, seen);
+            let violation = own.show(&Event::Visited { operation, key, value });
+            let calls = history.calls(seen.key);
+            violation.or_else(|| iteration::visited(self.promised.contract, told, calls))
         }));
     }
 
     /// It has run to its end, or its visitor has stopped it.
     #[inline(never)]
-    pub(crate) fn ended(&self, number: usize, complete: bool) {
+    pub(crate) fn ended(&self, label: u32, number: usize, complete: bool) {
+        self.show(&Event::WholeEnded { operation: label, len: None });
         if complete {
             self.settle(outside(|| {
                 let history = &mut self.watched().history;
@@ -266,6 +325,7 @@ impl Promises {
     /// map as a whole. In an execution it is kept for [`ended`].
     #[inline(never)]
     pub(crate) fn finish(self) -> u64 {
+        self.show(&Event::Ended);
         let keep = machine::current_thread().is_some();
         let (violation, inconclusive) = outside(|| self.judge_rest());
         self.settle(violation);
@@ -282,7 +342,7 @@ impl Promises {
         if model::abandoned() {
             return (None, 0);
         }
-        let Watched { history, world } = &*self.watched();
+        let Watched { history, world, .. } = &*self.watched();
         match self.promised.consistency {
             Consistency::Linearizable => {
                 let left = |k: &&Entry<Known>| k.known.given_up || k.recent > 0;
@@ -332,6 +392,7 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
+    use crate::oracle::Class;
 
     fn profile(consistency: Consistency, atomic: Atomic) -> Profile {
         Profile {
@@ -352,7 +413,7 @@ mod tests {
             threads: vec![vec!["len".parse().unwrap()], vec!["get 0".parse().unwrap()]],
             ..Scenario::default()
         };
-        let promises = Promises::new(&scenario, profile);
+        let promises = Promises::new(&scenario, profile, Vec::new);
         let run = AssertUnwindSafe(|| {
             calls(&promises);
             assert_eq!(promises.finish(), 0);
@@ -366,10 +427,40 @@ mod tests {
             let insert = promises.invoke(1, 0, Effect::Insert(1));
             promises.respond(insert, Answer::Wrote(Previous::Absent));
             let began = promises.begin_len(2);
-            promises.end_len(began, Some(len));
+            promises.end_len(2, began, Some(len));
             let get = promises.invoke(3, 0, Effect::Get);
             promises.respond(get, Answer::Read(None));
         }
+    }
+
+    /// Holds it against the map that key 0 is read twice.
+    #[derive(Default)]
+    struct Once(u32);
+
+    impl Oracle for Once {
+        fn see(&mut self, event: &Event<'_>) -> Option<Violation> {
+            let Event::Called { key: 0, call: own::Call::Get, .. } = event else { return None };
+            self.0 += 1;
+            let message = format!("key 0 is read for the {}nd time", self.0);
+            (self.0 == 2).then_some(Violation { class: Class::GhostElement, message })
+        }
+    }
+
+    #[test]
+    fn an_oracle_of_the_author_s_sees_the_calls_and_its_verdict_counts() {
+        let scenario =
+            Scenario { threads: vec![vec!["get 0".parse().unwrap()]], ..Scenario::default() };
+        let oracles = || vec![Box::<Once>::default() as Box<dyn Oracle>];
+        let profile = profile(Consistency::None, Atomic::NONE);
+        let promises = Promises::new(&scenario, &profile, oracles);
+        let get = || {
+            let get = promises.invoke(1, 0, Effect::Get);
+            promises.respond(get, Answer::Read(None));
+        };
+        get();
+        let payload = catch_unwind(AssertUnwindSafe(get)).unwrap_err();
+        let said = payload.downcast::<String>().unwrap();
+        assert_eq!(*said, "ghost-element: key 0 is read for the 2nd time");
     }
 
     #[test]
@@ -410,7 +501,7 @@ mod tests {
                 let number = promises.begin_iteration(2);
                 let seen = Seen { key: 0, value, since: promises.step() };
                 promises.visited(number, seen);
-                promises.ended(number, complete);
+                promises.ended(2, number, complete);
             })
         };
         assert_eq!(iterate(false, 10), None);

@@ -245,6 +245,11 @@ impl<K: Default> History<K> {
         Ticket { entry, call }
     }
 
+    /// A call, and its key.
+    pub(crate) fn call(&self, ticket: Ticket) -> (Call, u64) {
+        (self.calls[ticket.call].call, self.entries[ticket.entry].key)
+    }
+
     /// A call returns. The index of its key's entry.
     pub(crate) fn respond(&mut self, ticket: Ticket, answer: Answer) -> usize {
         let returned = self.tick();

@@ -35,7 +35,7 @@ pub fn run<M: Map>(scenario: &Scenario) {
     element::begin_execution();
     machine::forbid_leaks();
     model::judge_again();
-    let promises = Promises::new(scenario, &M::profile());
+    let promises = Promises::new(scenario, &M::profile(), M::oracles);
     let (map, done) = guarded(|| build::<M>(scenario, &promises));
     let shared = outside(|| Arc::new(Shared { map, promises }));
     guarded(|| shared.operate_all(&scenario.setup[done..], 1 + done as u32));
@@ -244,14 +244,14 @@ impl<M: Map> Shared<M> {
     fn clear(&self, label: u32) -> Result<(), Unsupported> {
         let began = self.promises.begin_wipe(label, false);
         let result = self.map.clear();
-        self.promises.end_wipe(began, false, result.is_ok());
+        self.promises.end_wipe(label, began, false, result.is_ok());
         result
     }
 
     fn len(&self, label: u32) -> Result<(), Unsupported> {
         let began = self.promises.begin_len(label);
         let result = self.map.len();
-        self.promises.end_len(began, result.ok());
+        self.promises.end_len(label, began, result.ok());
         result.map(drop)
     }
 
@@ -261,7 +261,7 @@ impl<M: Map> Shared<M> {
             value.check();
             key.id() % 2 == 0
         });
-        self.promises.end_wipe(began, true, result.is_ok());
+        self.promises.end_wipe(label, began, true, result.is_ok());
         result
     }
 
@@ -287,7 +287,7 @@ impl<M: Map> Shared<M> {
             since = self.promises.step();
             if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        self.promises.ended(number, !stopped);
+        self.promises.ended(label, number, !stopped);
     }
 
     /// Does what the visitor is to do at this visit.
