@@ -23,6 +23,8 @@ rm -f "$out"/bplustree@0.1.0/crash-*
 # It waits in loops that give way to nobody: whether these end is up to the scheduler.
 rm -f "$out"/leapfrog@0.3.3/livelock-*
 find_in flurry --scenario bulk-build --keep-going
+find_in crossbeam-skiplist
+find_in papaya@blocking --scenario concurrent-growth
 # Every mutant of the models that is not equivalent.
 # shellcheck disable=SC2046
 cargo mapcheck faults --engine native --out "$out" $(cargo mapcheck list --format json |

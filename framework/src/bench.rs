@@ -49,7 +49,7 @@ pub fn sample(
         record_last: false,
     };
     let setting = Setting {
-        code: Code { run: body, home: "", mutants: &[], accepts: &[] },
+        code: Code { run: body, home: "", mutants: &[], races: true, accepts: &[] },
         scenario,
         faults: &[],
         mutant: None,

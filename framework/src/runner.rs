@@ -326,6 +326,7 @@ fn subject(target: &Target, seed: u64) -> Subject<'_> {
         foreign: None,
         mutants: target.mutants,
         mutant: None,
+        races: target.races,
         accepts: accepts(target),
     }
 }
@@ -343,7 +344,7 @@ fn self_check(target: &Target) -> Result<Option<String>, String> {
     };
     let scenario = Scenario { name: "self-check".into(), ..Scenario::default() };
     let setting = Setting {
-        code: Code { run: &check, home: "", mutants: &[], accepts: &[] },
+        code: Code { run: &check, home: "", mutants: &[], races: true, accepts: &[] },
         scenario: &scenario,
         faults: &[],
         mutant: None,
@@ -434,7 +435,13 @@ impl Summary {
 
 impl Target {
     fn code<'a>(&'a self, accepts: &'a [String]) -> Code<'a> {
-        Code { run: &self.run, home: self.package(), mutants: self.mutants, accepts }
+        Code {
+            run: &self.run,
+            home: self.package(),
+            mutants: self.mutants,
+            races: self.races,
+            accepts,
+        }
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Target {
     lock: &'static str,
     /// Its mutants.
     pub mutants: Mutants,
+    /// Whether data races are looked for.
+    pub races: bool,
     /// Functions in which a data race is known and accepted, by a part of their names.
     pub accepted_races: &'static [&'static str],
     /// What scenarios and oracles must know about the map.
@@ -50,6 +52,7 @@ impl Target {
             package,
             lock,
             mutants: &[],
+            races: true,
             accepted_races: &[],
             profile: M::profile,
             run: scenario::run::<M>,
@@ -63,6 +66,12 @@ impl Target {
     #[must_use]
     pub const fn with_mutants(self, mutants: Mutants) -> Target {
         Target { mutants, ..self }
+    }
+
+    /// The same target, in which data races are not looked for: a model of a program that has them.
+    #[must_use]
+    pub const fn racing(self) -> Target {
+        Target { races: false, ..self }
     }
 
     /// The same target, of which data races are accepted in functions that have one of these in their names. They are
@@ -168,6 +177,7 @@ mod tests {
             package,
             lock: LOCK,
             mutants: &[],
+            races: true,
             accepted_races: &[],
             profile: || unreachable!("not asked for"),
             run: |_| (),

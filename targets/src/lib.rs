@@ -61,7 +61,7 @@ pub fn all() -> Vec<Target> {
         Target::of::<RacingGoMap<Native>>("go-map@racing", HERE, NONE)
             .on_shuttle::<RacingGoMap<Shuttle>>()
             // The program is wrong: its readers take no lock, and the map's own checks are what is looked at.
-            .accepting_races(&["go::classic"])
+            .racing()
             .with_mutants(go::classic::mutants::OF_RACES),
         Target::of::<GoSwissMap<Native>>("go-swiss-map", HERE, NONE)
             .on_shuttle::<GoSwissMap<Shuttle>>()

@@ -47,13 +47,21 @@ pub(crate) struct Subject<'a> {
     pub mutants: Mutants,
     /// The one that is switched on.
     pub mutant: Option<&'static Mutant>,
+    /// Whether data races are looked for.
+    pub races: bool,
     /// Functions in which a data race is accepted.
     pub accepts: Vec<String>,
 }
 
 impl Subject<'_> {
     pub(crate) fn code(&self) -> Code<'_> {
-        Code { run: self.run, home: &self.home, mutants: self.mutants, accepts: &self.accepts }
+        Code {
+            run: self.run,
+            home: &self.home,
+            mutants: self.mutants,
+            races: self.races,
+            accepts: &self.accepts,
+        }
     }
 
     /// Applies what the settings say about scenarios and mutants.
@@ -223,7 +231,7 @@ impl Campaign<'_> {
             mutant: self.subject.mutant,
             random: job.batch.seed,
             max_steps: self.settings.max_steps,
-            races: self.settings.races && sees_races(),
+            races: self.settings.races && self.subject.races && sees_races(),
             stack_at: None,
             patience: self.settings.patience,
         }

@@ -4,7 +4,7 @@
 //! What orders them is the happens-before relation of C11 as Rust has it, kept as vector clocks: release and acquire
 //! accesses with their release sequences, fences, thread start and join, futex calls. Allocation is a write of the
 //! whole block, and so is deallocation: a block that is freed while nothing orders an earlier read before that is a
-//! race. The last write and the last read of each place are kept as *epochs*, one clock of one thread, which is all
+//! race, and is told as premature reclamation. The last write and the last read of each place are kept as *epochs*, one clock of one thread, which is all
 //! that is needed most of the time (Flanagan and Freund, *FastTrack*, PLDI 2009). Executions are interleavings, but
 //! what is judged is the order, so a race is seen also where the two accesses are far apart.
 //!
@@ -926,7 +926,10 @@ pub(super) fn judge(fact: &Fact) -> Option<Violation> {
     let before = if earlier.kind == Kind::Write { "written" } else { verb_of(earlier.kind) };
     let message =
         format!("{what} that thread {} had {before}, and nothing orders the two", earlier.thread);
-    Some(Violation { class: Class::DataRace, message })
+    // Whoever frees what another may still use has reclaimed it too early, wherever the two happen to lie.
+    let class =
+        if access.kind == Kind::Free { Class::PrematureReclamation } else { Class::DataRace };
+    Some(Violation { class, message })
 }
 
 /// Replaces a thread's access in a list by a later one.

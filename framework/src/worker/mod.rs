@@ -70,6 +70,8 @@ pub(crate) struct Code<'a> {
     pub home: &'a str,
     /// The mutants it has.
     pub mutants: Mutants,
+    /// Whether data races are looked for.
+    pub races: bool,
     /// Functions in which a data race is accepted, by a part of their names.
     pub accepts: &'a [String],
 }
@@ -114,7 +116,9 @@ impl<'a> Setting<'a> {
             random: repro.random,
             max_steps: repro.max_steps,
             // A race that is accepted must not stand before a finding of another class.
-            races: repro.class == Class::DataRace && sees_races(),
+            races: matches!(repro.class, Class::DataRace | Class::PrematureReclamation)
+                && code.races
+                && sees_races(),
             stack_at: None,
             patience: repro.patience,
         }
