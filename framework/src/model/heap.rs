@@ -53,10 +53,18 @@ impl<E: Engine> Default for Heap<E> {
     }
 }
 
+impl<E: Engine> Drop for Heap<E> {
+    fn drop(&mut self) {
+        let chunks = std::mem::take(&mut self.chunks);
+        E::quietly(|| drop(chunks));
+    }
+}
+
 impl<E: Engine> Heap<E> {
     /// An empty heap.
     pub fn new() -> Heap<E> {
-        let chunks = (0..CHUNKS).map(|_| OnceLock::new()).collect();
+        // What is not allocated by the code under test is no memory of it.
+        let chunks = E::quietly(|| (0..CHUNKS).map(|_| OnceLock::new()).collect());
         Heap { chunks, used: AtomicUsize::new(0), lock: E::Lock::new() }
     }
 
@@ -106,7 +114,7 @@ impl<E: Engine> Heap<E> {
     /// what they did before, as any lock does, which loom would not see of a lock of std's. Nothing in it may access
     /// modelled memory.
     pub fn exclusively<R>(&self, body: impl FnOnce() -> R) -> R {
-        self.lock.with(body)
+        self.lock.with(|| E::quietly(body))
     }
 
     /// Frees a block. What is freed is poisoned: any later access to it ends the execution.

@@ -100,16 +100,18 @@ fn word(key: &Key) -> u64 {
 
 impl<E: Engine> RacingGoMap<E> {
     fn moment(&self) -> Moment {
-        let changes = self.ghost.changes.load(SeqCst);
-        Moment { changes, section: self.map.write_sections().current() }
+        E::quietly(|| {
+            let changes = self.ghost.changes.load(SeqCst);
+            Moment { changes, section: self.map.write_sections().current() }
+        })
     }
 
     fn is_dead(&self) -> bool {
-        self.ghost.dead.load(SeqCst)
+        E::quietly(|| self.ghost.dead.load(SeqCst))
     }
 
     fn die<T>(&self) -> Option<T> {
-        self.ghost.dead.store(true, SeqCst);
+        E::quietly(|| self.ghost.dead.store(true, SeqCst));
         abandon();
         None
     }
@@ -125,10 +127,12 @@ impl<E: Engine> RacingGoMap<E> {
         }
         let frame = self.objects.runtime.frame();
         let result = self.writers.with(|| {
-            self.ghost.changes.fetch_add(1, SeqCst);
+            E::quietly(|| self.ghost.changes.fetch_add(1, SeqCst));
             let result = write(&frame);
-            self.ghost.changes.fetch_add(1, SeqCst);
-            note();
+            E::quietly(|| {
+                self.ghost.changes.fetch_add(1, SeqCst);
+                note();
+            });
             result
         });
         result.ok().or_else(|| self.die())
@@ -160,7 +164,7 @@ impl<E: Engine> RacingGoMap<E> {
     }
 
     fn check_key(&self, key: u64, begin: &Moment) {
-        if !self.ghost.was_there(key, begin) {
+        if !E::quietly(|| self.ghost.was_there(key, begin)) {
             let message = format!("a range yielded the word {key:#x} for a key, which is none");
             fail(Class::TornValue, &message);
         }
@@ -200,7 +204,7 @@ impl<E: Engine> Map for RacingGoMap<E> {
                 self.die::<()>();
                 return Ok(0);
             }
-            self.ghost.insert(key);
+            E::quietly(|| self.ghost.insert(key));
             self.map.replace(frame, key, self.objects.elem(frame, value))
         };
         let old = self.write(insert, || ());

@@ -136,7 +136,7 @@ impl<E: Engine> Call<'_, E> {
             return Err(Fatal::ConcurrentWrites);
         }
         self.set(hmap::FLAGS, self.get(hmap::FLAGS) ^ flags::HASH_WRITING);
-        self.map.sections.open();
+        E::quietly(|| self.map.sections.open());
         Ok(())
     }
 
@@ -146,7 +146,7 @@ impl<E: Engine> Call<'_, E> {
         if now & flags::HASH_WRITING == 0 {
             return Err(Fatal::ConcurrentWrites);
         }
-        self.map.sections.close();
+        E::quietly(|| self.map.sections.close());
         self.set(hmap::FLAGS, now & !flags::HASH_WRITING);
         Ok(())
     }

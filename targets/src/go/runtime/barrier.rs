@@ -14,13 +14,14 @@ impl<E: Engine> Runtime<E> {
     /// an unscanned stack may forget before it is scanned.
     pub fn write_pointer(&self, at: Ptr, new: Ptr) {
         self.world.with(|| {
-            if self.state().phase == Phase::Mark {
+            if self.state(|state| state.phase) == Phase::Mark {
                 let old = Ptr::from_word(self.heap.load(at, Acquire));
-                let mut state = self.state();
-                self.shade(&mut state, old);
-                if !state.running::<E>().black {
-                    self.shade(&mut state, new);
-                }
+                self.state(|state| {
+                    self.shade(state, old);
+                    if !state.running().black {
+                        self.shade(state, new);
+                    }
+                });
             }
             self.store(at, new);
         });
@@ -39,7 +40,7 @@ impl<E: Engine> Runtime<E> {
     pub fn bulk_barrier(&self, to: Ptr, from: Option<Ptr>, words: usize) {
         self.world.with(|| {
             self.shade_bulk(to, from, words);
-            self.state().running::<E>().announce(to, from, words);
+            self.state(|state| state.running().announce(to, from, words));
         });
     }
 
@@ -64,18 +65,18 @@ impl<E: Engine> Runtime<E> {
 
     /// Within a step.
     fn shade_bulk(&self, to: Ptr, from: Option<Ptr>, words: usize) {
-        if self.state().phase != Phase::Mark {
+        if self.state(|state| state.phase) != Phase::Mark {
             return;
         }
         for at in (0..words).flat_map(|i| [Some(to.at(i)), from.map(|from| from.at(i))]).flatten() {
             let ptr = Ptr::from_word(self.heap.load(at, Acquire));
-            self.shade(&mut self.state(), ptr);
+            self.state(|state| self.shade(state, ptr));
         }
     }
 
     /// Within a step.
     fn store(&self, at: Ptr, new: Ptr) {
         self.heap.store(at, new.to_word(), Release);
-        self.state().running::<E>().fresh = Ptr::NULL;
+        self.state(|state| state.running().fresh = Ptr::NULL);
     }
 }

@@ -84,7 +84,7 @@ impl<E: Engine> Runtime<E> {
 
     /// A collection, to be made step by step. It has no steps if another thread is collecting.
     pub fn begin_cycle(&self) -> Cycle<'_, E> {
-        let own = self.world.with(|| !std::mem::replace(&mut self.state().collecting, true));
+        let own = self.step(|state| !std::mem::replace(&mut state.collecting, true));
         Cycle { runtime: self, own }
     }
 
@@ -101,16 +101,15 @@ impl<E: Engine> Runtime<E> {
         state.marking.grey.push(block);
     }
 
-    fn begin_marking(&self) {
-        let mut state = self.state();
+    fn begin_marking(&self, state: &mut State) {
         state.phase = Phase::Mark;
         state.cycles += 1;
         state.marking = Marking::default();
         state.goroutines.values_mut().for_each(|goroutine| goroutine.black = false);
         for global in state.globals.clone() {
-            self.shade(&mut state, global);
+            self.shade(state, global);
         }
-        self.repeat_barriers(&mut state);
+        self.repeat_barriers(state);
     }
 
     /// Stores that were announced while barriers were off come while they are on.
@@ -129,21 +128,23 @@ impl<E: Engine> Runtime<E> {
     /// Scans a stack or follows a pointer, in an order that `choice` picks; if there is neither,
     /// marking is over.
     fn mark(&self, choice: u64) {
-        let mut state = self.state();
-        let stack = state.goroutines.iter().find(|(_, g)| !g.black).map(|(number, _)| *number);
-        let word = if stack.is_some() && choice & 1 == 0 {
+        let word = self.state(|state| {
+            let stack = state.goroutines.iter().find(|(_, g)| !g.black).map(|(number, _)| *number);
+            if stack.is_none() || choice & 1 == 1 {
+                let word = state.marking.next_word(self, (choice >> 1) as usize);
+                if word.is_some() {
+                    return word;
+                }
+            }
+            match stack {
+                Some(goroutine) => self.scan_stack(state, goroutine),
+                None => self.end_marking(state),
+            }
             None
-        } else {
-            state.marking.next_word(self, (choice >> 1) as usize)
-        };
+        });
         if let Some(at) = word {
-            drop(state);
             let ptr = Ptr::from_word(self.heap.load(at, Acquire));
-            self.shade(&mut self.state(), ptr);
-        } else if let Some(goroutine) = stack {
-            self.scan_stack(&mut state, goroutine);
-        } else {
-            self.end_marking(&mut state);
+            self.state(|state| self.shade(state, ptr));
         }
     }
 
@@ -167,10 +168,15 @@ impl<E: Engine> Runtime<E> {
 
     /// Frees a white block; if there is none, the collection is over.
     fn sweep(&self) {
-        let white = self.state().unswept.pop();
-        match white {
-            Some(block) => self.heap.free(block),
-            None => self.state().phase = Phase::Off,
+        let white = self.state(|state| {
+            let white = state.unswept.pop();
+            if white.is_none() {
+                state.phase = Phase::Off;
+            }
+            white
+        });
+        if let Some(block) = white {
+            self.heap.free(block);
         }
     }
 }
@@ -190,16 +196,15 @@ impl<E: Engine> Cycle<'_, E> {
         }
         E::point();
         self.runtime.world.with(|| {
-            let phase = self.runtime.state().phase;
-            match phase {
-                Phase::Off => self.runtime.begin_marking(),
+            match self.runtime.state(|state| state.phase) {
+                Phase::Off => self.runtime.state(|state| self.runtime.begin_marking(state)),
                 Phase::Mark => self.runtime.mark(choice),
                 Phase::Sweep => self.runtime.sweep(),
             }
-            self.own = self.runtime.state().phase != Phase::Off;
-            if !self.own {
-                self.runtime.state().collecting = false;
-            }
+            self.own = self.runtime.state(|state| {
+                state.collecting = state.phase != Phase::Off;
+                state.collecting
+            });
             self.own
         })
     }
@@ -208,7 +213,7 @@ impl<E: Engine> Cycle<'_, E> {
 impl<E: Engine> Drop for Cycle<'_, E> {
     fn drop(&mut self) {
         if self.own && !std::thread::panicking() {
-            self.runtime.world.with(|| self.runtime.state().collecting = false);
+            self.runtime.step(|state| state.collecting = false);
         }
     }
 }

@@ -20,7 +20,7 @@ mod stack;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use mapcheck::Value;
 use mapcheck::model::{Engine, Heap, Layout, Lock, Ptr};
@@ -56,6 +56,8 @@ struct State {
     goroutines: BTreeMap<u64, Goroutine>,
     /// Frames made.
     frames: u64,
+    /// The thread that looks.
+    thread: u64,
 }
 
 /// What the collector is doing.
@@ -100,20 +102,20 @@ impl<E: Engine> Runtime<E> {
 
     /// Within a step: makes a new block known to the collector.
     fn adopt(&self, block: Ptr) -> Ptr {
-        let mut state = self.state();
-        if state.phase == Phase::Mark {
-            state.marking.blacken(block);
-        }
-        state.running::<E>().fresh = block;
+        self.state(|state| {
+            if state.phase == Phase::Mark {
+                state.marking.blacken(block);
+            }
+            state.running().fresh = block;
+        });
         block
     }
 
     /// Makes a block a root of its own. A block that is a root twice has to be removed twice.
     pub fn add_global(&self, root: Ptr) {
-        self.world.with(|| {
-            let mut state = self.state();
+        self.step(|state| {
             if state.phase == Phase::Mark {
-                self.shade(&mut state, root);
+                self.shade(state, root);
             }
             state.globals.push(root.base());
         });
@@ -121,27 +123,37 @@ impl<E: Engine> Runtime<E> {
 
     /// Takes back [`Runtime::add_global`].
     pub fn remove_global(&self, root: Ptr) {
-        self.world.with(|| {
-            let globals = &mut self.state().globals;
-            if let Some(place) = globals.iter().position(|global| *global == root.base()) {
-                globals.swap_remove(place);
+        self.step(|state| {
+            if let Some(place) = state.globals.iter().position(|global| *global == root.base()) {
+                state.globals.swap_remove(place);
             }
         });
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        // A panic that poisoned it has been reported.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A step that touches no memory of the program.
+    fn step<R>(&self, look: impl FnOnce(&mut State) -> R) -> R {
+        self.world.with(|| self.state(look))
+    }
+
+    /// Looks at what the runtime knows, which is nothing that the program does.
+    fn state<R>(&self, look: impl FnOnce(&mut State) -> R) -> R {
+        let thread = E::thread();
+        E::quietly(|| {
+            // A panic that poisoned it has been reported.
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.thread = thread;
+            look(&mut state)
+        })
     }
 }
 
 impl State {
     /// The goroutine that runs. One that begins while marking is under way has nothing on its
     /// stack: it begins black.
-    fn running<E: Engine>(&mut self) -> &mut Goroutine {
+    fn running(&mut self) -> &mut Goroutine {
         let black = self.phase == Phase::Mark;
         self.goroutines
-            .entry(E::thread())
+            .entry(self.thread)
             .or_insert_with(|| Goroutine { black, ..Goroutine::default() })
     }
 }

@@ -68,12 +68,11 @@ pub struct Frame<'a, E: Engine> {
 impl<E: Engine> Runtime<E> {
     /// An empty frame on the stack of the goroutine that runs.
     pub fn frame(&self) -> Frame<'_, E> {
-        self.world.with(|| {
-            let mut state = self.state();
+        self.step(|state| {
             state.frames += 1;
             let number = state.frames;
-            state.running::<E>().frames.insert(number, Vec::new());
-            Frame { runtime: self, goroutine: E::thread(), number }
+            state.running().frames.insert(number, Vec::new());
+            Frame { runtime: self, goroutine: state.thread, number }
         })
     }
 }
@@ -140,24 +139,24 @@ impl<'a, E: Engine> Frame<'a, E> {
     /// # Panics
     /// If there is no such slot.
     pub fn get(&self, slot: usize) -> Ptr {
-        self.words(&mut self.runtime.state())[slot]
+        self.runtime.state(|state| self.words(state)[slot])
     }
 
     fn push(&self, ptr: Ptr) -> usize {
-        let slot = {
-            let mut state = self.runtime.state();
-            let words = self.words(&mut state);
+        let slot = self.runtime.state(|state| {
+            let words = self.words(state);
             words.push(Ptr::NULL);
             words.len() - 1
-        };
+        });
         self.put(slot, ptr);
         slot
     }
 
     fn put(&self, slot: usize, ptr: Ptr) {
-        let mut state = self.runtime.state();
-        self.words(&mut state)[slot] = ptr;
-        state.running::<E>().fresh = Ptr::NULL;
+        self.runtime.state(|state| {
+            self.words(state)[slot] = ptr;
+            state.running().fresh = Ptr::NULL;
+        });
     }
 
     fn words<'s>(&self, state: &'s mut State) -> &'s mut Vec<Ptr> {
@@ -172,8 +171,8 @@ impl<E: Engine> Drop for Frame<'_, E> {
         if std::thread::panicking() {
             return;
         }
-        self.runtime.world.with(|| {
-            if let Some(goroutine) = self.runtime.state().goroutines.get_mut(&self.goroutine) {
+        self.runtime.step(|state| {
+            if let Some(goroutine) = state.goroutines.get_mut(&self.goroutine) {
                 goroutine.leave(self.number);
             }
         });

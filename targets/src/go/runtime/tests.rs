@@ -40,7 +40,7 @@ impl Program {
     fn begin(&self, choice: u64, steps: usize) -> Cycle<'_, Native> {
         let mut cycle = self.runtime.begin_cycle();
         (0..=steps).for_each(|_| assert!(cycle.step_choosing(choice)));
-        assert_eq!(self.runtime.state().phase, Phase::Mark);
+        assert_eq!(self.runtime.state(|s| s.phase), Phase::Mark);
         cycle
     }
 }
@@ -109,7 +109,7 @@ fn what_is_allocated_during_a_collection_survives_it_and_not_the_next() {
     let program = Program::new();
     let mut cycle = program.begin(STACKS_FIRST, 0);
     let mut made = vec![program.runtime.allocate(POINTERS)];
-    while program.runtime.state().phase == Phase::Mark {
+    while program.runtime.state(|s| s.phase) == Phase::Mark {
         cycle.step();
     }
     made.push(program.runtime.allocate(POINTERS));
@@ -194,9 +194,9 @@ fn a_black_stack_stores_without_shading() {
     let key = frame.allocate_value(Value::new(2));
     let cycle = program.begin(STACKS_FIRST, 1);
     // Marked since it was on the stack. What is stored now was allocated black.
-    let reached = program.runtime.state().marking.reached().clone();
+    let reached = program.runtime.state(|s| s.marking.reached().clone());
     program.runtime.write_pointer(program.m.at(1), key);
-    assert_eq!(program.runtime.state().marking.reached(), &reached);
+    assert_eq!(program.runtime.state(|s| s.marking.reached().clone()), reached);
     finish(cycle);
     assert!(program.lives(key));
 }
@@ -264,9 +264,9 @@ fn a_bulk_barrier_holds_for_the_stores_after_it_though_marking_begins_between_th
 fn a_goroutine_that_begins_during_marking_begins_black() {
     let program = Program::new();
     let cycle = program.begin(HEAP_FIRST, 0);
-    program.runtime.state().goroutines.clear();
+    program.runtime.state(|s| s.goroutines.clear());
     let frame = program.runtime.frame();
-    assert!(program.runtime.state().running::<Native>().black);
+    assert!(program.runtime.state(|s| s.running().black));
     let (_, v) = frame.load(program.m);
     program.runtime.write_pointer(program.m, Ptr::NULL);
     finish(cycle);
@@ -279,9 +279,9 @@ fn a_second_collection_beside_one_has_no_steps() {
     let cycle = program.begin(STACKS_FIRST, 1);
     assert!(!program.runtime.begin_cycle().step());
     finish(cycle);
-    assert_eq!(program.runtime.state().cycles, 1);
+    assert_eq!(program.runtime.state(|s| s.cycles), 1);
     program.runtime.collect();
-    assert_eq!(program.runtime.state().cycles, 2);
+    assert_eq!(program.runtime.state(|s| s.cycles), 2);
 }
 
 #[test]
@@ -290,8 +290,8 @@ fn a_collection_that_was_given_up_is_gone_on_with() {
     drop(program.begin(STACKS_FIRST, 1));
     let garbage = program.runtime.allocate(POINTERS);
     program.runtime.collect();
-    assert_eq!((program.runtime.state().cycles, program.lives(garbage)), (1, true));
-    assert_eq!(program.runtime.state().phase, Phase::Off);
+    assert_eq!((program.runtime.state(|s| s.cycles), program.lives(garbage)), (1, true));
+    assert_eq!(program.runtime.state(|s| s.phase), Phase::Off);
 }
 
 #[test]

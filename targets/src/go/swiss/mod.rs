@@ -154,12 +154,12 @@ impl<E: Engine> SwissMap<E> {
             return Err(Fatal::ConcurrentWrites);
         }
         self.header.toggle_writing(locals);
-        self.sections.open();
+        E::quietly(|| self.sections.open());
         let result = body();
         if !self.header.is_writing(locals) {
             return Err(Fatal::ConcurrentWrites);
         }
-        self.sections.close();
+        E::quietly(|| self.sections.close());
         self.header.toggle_writing(locals);
         Ok(result)
     }
