@@ -69,15 +69,15 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "a-worker-does-not-tell-what-it-found",
         file: "framework/src/worker/mod.rs",
-        from: "if done.found.is_some() {\n            self.tell(&done, &trace, record);\n            return false;",
+        from: "if done.found.is_some() {\n            self.tell(&done, past.as_ref(), &trace, record);\n            return false;",
         to: "if done.found.is_some() {\n            self.recording.enter(State::Finished);\n            return false;",
         tests: &["-p", "mapcheck-tests", "--test", "survival"],
     },
     Mutation {
         name: "the-shrinker-takes-whatever-fails",
         file: "framework/src/report/mod.rs",
-        from: "self.class == other.class && self.site == other.site",
-        to: "self.site.len() + other.site.len() > 0",
+        from: "self.class == other.class && same.unwrap_or(self.site == other.site)",
+        to: "self.site.len() + other.site.len() > 0 || same.is_some()",
         tests: &["-p", "mapcheck-tests", "--test", "findings"],
     },
     Mutation {
@@ -90,8 +90,8 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "the-modelled-heap-of-models-frees-nothing",
         file: "framework/src/model/heap.rs",
-        from: "let contents = found.lock().take();",
-        to: "let contents = found.lock().is_some().then_some(());",
+        from: "let contents = E::quietly(|| found.with(Option::take));",
+        to: "let contents = E::quietly(|| found.with(|c| c.is_some().then_some(())));",
         tests: &["-p", "mapcheck", "--lib", "model"],
     },
     Mutation {
@@ -104,8 +104,8 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "a-missed-element-is-never-told",
         file: "framework/src/oracle/promises.rs",
-        from: "iteration::missed(self.contract, told, key, calls))",
-        to: "iteration::missed(self.contract, told, key, calls).filter(|_| false))",
+        from: "iteration::missed(self.promised.contract, told, key, calls))",
+        to: "iteration::missed(self.promised.contract, told, key, calls).filter(|_| false))",
         tests: &["-p", "mapcheck-tests", "--test", "origin"],
     },
     Mutation {
@@ -142,6 +142,27 @@ const MUTATIONS: &[Mutation] = &[
         from: "if held.is_empty() { Verdict::Violated }",
         to: "if held.is_empty() { Verdict::Holds }",
         tests: &["-p", "mapcheck", "--lib", "oracle"],
+    },
+    Mutation {
+        name: "an-acquire-orders-nothing",
+        file: "framework/src/oracle/race.rs",
+        from: "matches!(order, Order::Acquire | Order::AcqRel | Order::SeqCst)",
+        to: "matches!(order, Order::SeqCst)",
+        tests: &["-p", "mapcheck", "--lib", "oracle::race"],
+    },
+    Mutation {
+        name: "a-relaxed-load-orders-too",
+        file: "framework/src/oracle/race.rs",
+        from: "matches!(order, Order::Acquire | Order::AcqRel | Order::SeqCst)",
+        to: "order != Order::Release",
+        tests: &["-p", "mapcheck", "--lib", "oracle::race"],
+    },
+    Mutation {
+        name: "what-is-lost-counts-as-reached",
+        file: "framework/machine/src/heap/leaks.rs",
+        from: "if graph.is_complete(h.slot) {",
+        to: "if h.slot < usize::MAX {",
+        tests: &["-p", "mapcheck-machine", "--test", "leaks"],
     },
     Mutation {
         name: "the-bound-on-preemptions-is-ignored",
