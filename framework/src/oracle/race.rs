@@ -19,6 +19,12 @@
 //! - Who wrote it may have read the word before, so that what was released there came before what any thread does next.
 //! - If a word holds such a value when a race is about to be told, and the missing order may have come through it, then
 //!   there is no race.
+//!
+//! # What is not seen
+//!
+//! - That a block is freed before its allocation, if nobody has touched it: such blocks are the standard library's own.
+//! - Races past an atomic access to a part of what others access atomically in another size: what that finds was left by
+//!   no access of its size, and the rules above hold. The halves of a 16-byte word are an exception for plain accesses.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -26,6 +32,11 @@ use std::sync::{Mutex, PoisonError};
 use mapcheck_machine::{self as machine, Access, Change, Earlier, Edge, Fact, Kind, Order, Touch};
 
 use super::{Class, Violation, verb_of};
+
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
 
 type Clock = u32;
 
@@ -163,8 +174,8 @@ struct Word {
     size: usize,
     /// What an acquire load of it puts before what follows.
     released: Clocks,
-    /// What the last access that was seen has left there.
-    value: u64,
+    /// What the last access that was seen has left there, if that is known: a plain write does not say.
+    value: Option<u64>,
     /// The last loads and stores, one a thread.
     loads: Vec<Spot>,
     stores: Vec<Spot>,
@@ -172,6 +183,8 @@ struct Word {
     idle: Epoch,
     /// Another one that begins with the same byte, plus one.
     next: u32,
+    /// The wide word that this is the second half of, plus one.
+    whole: u32,
 }
 
 /// The oracle of a process, which judges one execution after the other.
@@ -198,8 +211,10 @@ pub(crate) struct Races {
     /// Pairs of sites that are known and accepted, and how often one was met.
     accepted: Vec<Pair>,
     met: u64,
-    /// Why the execution is judged no further.
+    /// Whether the execution is judged no further.
     given_up: bool,
+    /// What the bytes at an address hold, where that is known.
+    peek: Option<fn(usize, usize) -> Option<u64>>,
 }
 
 /// The sites of two accesses, the smaller first.
@@ -233,7 +248,8 @@ enum Where {
 impl Races {
     /// With pairs of sites that are accepted.
     pub(crate) fn accepting(accepted: Vec<Pair>) -> Races {
-        Races { accepted, recent: vec![(usize::MAX, 0); RECENT], ..Races::default() }
+        let (recent, peek) = (vec![(usize::MAX, 0); RECENT], Some(machine::peek as fn(_, _) -> _));
+        Races { accepted, recent, peek, ..Races::default() }
     }
 
     /// An execution begins.
@@ -350,35 +366,24 @@ impl Races {
         found: u64,
         left: Option<u64>,
     ) -> Option<Earlier> {
-        let word = self.word(access, found);
+        let word = self.word(access.addr, access.size, Some(found));
         let w = &mut self.words[word];
         let loads = access.kind == Kind::AtomicLoad && acquires(access.order);
-        if loads && w.idle == now.spot.epoch && w.value == found {
+        if loads && w.idle == now.spot.epoch && w.value == Some(found) && self.met == 0 {
             return None;
         }
         w.idle = if loads { now.spot.epoch } else { 0 };
-        if w.value != found {
+        if w.value.is_some_and(|value| value != found) {
             self.written_unseen(word);
         }
         if FULL_BARRIER && access.kind == Kind::AtomicRmw && access.order == Order::SeqCst {
             self.fence(now.thread(), Order::SeqCst);
         }
-        let (w, t) = (&mut self.words[word], &mut self.threads[now.thread()]);
-        if access.kind != Kind::AtomicStore {
-            let to = if acquires(access.order) { &mut t.clocks } else { &mut t.met };
-            to.join(&w.released);
+        self.synchronise(now, access, left.is_some(), word);
+        self.words[word].value = Some(left.unwrap_or(found));
+        if access.size > GRANULE {
+            self.second_half(now, access, left.is_some(), word);
         }
-        if left.is_some() {
-            let out = if releases(access.order) { &t.clocks } else { &t.fenced };
-            if access.kind == Kind::AtomicStore {
-                // No store of another thread, nor a relaxed one of this, goes on with a release sequence.
-                w.released.copy(out);
-            } else {
-                w.released.join(out);
-            }
-        }
-        w.value = left.unwrap_or(found);
-        note(if left.is_some() { &mut w.stores } else { &mut w.loads }, now.spot);
         let kind = if left.is_none() { Kind::AtomicLoad } else { access.kind };
         let conflict = self.against_plain(Now { kind, ..now }, access.addr, access.size);
         if left.is_some() && releases(access.order) {
@@ -387,9 +392,39 @@ impl Races {
         conflict
     }
 
-    /// The word of an atomic access, which if it is new holds what was found.
-    fn word(&mut self, access: &Access, found: u64) -> usize {
-        let (place, byte) = (self.granule(access.addr), access.addr % GRANULE);
+    /// Plain accesses to the second half of a wide word meet it as a word of its own.
+    #[cold]
+    fn second_half(&mut self, now: Now, access: &Access, writes: bool, whole: usize) {
+        let half = self.word(access.addr + GRANULE, access.size - GRANULE, None);
+        self.words[half].whole = whole as u32 + 1;
+        self.synchronise(now, access, writes, half);
+        if writes {
+            self.words[half].value = None;
+        }
+    }
+
+    /// What an atomic access acquires from a word, and releases to it.
+    fn synchronise(&mut self, now: Now, access: &Access, writes: bool, word: usize) {
+        let (w, t) = (&mut self.words[word], &mut self.threads[now.thread()]);
+        if access.kind != Kind::AtomicStore {
+            let to = if acquires(access.order) { &mut t.clocks } else { &mut t.met };
+            to.join(&w.released);
+        }
+        if writes {
+            let out = if releases(access.order) { &t.clocks } else { &t.fenced };
+            if access.kind == Kind::AtomicStore {
+                // No store of another thread, nor a relaxed one of this, goes on with a release sequence.
+                w.released.copy(out);
+            } else {
+                w.released.join(out);
+            }
+        }
+        note(if writes { &mut w.stores } else { &mut w.loads }, now.spot);
+    }
+
+    /// The word of these bytes, which if it is new holds what was found.
+    fn word(&mut self, addr: usize, size: usize, found: Option<u64>) -> usize {
+        let (place, byte) = (self.granule(addr), addr % GRANULE);
         if self.places[place].words == 0 {
             self.beginning.push([0; GRANULE]);
             self.places[place].words = self.beginning.len() as u32;
@@ -399,29 +434,41 @@ impl Races {
         let mut next = first;
         while next > 0 {
             let word = &self.words[next as usize - 1];
-            if word.size == access.size {
+            if word.size == size {
                 return next as usize - 1;
             }
             next = word.next;
         }
-        let word = self.new_word(access, found, first);
+        let word = self.new_word(addr, size, found, first);
         self.beginning[list][byte] = word as u32 + 1;
         word
     }
 
     #[cold]
-    fn new_word(&mut self, access: &Access, found: u64, next: u32) -> usize {
+    fn new_word(&mut self, addr: usize, size: usize, found: Option<u64>, next: u32) -> usize {
         if self.used == self.words.len() {
             self.words.push(Word::default());
         }
         let word = &mut self.words[self.used];
-        (word.addr, word.size, word.value) = (access.addr, access.size, found);
-        (word.next, word.idle) = (next, 0);
+        (word.addr, word.size, word.value) = (addr, size, found);
+        (word.next, word.idle, word.whole) = (next, 0, 0);
         word.released.0.clear();
         word.loads.clear();
         word.stores.clear();
         self.used += 1;
         self.used - 1
+    }
+
+    /// Does something for each word that begins in a granule.
+    fn each_word(&mut self, place: usize, mut f: impl FnMut(&mut Word)) {
+        let Some(list) = self.places[place].words.checked_sub(1) else { return };
+        for mut next in self.beginning[list as usize] {
+            while next > 0 {
+                let word = &mut self.words[next as usize - 1];
+                next = word.next;
+                f(word);
+            }
+        }
     }
 
     /// Code without callbacks has written to a word: see the module.
@@ -439,10 +486,14 @@ impl Races {
     /// Whether a missing order may have come through a word that code without callbacks has written to; if so it is
     /// there from now on.
     fn ordered_unseen(&mut self, thread: usize, earlier: Epoch) -> bool {
-        let through = |w: &&Word| {
-            w.released.cover(earlier) && machine::peek(w.addr, w.size).is_some_and(|v| v != w.value)
+        let Some(peek) = self.peek else { return false };
+        let unseen = |w: &Word| {
+            w.value.is_some_and(|seen| peek(w.addr, w.size).is_some_and(|value| value != seen))
         };
-        let Some(word) = self.words[..self.used].iter().find(through) else { return false };
+        let mut words = self.words[..self.used].iter();
+        let Some(word) = words.find(|w| w.released.cover(earlier) && unseen(w)) else {
+            return false;
+        };
         self.threads[thread].clocks.join(&word.released);
         true
     }
@@ -460,10 +511,11 @@ impl Races {
         {
             return None;
         }
-        self.each_granule(addr, size, |races, place, mask| {
+        self.each_granule(addr, size, |races, at, place, mask| {
             let p = &races.places[place];
             if p.split == 0 && p.mask != 0 && p.mask & mask == 0 {
-                return None;
+                let others = races.untouched(at);
+                return races.against(now, others.write, Kind::Alloc);
             }
             races.each_place(place, mask, |races, at| races.judge(now, at))
         })
@@ -481,6 +533,7 @@ impl Races {
         }
         self.each_touched(start, end, |races, page, bit, _| {
             races.touched[page].bits[bit / 64] &= !(1 << (bit % 64));
+            races.each_word(page * PAGE + bit, |word| word.value = None);
             None
         });
         for at in pages(start, end) {
@@ -546,7 +599,7 @@ impl Races {
         if place.mask != mask_of(addr, addr + size) || place.split | place.readers != 0 {
             return false;
         }
-        if last == now.spot.epoch && place.words == 0 {
+        if last == now.spot.epoch && place.words == 0 && self.met == 0 {
             return true;
         }
         let in_order = clocks.cover(place.write.epoch) && clocks.cover(place.read.epoch);
@@ -570,7 +623,14 @@ impl Races {
         if size > LONG && self.has_room_for(range) {
             return self.long(now, range);
         }
-        self.each_granule(addr, size, |races, place, mask| races.plain(now, range, place, mask))
+        let conflict = self.each_granule(addr, size, |races, at, place, mask| {
+            let p = &races.places[place];
+            if p.split == 0 && p.mask != mask {
+                races.divide(place, mask, at);
+            }
+            races.plain(now, range, place, mask)
+        });
+        conflict.or_else(|| pages(addr, range.1).find_map(|at| self.against_ranges(now, at, range)))
     }
 
     /// Whether each page of a range can keep one more.
@@ -587,6 +647,10 @@ impl Races {
             races.against_place(now, (start, end), page * PAGE + bit, mask)
         });
         if conflict.is_some() {
+            return conflict;
+        }
+        let allocation = self.allocation(start, end);
+        if let conflict @ Some(_) = self.against(now, allocation, Kind::Alloc) {
             return conflict;
         }
         let new = Range { start, end, spot: now.spot, writes: now.writes() };
@@ -641,18 +705,16 @@ impl Races {
         let p = &self.places[place];
         if p.mask == mask && p.split == 0 && p.words == 0 {
             let last = if now.writes() { p.write.epoch } else { p.read.epoch };
-            if last == now.spot.epoch {
+            if last == now.spot.epoch && self.met == 0 {
                 return None;
             }
-        } else if p.mask != mask {
-            self.divide(place, mask);
         }
         let conflict = self.against_place(now, (start, end), place, mask);
         self.each_place(place, mask, |races, at| {
             races.keep(now, at);
             None
         });
-        conflict.or_else(|| self.against_ranges(now, start, (start, end)))
+        conflict
     }
 
     /// A plain access to a range, or a deallocation of it, against all accesses to one granule.
@@ -673,14 +735,21 @@ impl Races {
                 if !apart && let conflict @ Some(_) = self.against_word(now, index) {
                     return conflict;
                 }
+                if !apart && now.writes() {
+                    self.overwritten(index);
+                }
                 next = after;
             }
+        }
+        let p = &self.places[place];
+        if p.split == 0 && p.mask != 0 && p.mask & mask == 0 {
+            return None;
         }
         self.each_place(place, mask, |races, at| races.judge(now, at))
     }
 
     /// Gives the bytes of a granule places of their own, unless this is the first access to it.
-    fn divide(&mut self, place: usize, mask: u8) {
+    fn divide(&mut self, place: usize, mask: u8, addr: usize) {
         let p = &mut self.places[place];
         if p.split > 0 {
             return;
@@ -689,11 +758,27 @@ impl Races {
             p.mask = mask;
             return;
         }
-        self.bytes.extend((0..GRANULE).map(|byte| match p.mask >> byte & 1 {
-            0 => Place::default(),
-            _ => *p,
-        }));
-        p.split = (self.bytes.len() - GRANULE) as u32 + 1;
+        let (p, others) = (*p, self.untouched(addr));
+        for byte in 0..GRANULE {
+            let mut of_byte = if p.mask >> byte & 1 == 1 { p } else { others };
+            if of_byte.readers > 0 {
+                // From now on each has readers of its own.
+                self.readers.push(self.readers[p.readers as usize - 1].clone());
+                of_byte.readers = self.readers.len() as u32;
+            }
+            self.bytes.push(of_byte);
+        }
+        self.places[place].split = (self.bytes.len() - GRANULE) as u32 + 1;
+    }
+
+    /// A plain write leaves in a word what nobody knows, and ends what was released.
+    fn overwritten(&mut self, word: usize) {
+        let w = &mut self.words[word];
+        w.value = None;
+        w.released.0.clear();
+        if let Some(whole) = w.whole.checked_sub(1) {
+            self.overwritten(whole as usize);
+        }
     }
 
     /// A plain access against the atomic ones to a word.
@@ -820,13 +905,13 @@ impl Races {
         &mut self,
         addr: usize,
         size: usize,
-        mut f: impl FnMut(&mut Races, usize, u8) -> Option<Earlier>,
+        mut f: impl FnMut(&mut Races, usize, usize, u8) -> Option<Earlier>,
     ) -> Option<Earlier> {
         let (mut at, end) = (addr, addr + size);
         while at < end {
             let next = ((at / GRANULE + 1) * GRANULE).min(end);
             let place = self.granule(at);
-            let conflict = f(self, place, mask_of(at, next));
+            let conflict = f(self, at, place, mask_of(at, next));
             if conflict.is_some() {
                 return conflict;
             }
@@ -850,12 +935,16 @@ impl Races {
     /// What is known of a place that has not been touched: who allocated it.
     fn untouched(&self, addr: usize) -> Place {
         let granule = addr & !(GRANULE - 1);
-        let before = self.blocks.partition_point(|block| block.start < granule + GRANULE);
+        let write = self.allocation(granule, granule + GRANULE);
+        Place { allocated: write.epoch > 0, write, ..Place::default() }
+    }
+
+    /// The allocation of the block that these bytes, or some of them, lie in.
+    fn allocation(&self, start: usize, end: usize) -> Spot {
+        let before = self.blocks.partition_point(|block| block.start < end);
         match before.checked_sub(1).map(|last| self.blocks[last]) {
-            Some(block) if block.end > granule => {
-                Place { allocated: true, write: block.spot, ..Place::default() }
-            }
-            _ => Place::default(),
+            Some(block) if block.end > start => block.spot,
+            _ => Spot::default(),
         }
     }
 
