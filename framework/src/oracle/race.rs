@@ -176,16 +176,19 @@ impl Races {
         if self.given_up {
             return None;
         }
-        let Touch { access, site, step, .. } = *touch;
         let epoch = epoch(thread, self.threads[thread].clocks.of(thread));
-        let spot = Spot { epoch, step: step as u32, site: site as u32 };
-        let now = Now { spot, kind: access.kind, site };
-        match (touch.change, access.kind) {
-            (Change::Atomic { found, left }, _) => return self.atomic(now, &access, found, left),
-            (Change::Plain, Kind::Fence) => self.fence(thread, access.order),
-            (Change::Plain, Kind::Alloc) => self.allocate(now, &access),
-            (Change::Plain, Kind::Free) => return self.free(now, &access),
-            (Change::Plain, _) => return self.range(now, access.addr, access.size),
+        let spot = Spot { epoch, step: touch.step as u32, site: touch.site as u32 };
+        // By reference: it was made just now, and a copy would wait for its parts.
+        let access = &touch.access;
+        let now = Now { spot, kind: access.kind, site: touch.site };
+        if let Change::Atomic { found, left } = touch.change {
+            return self.atomic(now, access, found, left);
+        }
+        match access.kind {
+            Kind::Fence => self.fence(thread, access.order),
+            Kind::Alloc => self.allocate(now, access),
+            Kind::Free => return self.free(now, access),
+            _ => return self.range(now, access.addr, access.size),
         }
         None
     }
