@@ -31,15 +31,27 @@ pub(crate) fn watch(on: bool) {
 }
 
 /// Tells of an access, a fence, an allocation or a deallocation of the running thread, which is armed.
-#[inline(never)]
+#[inline(always)]
 pub(crate) fn touched(access: Access, site: usize, change: Change) {
-    disarm();
-    told(access, site, change);
-    arm();
+    // Made where the parts are at hand, and passed on by reference: a copy so soon after would wait for the parts.
+    tell_armed(&mut Touch { thread: 0, step: 0, site, access, change });
 }
 
 /// As [`touched`], for machine code.
+#[inline(always)]
 pub(crate) fn told(access: Access, site: usize, change: Change) {
+    tell(&mut Touch { thread: 0, step: 0, site, access, change });
+}
+
+#[inline(never)]
+fn tell_armed(touch: &mut Touch) {
+    disarm();
+    tell(touch);
+    arm();
+}
+
+/// Says who and when, and passes it on.
+fn tell(touch: &mut Touch) {
     // SAFETY: the running thread, disarmed.
     let s = unsafe { state() };
     let step = s.exact_steps();
@@ -47,10 +59,10 @@ pub(crate) fn told(access: Access, site: usize, change: Change) {
         s.earlier = Some((s.stamp(), Stack::capture()));
     }
     let Some(observer) = s.observer else { return };
-    let touch = Touch { thread: s.current as ThreadId, step, site, access, change };
+    (touch.thread, touch.step) = (s.current as ThreadId, step);
     // SAFETY: `execute` set the pointer from a reference that outlives the execution.
-    if let Some(earlier) = unsafe { (*observer).touch(&touch) } {
-        conflict(access, site, earlier);
+    if let Some(earlier) = unsafe { (*observer).touch(touch) } {
+        conflict(touch.access, touch.site, earlier);
     }
 }
 

@@ -19,6 +19,12 @@
 //! - Who wrote it may have read the word before, so that what was released there came before what any thread does next.
 //! - If a word holds such a value when a race is about to be told, and the missing order may have come through it, then
 //!   there is no race.
+//!
+//! # What is not seen
+//!
+//! - That a block is freed before its allocation, if nobody has touched it: such blocks are the standard library's own.
+//! - Races past an atomic access to a part of what others access atomically in another size: what that finds was left by
+//!   no access of its size, and the rules above hold. The halves of a 16-byte word are an exception for plain accesses.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -27,74 +33,24 @@ use mapcheck_machine::{self as machine, Access, Change, Earlier, Edge, Fact, Kin
 
 use super::{Class, Violation, verb_of};
 
-type Clock = u32;
+mod clocks;
+#[cfg(test)]
+mod reference;
+mod shadow;
+#[cfg(test)]
+mod tests;
 
-/// Threads and clocks of a thread that can be told apart; an execution that has more is judged no further.
-const THREADS: usize = 1 << 8;
-const CLOCKS: Clock = 1 << 24;
-/// Bytes that share a place as long as all accesses to them are alike.
-const GRANULE: usize = 8;
-/// Places that are made together.
-const PAGE: usize = 512;
+use clocks::{CLOCKS, Clocks, Epoch, THREADS, epoch, thread_of};
+use shadow::{GRANULE, PAGE, Place, Range, Shadow, Spot, mask_of, pages};
+
 /// Bytes from which on an access is kept as a range; there are many where objects are moved, and few that differ.
 const LONG: usize = 64;
 /// Ranges of a page that are kept at most.
 const RANGES: usize = 16;
-/// Pages whose index is at hand; a power of two.
-const RECENT: usize = 256;
-
 /// Whether a sequentially consistent read-modify-write is a fence as well. The language does not say so; on this
 /// processor it is one instruction that is, and collectors of garbage are written to that (crossbeam-epoch and its like
 /// have a fence in its place on all others).
 const FULL_BARRIER: bool = cfg!(any(target_arch = "x86_64", target_arch = "x86"));
-
-/// A clock of a thread: `thread << 24 | clock`, 0 for none.
-type Epoch = u32;
-
-fn epoch(thread: usize, clock: Clock) -> Epoch {
-    (thread as u32) << 24 | clock
-}
-
-fn thread_of(epoch: Epoch) -> usize {
-    (epoch >> 24) as usize
-}
-
-/// What each thread had done when something happened: a clock a thread, 0 where there is none.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Clocks(Vec<Clock>);
-
-impl Clocks {
-    #[inline]
-    fn of(&self, thread: usize) -> Clock {
-        self.0.get(thread).copied().unwrap_or(0)
-    }
-
-    fn set(&mut self, thread: usize, clock: Clock) {
-        if self.0.len() <= thread {
-            self.0.resize(thread + 1, 0);
-        }
-        self.0[thread] = clock;
-    }
-
-    fn join(&mut self, other: &Clocks) {
-        if self.0.len() < other.0.len() {
-            self.0.resize(other.0.len(), 0);
-        }
-        for (mine, other) in self.0.iter_mut().zip(&other.0) {
-            *mine = (*mine).max(*other);
-        }
-    }
-
-    fn copy(&mut self, other: &Clocks) {
-        self.0.clone_from(&other.0);
-    }
-
-    /// Whether what happened in this epoch comes before.
-    #[inline]
-    fn cover(&self, epoch: Epoch) -> bool {
-        epoch & (CLOCKS - 1) <= self.of(thread_of(epoch))
-    }
-}
 
 #[derive(Debug, Default)]
 struct Thread {
@@ -106,56 +62,6 @@ struct Thread {
     fenced: Clocks,
 }
 
-/// An access: whose and when, in which step, and the lower half of its site.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Spot {
-    epoch: Epoch,
-    step: u32,
-    site: u32,
-}
-
-/// A block of the heap: the first byte, the one after the last, and its allocation.
-#[derive(Clone, Copy, Debug)]
-struct Block {
-    start: usize,
-    end: usize,
-    spot: Spot,
-}
-
-/// A plain access to many bytes at once, which touches no places of its own.
-#[derive(Clone, Copy, Debug)]
-struct Range {
-    start: usize,
-    end: usize,
-    spot: Spot,
-    writes: bool,
-}
-
-/// Which places of a page the execution has touched, a bit a place; what the others hold is of no account.
-#[derive(Clone, Debug, Default)]
-struct Touched {
-    execution: u32,
-    bits: [u64; PAGE / 64],
-    /// What of the page was accessed in ranges.
-    ranges: Vec<Range>,
-}
-
-/// Some bytes: the last write to them, and what has read them since.
-#[derive(Clone, Copy, Debug, Default)]
-struct Place {
-    /// Which of the granule's bytes, a bit a byte; none while nothing but the allocation has touched it.
-    mask: u8,
-    allocated: bool,
-    write: Spot,
-    read: Spot,
-    /// Where reads that are in no order with each other are listed, plus one; 0 if the last comes after all others.
-    readers: u32,
-    /// Where the bytes have places of their own, plus one, because accesses to them are not alike.
-    split: u32,
-    /// Where the atomic words that begin in the granule are listed, plus one.
-    words: u32,
-}
-
 /// Some bytes that are accessed atomically.
 #[derive(Debug, Default)]
 struct Word {
@@ -163,8 +69,8 @@ struct Word {
     size: usize,
     /// What an acquire load of it puts before what follows.
     released: Clocks,
-    /// What the last access that was seen has left there.
-    value: u64,
+    /// What the last access that was seen has left there, if that is known: a plain write does not say.
+    value: Option<u64>,
     /// The last loads and stores, one a thread.
     loads: Vec<Spot>,
     stores: Vec<Spot>,
@@ -172,20 +78,15 @@ struct Word {
     idle: Epoch,
     /// Another one that begins with the same byte, plus one.
     next: u32,
+    /// The wide word that this is the second half of, plus one.
+    whole: u32,
 }
 
 /// The oracle of a process, which judges one execution after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Races {
-    execution: u32,
     threads: Vec<Thread>,
-    /// Blocks by address.
-    blocks: Vec<Block>,
-    /// Places by page, and the pages by address.
-    places: Vec<Place>,
-    touched: Vec<Touched>,
-    pages: BTreeMap<usize, u32>,
-    recent: Vec<(usize, u32)>,
+    shadow: Shadow,
     /// Eight places of single bytes at a time.
     bytes: Vec<Place>,
     readers: Vec<Vec<Spot>>,
@@ -198,8 +99,10 @@ pub(crate) struct Races {
     /// Pairs of sites that are known and accepted, and how often one was met.
     accepted: Vec<Pair>,
     met: u64,
-    /// Why the execution is judged no further.
+    /// Whether the execution is judged no further.
     given_up: bool,
+    /// What the bytes at an address hold, where that is known.
+    peek: Option<fn(usize, usize) -> Option<u64>>,
 }
 
 /// The sites of two accesses, the smaller first.
@@ -221,6 +124,13 @@ impl Now {
     fn thread(&self) -> usize {
         thread_of(self.spot.epoch)
     }
+
+    /// Whether the thread has made such an access to this place, and released nothing since.
+    fn repeats(&self, place: &Place) -> bool {
+        let last = if self.writes() { place.write.epoch } else { place.read.epoch };
+        // What is told is better told of a write than of the allocation.
+        last == self.spot.epoch && !(place.allocated && self.writes())
+    }
 }
 
 /// Which place: of a granule, or of a byte.
@@ -233,16 +143,15 @@ enum Where {
 impl Races {
     /// With pairs of sites that are accepted.
     pub(crate) fn accepting(accepted: Vec<Pair>) -> Races {
-        Races { accepted, recent: vec![(usize::MAX, 0); RECENT], ..Races::default() }
+        Races { accepted, peek: Some(machine::peek), ..Races::default() }
     }
 
     /// An execution begins.
     pub(crate) fn begin(&mut self) {
-        self.execution += 1;
+        self.shadow.begin();
         self.threads.clear();
         self.bytes.clear();
         self.readers.clear();
-        self.blocks.clear();
         self.beginning.clear();
         self.used = 0;
         self.futexes.clear();
@@ -267,16 +176,19 @@ impl Races {
         if self.given_up {
             return None;
         }
-        let Touch { access, site, step, .. } = *touch;
         let epoch = epoch(thread, self.threads[thread].clocks.of(thread));
-        let spot = Spot { epoch, step: step as u32, site: site as u32 };
-        let now = Now { spot, kind: access.kind, site };
-        match (touch.change, access.kind) {
-            (Change::Atomic { found, left }, _) => return self.atomic(now, &access, found, left),
-            (Change::Plain, Kind::Fence) => self.fence(thread, access.order),
-            (Change::Plain, Kind::Alloc) => self.allocate(now, &access),
-            (Change::Plain, Kind::Free) => return self.free(now, &access),
-            (Change::Plain, _) => return self.range(now, access.addr, access.size),
+        let spot = Spot { epoch, step: touch.step as u32, site: touch.site as u32 };
+        // By reference: it was made just now, and a copy would wait for its parts.
+        let access = &touch.access;
+        let now = Now { spot, kind: access.kind, site: touch.site };
+        if let Change::Atomic { found, left } = touch.change {
+            return self.atomic(now, access, found, left);
+        }
+        match access.kind {
+            Kind::Fence => self.fence(thread, access.order),
+            Kind::Alloc => self.allocate(now, access),
+            Kind::Free => return self.free(now, access),
+            _ => return self.range(now, access.addr, access.size),
         }
         None
     }
@@ -350,25 +262,54 @@ impl Races {
         found: u64,
         left: Option<u64>,
     ) -> Option<Earlier> {
-        let word = self.word(access, found);
+        let place = self.shadow.granule(access.addr);
+        let word = self.word(place, access.addr, access.size, Some(found));
         let w = &mut self.words[word];
         let loads = access.kind == Kind::AtomicLoad && acquires(access.order);
-        if loads && w.idle == now.spot.epoch && w.value == found {
+        if loads && w.idle == now.spot.epoch && w.value == Some(found) && self.met == 0 {
             return None;
         }
         w.idle = if loads { now.spot.epoch } else { 0 };
-        if w.value != found {
+        if w.value.is_some_and(|value| value != found) {
             self.written_unseen(word);
         }
         if FULL_BARRIER && access.kind == Kind::AtomicRmw && access.order == Order::SeqCst {
             self.fence(now.thread(), Order::SeqCst);
         }
+        self.synchronise(now, access, left.is_some(), word);
+        self.words[word].value = Some(left.unwrap_or(found));
+        if access.size > GRANULE {
+            self.second_half(now, access, left.is_some(), word);
+        }
+        let kind = if left.is_none() { Kind::AtomicLoad } else { access.kind };
+        let conflict = self.against_plain(Now { kind, ..now }, place, access.addr, access.size);
+        if left.is_some() && releases(access.order) {
+            self.tick(now.thread());
+        }
+        conflict
+    }
+
+    /// Plain accesses to the second half of a wide word meet it as a word of its own.
+    #[cold]
+    fn second_half(&mut self, now: Now, access: &Access, writes: bool, whole: usize) {
+        let addr = access.addr + GRANULE;
+        let place = self.shadow.granule(addr);
+        let half = self.word(place, addr, access.size - GRANULE, None);
+        self.words[half].whole = whole as u32 + 1;
+        self.synchronise(now, access, writes, half);
+        if writes {
+            self.words[half].value = None;
+        }
+    }
+
+    /// What an atomic access acquires from a word, and releases to it.
+    fn synchronise(&mut self, now: Now, access: &Access, writes: bool, word: usize) {
         let (w, t) = (&mut self.words[word], &mut self.threads[now.thread()]);
         if access.kind != Kind::AtomicStore {
             let to = if acquires(access.order) { &mut t.clocks } else { &mut t.met };
             to.join(&w.released);
         }
-        if left.is_some() {
+        if writes {
             let out = if releases(access.order) { &t.clocks } else { &t.fenced };
             if access.kind == Kind::AtomicStore {
                 // No store of another thread, nor a relaxed one of this, goes on with a release sequence.
@@ -377,51 +318,57 @@ impl Races {
                 w.released.join(out);
             }
         }
-        w.value = left.unwrap_or(found);
-        note(if left.is_some() { &mut w.stores } else { &mut w.loads }, now.spot);
-        let kind = if left.is_none() { Kind::AtomicLoad } else { access.kind };
-        let conflict = self.against_plain(Now { kind, ..now }, access.addr, access.size);
-        if left.is_some() && releases(access.order) {
-            self.tick(now.thread());
-        }
-        conflict
+        note(if writes { &mut w.stores } else { &mut w.loads }, now.spot);
     }
 
-    /// The word of an atomic access, which if it is new holds what was found.
-    fn word(&mut self, access: &Access, found: u64) -> usize {
-        let (place, byte) = (self.granule(access.addr), access.addr % GRANULE);
-        if self.places[place].words == 0 {
+    /// The word of these bytes, which if it is new holds what was found.
+    #[inline]
+    fn word(&mut self, place: usize, addr: usize, size: usize, found: Option<u64>) -> usize {
+        let byte = addr % GRANULE;
+        if self.shadow.places[place].words == 0 {
             self.beginning.push([0; GRANULE]);
-            self.places[place].words = self.beginning.len() as u32;
+            self.shadow.places[place].words = self.beginning.len() as u32;
         }
-        let list = self.places[place].words as usize - 1;
+        let list = self.shadow.places[place].words as usize - 1;
         let first = self.beginning[list][byte];
         let mut next = first;
         while next > 0 {
             let word = &self.words[next as usize - 1];
-            if word.size == access.size {
+            if word.size == size {
                 return next as usize - 1;
             }
             next = word.next;
         }
-        let word = self.new_word(access, found, first);
+        let word = self.new_word(addr, size, found, first);
         self.beginning[list][byte] = word as u32 + 1;
         word
     }
 
     #[cold]
-    fn new_word(&mut self, access: &Access, found: u64, next: u32) -> usize {
+    fn new_word(&mut self, addr: usize, size: usize, found: Option<u64>, next: u32) -> usize {
         if self.used == self.words.len() {
             self.words.push(Word::default());
         }
         let word = &mut self.words[self.used];
-        (word.addr, word.size, word.value) = (access.addr, access.size, found);
-        (word.next, word.idle) = (next, 0);
-        word.released.0.clear();
+        (word.addr, word.size, word.value) = (addr, size, found);
+        (word.next, word.idle, word.whole) = (next, 0, 0);
+        word.released.clear();
         word.loads.clear();
         word.stores.clear();
         self.used += 1;
         self.used - 1
+    }
+
+    /// Does something for each word that begins in a granule.
+    fn each_word(&mut self, place: usize, mut f: impl FnMut(&mut Word)) {
+        let Some(list) = self.shadow.places[place].words.checked_sub(1) else { return };
+        for mut next in self.beginning[list as usize] {
+            while next > 0 {
+                let word = &mut self.words[next as usize - 1];
+                next = word.next;
+                f(word);
+            }
+        }
     }
 
     /// Code without callbacks has written to a word: see the module.
@@ -439,20 +386,30 @@ impl Races {
     /// Whether a missing order may have come through a word that code without callbacks has written to; if so it is
     /// there from now on.
     fn ordered_unseen(&mut self, thread: usize, earlier: Epoch) -> bool {
-        let through = |w: &&Word| {
-            w.released.cover(earlier) && machine::peek(w.addr, w.size).is_some_and(|v| v != w.value)
+        let Some(peek) = self.peek else { return false };
+        let unseen = |w: &Word| {
+            w.value.is_some_and(|seen| peek(w.addr, w.size).is_some_and(|value| value != seen))
         };
-        let Some(word) = self.words[..self.used].iter().find(through) else { return false };
+        let mut words = self.words[..self.used].iter();
+        let Some(word) = words.find(|w| w.released.cover(earlier) && unseen(w)) else {
+            return false;
+        };
         self.threads[thread].clocks.join(&word.released);
         true
     }
 
     /// An atomic access against the plain ones.
-    fn against_plain(&mut self, now: Now, addr: usize, size: usize) -> Option<Earlier> {
-        let index = self.granule(addr);
-        let (p, clocks) = (&self.places[index], &self.threads[now.thread()].clocks);
+    #[inline]
+    fn against_plain(
+        &mut self,
+        now: Now,
+        index: usize,
+        addr: usize,
+        size: usize,
+    ) -> Option<Earlier> {
+        let (p, clocks) = (&self.shadow.places[index], &self.threads[now.thread()].clocks);
         let in_order = clocks.cover(p.write.epoch) && clocks.cover(p.read.epoch);
-        let ranges = &self.touched[index / PAGE].ranges;
+        let ranges = &self.shadow.touched[index / PAGE].ranges;
         if in_order
             && p.split | p.readers == 0
             && addr % GRANULE + size <= GRANULE
@@ -460,10 +417,15 @@ impl Races {
         {
             return None;
         }
-        self.each_granule(addr, size, |races, place, mask| {
-            let p = &races.places[place];
+        self.against_all_plain(now, addr, size)
+    }
+
+    fn against_all_plain(&mut self, now: Now, addr: usize, size: usize) -> Option<Earlier> {
+        self.each_granule(addr, size, |races, at, place, mask| {
+            let p = &races.shadow.places[place];
             if p.split == 0 && p.mask != 0 && p.mask & mask == 0 {
-                return None;
+                let others = races.shadow.untouched(at);
+                return races.against(now, others.write, Kind::Alloc);
             }
             races.each_place(place, mask, |races, at| races.judge(now, at))
         })
@@ -472,20 +434,15 @@ impl Races {
 
     fn allocate(&mut self, now: Now, access: &Access) {
         let (start, end) = (access.addr, access.addr + access.size);
-        let before = self.blocks.partition_point(|block| block.start < start);
-        let block = Block { start, end, spot: now.spot };
-        match self.blocks.get_mut(before) {
-            // The address was another block's.
-            Some(old) if old.start == start => *old = block,
-            _ => self.blocks.insert(before, block),
-        }
+        self.shadow.allocate(start, end, now.spot);
         self.each_touched(start, end, |races, page, bit, _| {
-            races.touched[page].bits[bit / 64] &= !(1 << (bit % 64));
+            races.shadow.touched[page].bits[bit / 64] &= !(1 << (bit % 64));
+            races.each_word(page * PAGE + bit, |word| word.value = None);
             None
         });
         for at in pages(start, end) {
-            let page = self.page_of(at);
-            self.touched[page].ranges.retain(|r| r.end <= start || end <= r.start);
+            let page = self.shadow.page_of(at);
+            self.shadow.touched[page].ranges.retain(|r| r.end <= start || end <= r.start);
         }
     }
 
@@ -507,8 +464,8 @@ impl Races {
     ) -> Option<Earlier> {
         let mut at = start & !(GRANULE - 1);
         while at < end {
-            let (page, bit) = (self.page_of(at), at / GRANULE % PAGE);
-            let left = self.touched[page].bits[bit / 64] >> (bit % 64);
+            let (page, bit) = (self.shadow.page_of(at), at / GRANULE % PAGE);
+            let left = self.shadow.touched[page].bits[bit / 64] >> (bit % 64);
             if left & 1 == 1 {
                 let mask = mask_of(at.max(start), (at + GRANULE).min(end));
                 if let conflict @ Some(_) = f(self, page, bit, mask) {
@@ -538,15 +495,18 @@ impl Races {
         if addr % GRANULE + size > GRANULE {
             return false;
         }
-        let index = self.granule(addr);
+        let index = self.shadow.granule(addr);
         let clocks = &self.threads[now.thread()].clocks;
-        let touched = &self.touched[index / PAGE];
-        let place = &mut self.places[index];
-        let last = if now.writes() { place.write.epoch } else { place.read.epoch };
-        if place.mask != mask_of(addr, addr + size) || place.split | place.readers != 0 {
+        let touched = &self.shadow.touched[index / PAGE];
+        let place = &mut self.shadow.places[index];
+        let mask = mask_of(addr, addr + size);
+        if place.mask == 0 {
+            place.mask = mask;
+        }
+        if place.mask != mask || place.split | place.readers != 0 {
             return false;
         }
-        if last == now.spot.epoch && place.words == 0 {
+        if now.repeats(place) && place.words == 0 && self.met == 0 {
             return true;
         }
         let in_order = clocks.cover(place.write.epoch) && clocks.cover(place.read.epoch);
@@ -570,14 +530,21 @@ impl Races {
         if size > LONG && self.has_room_for(range) {
             return self.long(now, range);
         }
-        self.each_granule(addr, size, |races, place, mask| races.plain(now, range, place, mask))
+        let conflict = self.each_granule(addr, size, |races, at, place, mask| {
+            let p = &races.shadow.places[place];
+            if p.split == 0 && p.mask != mask {
+                races.divide(place, mask, at);
+            }
+            races.plain(now, range, place, mask)
+        });
+        conflict.or_else(|| pages(addr, range.1).find_map(|at| self.against_ranges(now, at, range)))
     }
 
     /// Whether each page of a range can keep one more.
     fn has_room_for(&mut self, (start, end): (usize, usize)) -> bool {
         pages(start, end).all(|at| {
-            let page = self.page_of(at);
-            self.touched[page].ranges.len() < RANGES
+            let page = self.shadow.page_of(at);
+            self.shadow.touched[page].ranges.len() < RANGES
         })
     }
 
@@ -589,11 +556,15 @@ impl Races {
         if conflict.is_some() {
             return conflict;
         }
+        let allocation = self.shadow.allocation(start, end);
+        if let conflict @ Some(_) = self.against(now, allocation, Kind::Alloc) {
+            return conflict;
+        }
         let new = Range { start, end, spot: now.spot, writes: now.writes() };
         pages(start, end).find_map(|at| {
             let conflict = self.against_ranges(now, at, (start, end));
-            let page = self.page_of(at);
-            let ranges = &mut self.touched[page].ranges;
+            let page = self.shadow.page_of(at);
+            let ranges = &mut self.shadow.touched[page].ranges;
             // Who races with one of these races with the new one too.
             ranges.retain(|old| {
                 let within = start <= old.start && old.end <= end;
@@ -613,9 +584,9 @@ impl Races {
         at: usize,
         (start, end): (usize, usize),
     ) -> Option<Earlier> {
-        let page = self.page_of(at);
-        for i in 0..self.touched[page].ranges.len() {
-            let range = self.touched[page].ranges[i];
+        let page = self.shadow.page_of(at);
+        for i in 0..self.shadow.touched[page].ranges.len() {
+            let range = self.shadow.touched[page].ranges[i];
             let apart = range.end <= start || end <= range.start;
             let harmless = !range.writes && !now.writes();
             if apart || harmless || self.threads[now.thread()].clocks.cover(range.spot.epoch) {
@@ -638,21 +609,18 @@ impl Races {
         place: usize,
         mask: u8,
     ) -> Option<Earlier> {
-        let p = &self.places[place];
+        let p = &self.shadow.places[place];
         if p.mask == mask && p.split == 0 && p.words == 0 {
-            let last = if now.writes() { p.write.epoch } else { p.read.epoch };
-            if last == now.spot.epoch {
+            if now.repeats(p) && self.met == 0 {
                 return None;
             }
-        } else if p.mask != mask {
-            self.divide(place, mask);
         }
         let conflict = self.against_place(now, (start, end), place, mask);
         self.each_place(place, mask, |races, at| {
             races.keep(now, at);
             None
         });
-        conflict.or_else(|| self.against_ranges(now, start, (start, end)))
+        conflict
     }
 
     /// A plain access to a range, or a deallocation of it, against all accesses to one granule.
@@ -663,7 +631,7 @@ impl Races {
         place: usize,
         mask: u8,
     ) -> Option<Earlier> {
-        let words = self.places[place].words as usize;
+        let words = self.shadow.places[place].words as usize;
         for byte in (0..GRANULE).filter(|_| words > 0) {
             let mut next = self.beginning[words - 1][byte] as usize;
             while next > 0 {
@@ -673,15 +641,22 @@ impl Races {
                 if !apart && let conflict @ Some(_) = self.against_word(now, index) {
                     return conflict;
                 }
+                if !apart && now.writes() {
+                    self.overwritten(index);
+                }
                 next = after;
             }
+        }
+        let p = &self.shadow.places[place];
+        if p.split == 0 && p.mask != 0 && p.mask & mask == 0 {
+            return None;
         }
         self.each_place(place, mask, |races, at| races.judge(now, at))
     }
 
     /// Gives the bytes of a granule places of their own, unless this is the first access to it.
-    fn divide(&mut self, place: usize, mask: u8) {
-        let p = &mut self.places[place];
+    fn divide(&mut self, place: usize, mask: u8, addr: usize) {
+        let p = &mut self.shadow.places[place];
         if p.split > 0 {
             return;
         }
@@ -689,11 +664,27 @@ impl Races {
             p.mask = mask;
             return;
         }
-        self.bytes.extend((0..GRANULE).map(|byte| match p.mask >> byte & 1 {
-            0 => Place::default(),
-            _ => *p,
-        }));
-        p.split = (self.bytes.len() - GRANULE) as u32 + 1;
+        let (p, others) = (*p, self.shadow.untouched(addr));
+        for byte in 0..GRANULE {
+            let mut of_byte = if p.mask >> byte & 1 == 1 { p } else { others };
+            if of_byte.readers > 0 {
+                // From now on each has readers of its own.
+                self.readers.push(self.readers[p.readers as usize - 1].clone());
+                of_byte.readers = self.readers.len() as u32;
+            }
+            self.bytes.push(of_byte);
+        }
+        self.shadow.places[place].split = (self.bytes.len() - GRANULE) as u32 + 1;
+    }
+
+    /// A plain write leaves in a word what nobody knows, and ends what was released.
+    fn overwritten(&mut self, word: usize) {
+        let w = &mut self.words[word];
+        w.value = None;
+        w.released.clear();
+        if let Some(whole) = w.whole.checked_sub(1) {
+            self.overwritten(whole as usize);
+        }
     }
 
     /// A plain access against the atomic ones to a word.
@@ -786,14 +777,14 @@ impl Races {
 
     fn place(&self, at: Where) -> &Place {
         match at {
-            Where::Granule(i) => &self.places[i],
+            Where::Granule(i) => &self.shadow.places[i],
             Where::Byte(i) => &self.bytes[i],
         }
     }
 
     fn place_mut(&mut self, at: Where) -> &mut Place {
         match at {
-            Where::Granule(i) => &mut self.places[i],
+            Where::Granule(i) => &mut self.shadow.places[i],
             Where::Byte(i) => &mut self.bytes[i],
         }
     }
@@ -806,7 +797,7 @@ impl Races {
         mask: u8,
         mut f: impl FnMut(&mut Races, Where) -> Option<Earlier>,
     ) -> Option<Earlier> {
-        match self.places[place].split as usize {
+        match self.shadow.places[place].split as usize {
             0 => f(self, Where::Granule(place)),
             first => (0..GRANULE)
                 .filter(|byte| mask >> byte & 1 == 1)
@@ -820,13 +811,13 @@ impl Races {
         &mut self,
         addr: usize,
         size: usize,
-        mut f: impl FnMut(&mut Races, usize, u8) -> Option<Earlier>,
+        mut f: impl FnMut(&mut Races, usize, usize, u8) -> Option<Earlier>,
     ) -> Option<Earlier> {
         let (mut at, end) = (addr, addr + size);
         while at < end {
             let next = ((at / GRANULE + 1) * GRANULE).min(end);
-            let place = self.granule(at);
-            let conflict = f(self, place, mask_of(at, next));
+            let place = self.shadow.granule(at);
+            let conflict = f(self, at, place, mask_of(at, next));
             if conflict.is_some() {
                 return conflict;
             }
@@ -834,68 +825,6 @@ impl Races {
         }
         None
     }
-
-    /// The place of the granule that this byte lies in.
-    #[inline]
-    fn granule(&mut self, addr: usize) -> usize {
-        let (page, bit) = (self.page_of(addr), addr / GRANULE % PAGE);
-        let bits = &mut self.touched[page].bits[bit / 64];
-        if *bits >> (bit % 64) & 1 == 0 {
-            *bits |= 1 << (bit % 64);
-            self.places[page * PAGE + bit] = self.untouched(addr);
-        }
-        page * PAGE + bit
-    }
-
-    /// What is known of a place that has not been touched: who allocated it.
-    fn untouched(&self, addr: usize) -> Place {
-        let granule = addr & !(GRANULE - 1);
-        let before = self.blocks.partition_point(|block| block.start < granule + GRANULE);
-        match before.checked_sub(1).map(|last| self.blocks[last]) {
-            Some(block) if block.end > granule => {
-                Place { allocated: true, write: block.spot, ..Place::default() }
-            }
-            _ => Place::default(),
-        }
-    }
-
-    /// The page that this byte lies in, empty if the execution has not touched it.
-    #[inline]
-    fn page_of(&mut self, addr: usize) -> usize {
-        let page = addr / (PAGE * GRANULE);
-        let slot = page % RECENT;
-        if self.recent[slot].0 != page {
-            self.recent[slot] = (page, self.page(page));
-        }
-        let page = self.recent[slot].1 as usize;
-        if self.touched[page].execution != self.execution {
-            let touched = &mut self.touched[page];
-            (touched.execution, touched.bits) = (self.execution, Default::default());
-            touched.ranges.clear();
-        }
-        page
-    }
-
-    fn page(&mut self, page: usize) -> u32 {
-        let next = self.pages.len() as u32;
-        let index = *self.pages.entry(page).or_insert(next);
-        self.places.resize(self.pages.len() * PAGE, Place::default());
-        self.touched.resize(self.pages.len(), Touched::default());
-        index
-    }
-}
-
-/// A byte of each page of a range.
-fn pages(start: usize, end: usize) -> impl Iterator<Item = usize> {
-    const BYTES: usize = PAGE * GRANULE;
-    let first = start & !(BYTES - 1);
-    (first..end).step_by(BYTES).map(move |at| at.max(start))
-}
-
-/// The bytes of a granule from `start` to before `end`, a bit a byte.
-fn mask_of(start: usize, end: usize) -> u8 {
-    let offset = start % GRANULE;
-    (((1u32 << (end - start)) - 1) << offset) as u8
 }
 
 /// Pairs that are accepted in this process and in the workers that it forks.
