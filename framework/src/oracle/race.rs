@@ -40,7 +40,7 @@ mod shadow;
 #[cfg(test)]
 mod tests;
 
-use clocks::{CLOCKS, Clocks, Epoch, THREADS, epoch, thread_of};
+use clocks::{CLOCKS, Clocks, Epoch, NOBODY, SEVERAL, THREADS, epoch, thread_of};
 use shadow::{GRANULE, PAGE, Place, Range, Shadow, Spot, mask_of, pages};
 
 /// Bytes from which on an access is kept as a range; there are many where objects are moved, and few that differ.
@@ -60,6 +60,8 @@ struct Thread {
     met: Clocks,
     /// What came before its last release fence: its relaxed stores release it.
     fenced: Clocks,
+    /// When that was.
+    fenced_by: Epoch,
 }
 
 /// Some bytes that are accessed atomically.
@@ -69,6 +71,8 @@ struct Word {
     size: usize,
     /// What an acquire load of it puts before what follows.
     released: Clocks,
+    /// When that was released, or [`NOBODY`], or [`SEVERAL`]: whoever comes after has acquired it.
+    by: Epoch,
     /// What the last access that was seen has left there, if that is known: a plain write does not say.
     value: Option<u64>,
     /// The last loads and stores, one a thread.
@@ -177,7 +181,7 @@ impl Races {
             return None;
         }
         let epoch = epoch(thread, self.threads[thread].clocks.of(thread));
-        let spot = Spot { epoch, step: touch.step as u32, site: touch.site as u32 };
+        let spot = Spot::new(epoch, touch.step, touch.site);
         // By reference: it was made just now, and a copy would wait for its parts.
         let access = &touch.access;
         let now = Now { spot, kind: access.kind, site: touch.site };
@@ -251,6 +255,7 @@ impl Races {
         }
         if releases(order) {
             t.fenced.copy(&t.clocks);
+            t.fenced_by = epoch(thread, t.clocks.of(thread));
             self.tick(thread);
         }
     }
@@ -305,17 +310,24 @@ impl Races {
     /// What an atomic access acquires from a word, and releases to it.
     fn synchronise(&mut self, now: Now, access: &Access, writes: bool, word: usize) {
         let (w, t) = (&mut self.words[word], &mut self.threads[now.thread()]);
-        if access.kind != Kind::AtomicStore {
+        let stores = access.kind == Kind::AtomicStore;
+        if !stores && !t.clocks.cover(w.by) {
             let to = if acquires(access.order) { &mut t.clocks } else { &mut t.met };
             to.join(&w.released);
         }
         if writes {
-            let out = if releases(access.order) { &t.clocks } else { &t.fenced };
-            if access.kind == Kind::AtomicStore {
-                // No store of another thread, nor a relaxed one of this, goes on with a release sequence.
+            let (out, by) = match releases(access.order) {
+                true => (&t.clocks, epoch(now.thread(), t.clocks.of(now.thread()))),
+                false => (&t.fenced, t.fenced_by),
+            };
+            // No store of another thread, nor a relaxed one of this, goes on with a release sequence.
+            let includes_all = releases(access.order) && acquires(access.order);
+            if stores || includes_all || w.by == NOBODY {
                 w.released.copy(out);
-            } else {
+                w.by = by;
+            } else if by != NOBODY {
                 w.released.join(out);
+                w.by = SEVERAL;
             }
         }
         note(if writes { &mut w.stores } else { &mut w.loads }, now.spot);
@@ -353,6 +365,7 @@ impl Races {
         (word.addr, word.size, word.value) = (addr, size, found);
         (word.next, word.idle, word.whole) = (next, 0, 0);
         word.released.clear();
+        word.by = NOBODY;
         word.loads.clear();
         word.stores.clear();
         self.used += 1;
@@ -381,6 +394,7 @@ impl Races {
             self.tick(thread);
         }
         self.words[word].released = all;
+        self.words[word].by = SEVERAL;
     }
 
     /// Whether a missing order may have come through a word that code without callbacks has written to; if so it is
@@ -631,27 +645,43 @@ impl Races {
         place: usize,
         mask: u8,
     ) -> Option<Earlier> {
-        let words = self.shadow.places[place].words as usize;
-        for byte in (0..GRANULE).filter(|_| words > 0) {
-            let mut next = self.beginning[words - 1][byte] as usize;
-            while next > 0 {
-                let word = &self.words[next - 1];
-                let apart = word.addr + word.size <= start || end <= word.addr;
-                let (index, after) = (next - 1, word.next as usize);
-                if !apart && let conflict @ Some(_) = self.against_word(now, index) {
-                    return conflict;
-                }
-                if !apart && now.writes() {
-                    self.overwritten(index);
-                }
-                next = after;
-            }
+        if self.shadow.places[place].words > 0
+            && let conflict @ Some(_) = self.against_words(now, (start, end), place)
+        {
+            return conflict;
         }
         let p = &self.shadow.places[place];
         if p.split == 0 && p.mask != 0 && p.mask & mask == 0 {
             return None;
         }
         self.each_place(place, mask, |races, at| races.judge(now, at))
+    }
+
+    /// A plain access against the atomic ones to the words that begin in a granule.
+    fn against_words(
+        &mut self,
+        now: Now,
+        (start, end): (usize, usize),
+        place: usize,
+    ) -> Option<Earlier> {
+        let list = self.shadow.places[place].words as usize - 1;
+        for mut next in self.beginning[list] {
+            while next > 0 {
+                let index = next as usize - 1;
+                let word = &self.words[index];
+                next = word.next;
+                if word.addr + word.size <= start || end <= word.addr {
+                    continue;
+                }
+                if let conflict @ Some(_) = self.against_word(now, index) {
+                    return conflict;
+                }
+                if now.writes() {
+                    self.overwritten(index);
+                }
+            }
+        }
+        None
     }
 
     /// Gives the bytes of a granule places of their own, unless this is the first access to it.
@@ -682,6 +712,7 @@ impl Races {
         let w = &mut self.words[word];
         w.value = None;
         w.released.clear();
+        w.by = NOBODY;
         if let Some(whole) = w.whole.checked_sub(1) {
             self.overwritten(whole as usize);
         }
@@ -737,7 +768,7 @@ impl Races {
         }
         // Both lie in the same program, so the upper halves are alike.
         let upper = now.site & !(u32::MAX as usize);
-        let site = if earlier.site == 0 { 0 } else { upper | earlier.site as usize };
+        let site = if earlier.site() == 0 { 0 } else { upper | earlier.site() };
         if self.accepted.contains(&pair(now.site, site)) {
             self.met += 1;
             return None;
@@ -746,7 +777,7 @@ impl Races {
             return None;
         }
         let thread = thread_of(earlier.epoch) as u32;
-        Some(Earlier { thread, step: earlier.step.into(), site, kind })
+        Some(Earlier { thread, step: earlier.step(), site, kind })
     }
 
     /// Takes note of a plain access.
