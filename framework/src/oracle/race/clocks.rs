@@ -4,12 +4,17 @@ pub(super) type Clock = u32;
 
 /// Threads and clocks of a thread that can be told apart; an execution that has more is judged no further.
 pub(super) const THREADS: usize = 1 << 8;
-pub(super) const CLOCKS: Clock = 1 << 24;
+pub(super) const CLOCKS: Clock = (1 << 24) - 1;
 /// Threads whose clocks are at hand; few executions have more.
 const FEW: usize = 8;
 
-/// A clock of a thread: `thread << 24 | clock`, 0 for none.
+/// A clock of a thread: `thread << 24 | clock`.
 pub(super) type Epoch = u32;
+
+/// Comes before all.
+pub(super) const NOBODY: Epoch = 0;
+/// Comes before nothing.
+pub(super) const SEVERAL: Epoch = Epoch::MAX;
 
 pub(super) fn epoch(thread: usize, clock: Clock) -> Epoch {
     (thread as u32) << 24 | clock
@@ -80,6 +85,6 @@ impl Clocks {
     /// Whether what happened in this epoch comes before.
     #[inline]
     pub(super) fn cover(&self, epoch: Epoch) -> bool {
-        epoch & (CLOCKS - 1) <= self.of(thread_of(epoch))
+        epoch & CLOCKS <= self.of(thread_of(epoch))
     }
 }

@@ -13,10 +13,26 @@ const RECENT: usize = 256;
 
 /// An access: whose and when, in which step, and the lower half of its site.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, packed(4))]
 pub(super) struct Spot {
+    /// The site above the step: two parts that are copied as one stall the processor if they were just written.
+    at: u64,
     pub epoch: Epoch,
-    pub step: u32,
-    pub site: u32,
+}
+
+impl Spot {
+    #[inline]
+    pub(super) fn new(epoch: Epoch, step: u64, site: usize) -> Spot {
+        Spot { at: (site as u64) << 32 | step & u64::from(u32::MAX), epoch }
+    }
+
+    pub(super) fn step(self) -> u64 {
+        self.at & u64::from(u32::MAX)
+    }
+
+    pub(super) fn site(self) -> usize {
+        (self.at >> 32) as usize
+    }
 }
 
 /// A block of the heap: the first byte, the one after the last, and its allocation.
