@@ -97,8 +97,7 @@ pub(crate) fn stack_of(thread: usize) -> usize {
 pub(crate) fn stacks_contain(addr: usize, size: usize) -> bool {
     // SAFETY: as in `donor`.
     let donors = unsafe { &*DONORS.0.get() };
-    let within = |d: &&mut Donor| addr >= d.stack && addr + size <= d.stack + donor::STACK;
-    donors.iter().any(|d| within(&d))
+    donors.iter().any(|d| addr >= d.stack && addr + size <= d.stack + donor::STACK)
 }
 
 /// The thread-local storage of all donors.
