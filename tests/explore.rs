@@ -140,7 +140,7 @@ fn every_test_of_wrong_code_fails_with_the_finding_it_is_named_for_when_instrume
     assert_eq!(tested.run.code, 2, "a finding:\n{}", tested.run.stderr);
     for name in tests_of("wrong.rs") {
         assert!(!tested.passed(&name), "{name} passed");
-        let class = ["premature_reclamation", "deadlock", "livelock", "panic", "leak"]
+        let class = ["premature_reclamation", "deadlock", "livelock", "panic", "leak", "data_race"]
             .into_iter()
             .find(|c| name.starts_with(c));
         let headline = format!("error[{}]: ", class.unwrap().replace('_', "-"));
