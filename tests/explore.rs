@@ -127,6 +127,14 @@ fn code_that_is_right_passes_instrumented() {
 }
 
 #[test]
+fn what_the_standard_library_keeps_apart_is_no_data_race() {
+    let tested = Tested::run(Instrumented, "guarded");
+    let failed = tests_of("guarded.rs").into_iter().filter(|name| !tested.passed(name));
+    assert_eq!(failed.collect::<Vec<_>>(), Vec::<String>::new(), "{}", tested.run.stdout);
+    assert_eq!(tested.run.code, 0, "{}", tested.run.stderr);
+}
+
+#[test]
 fn sleeping_for_an_hour_takes_no_time() {
     for level in [Plain, Instrumented] {
         let took = right(level).took;

@@ -99,7 +99,7 @@ fn data_race_because_a_reader_takes_no_lock() {
                 let _guard = guarded.0.lock().unwrap();
                 guarded.1.add();
             });
-            guarded.1.get();
+            assert!(guarded.1.get() < 2);
         });
     });
 }
@@ -115,7 +115,7 @@ fn data_race_because_a_message_is_sent_too_early() {
             other.add();
         });
         receiver.recv().unwrap();
-        n.get();
+        assert!(n.get() < 2);
         sending.join().unwrap();
     });
 }
