@@ -152,6 +152,7 @@ fn a_finding_and_a_summary_have_the_keys_that_are_promised() {
         "cpu_ms",
         "wall_ms",
         "findings",
+        "accepted_races",
         "exhausted",
     ];
     assert_eq!(keys(&summary), wanted);

@@ -127,6 +127,14 @@ fn code_that_is_right_passes_instrumented() {
 }
 
 #[test]
+fn what_the_standard_library_keeps_apart_is_no_data_race() {
+    let tested = Tested::run(Instrumented, "guarded");
+    let failed = tests_of("guarded.rs").into_iter().filter(|name| !tested.passed(name));
+    assert_eq!(failed.collect::<Vec<_>>(), Vec::<String>::new(), "{}", tested.run.stdout);
+    assert_eq!(tested.run.code, 0, "{}", tested.run.stderr);
+}
+
+#[test]
 fn sleeping_for_an_hour_takes_no_time() {
     for level in [Plain, Instrumented] {
         let took = right(level).took;
@@ -140,7 +148,7 @@ fn every_test_of_wrong_code_fails_with_the_finding_it_is_named_for_when_instrume
     assert_eq!(tested.run.code, 2, "a finding:\n{}", tested.run.stderr);
     for name in tests_of("wrong.rs") {
         assert!(!tested.passed(&name), "{name} passed");
-        let class = ["premature_reclamation", "deadlock", "livelock", "panic", "leak"]
+        let class = ["premature_reclamation", "deadlock", "livelock", "panic", "leak", "data_race"]
             .into_iter()
             .find(|c| name.starts_with(c));
         let headline = format!("error[{}]: ", class.unwrap().replace('_', "-"));

@@ -28,8 +28,12 @@ const FINDINGS: [(&str, &str, &str); 17] = [
 ];
 
 fn check(args: &[&str]) -> Run {
+    check_as("json", args)
+}
+
+fn check_as(format: &str, args: &[&str]) -> Run {
     let out = tempdir().unwrap();
-    let mut command = mapcheck_in(&subject("broken"), ["check", "--format", "json", "--out"]);
+    let mut command = mapcheck_in(&subject("broken"), ["check", "--format", format, "--out"]);
     Run::of(command.arg(out.path()).args(["--executions", "200"]).args(args))
 }
 
@@ -96,4 +100,37 @@ fn keeping_on_after_a_finding_finds_others_of_the_same_target() {
     distinct.dedup();
     assert_eq!(sites, distinct, "the same mistake is told once");
     assert!(keys(&run.only("summary")).contains(&"findings"));
+}
+
+#[test]
+fn a_data_race_that_corrupts_nothing_is_told_with_both_its_sites() {
+    let run = check_as("text", &["data-race"]).code(2);
+    let report = &run.stdout;
+    assert!(report.starts_with("error[data-race]: "), "{report}");
+    let site = |what: &str| {
+        let lines = report.lines().skip_while(|l| !l.starts_with(&format!("  {what} ")));
+        lines.skip(1).take(2).collect::<String>()
+    };
+    let mut sites = ["read", "wrote"].map(site);
+    sites.sort();
+    assert!(sites.iter().all(|s| s.contains("bugs::count_a_write")), "{report}");
+    assert!(sites.iter().any(|s| s.contains("Broken::remove")), "{report}");
+    assert!(sites.iter().any(|s| s.contains("Broken::insert")), "{report}");
+}
+
+#[test]
+fn an_accepted_data_race_is_counted_and_not_told() {
+    let accepting = ["data-race", "--accept-race", "count_a_write"];
+    let accepted = check(&accepting).code(0);
+    assert_eq!(accepted.of_type("finding").len(), 0);
+    let summary = accepted.only("summary");
+    assert!(summary["accepted_races"].as_u64() > Some(0), "{summary}");
+    assert_eq!(summary["executions"], 200, "the run goes on");
+
+    let text = check_as("text", &accepting).code(0);
+    assert!(text.stdout.contains(" accepted data race"), "{}", text.stdout);
+
+    let other = check(&["data-race", "--accept-race", "another_function"]).code(2);
+    assert_eq!(other.only("finding")["class"], "data-race");
+    assert_eq!(other.only("summary")["accepted_races"], 0);
 }

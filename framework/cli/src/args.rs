@@ -153,6 +153,9 @@ pub struct Check {
     /// In each execution, suspend all threads but one until that one has completed its operation
     #[arg(long)]
     pub obstruction_freedom: bool,
+    /// Count data races in functions that have this in their names, and do not tell them; may be given several times
+    #[arg(long = "accept-race", value_name = "SYMBOL")]
+    pub accept_races: Vec<String>,
     /// Go on after a finding, until the budget ends
     #[arg(long)]
     pub keep_going: bool,

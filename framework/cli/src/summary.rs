@@ -43,8 +43,12 @@ impl Summary {
         let names: Vec<&str> = targets.iter().filter_map(Value::as_str).collect();
         let wall_ms = self.number("wall_ms");
         let verdict = if complete && self.findings() == 0 { "; nothing found" } else { "" };
+        let accepted = match self.number("accepted_races") {
+            0 => String::new(),
+            races => format!(", {}", counted(races, "accepted data race")),
+        };
         format!(
-            "checked {}: {}, {}, {} in {}.{} s{verdict}",
+            "checked {}: {}, {}, {}{accepted} in {}.{} s{verdict}",
             names.join(", "),
             counted(self.number("executions"), "execution"),
             counted(self.number("schedule_points"), "schedule point"),
@@ -142,6 +146,16 @@ mod tests {
         let clean = sum(&[r#"{"targets":["a"],"executions":1,"findings":0,"schedule_points":2}"#]);
         assert!(clean.sentence(true).ends_with("0 findings in 0.0 s; nothing found"));
         assert!(!clean.sentence(false).contains("nothing found"));
+    }
+
+    #[test]
+    fn accepted_data_races_are_mentioned_if_there_are_any() {
+        let clean = |races: u64| {
+            let line = format!(r#"{{"targets":["a"],"executions":1,"accepted_races":{races}}}"#);
+            sum(&[&line]).sentence(true)
+        };
+        assert!(clean(2).contains("0 findings, 2 accepted data races in 0.0 s; nothing found"));
+        assert!(!clean(0).contains("accepted"));
     }
 
     #[test]

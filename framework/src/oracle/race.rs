@@ -12,11 +12,13 @@
 //!
 //! The standard library is compiled without callbacks, and its slow paths write to words that inlined fast paths read:
 //! a mutex that was contended, a `Once`. Nothing may be held against a map that such a write orders. It is noticed by
-//! its effect: a word then holds what no access that was seen has left there. Three rules follow, each of which can
+//! its effect: a word then holds what no access that was seen has left there. Four rules follow, each of which can
 //! only hide a race, and none invent one.
 //!
 //! - Who finds such a value may have got it from any thread, so that all they did comes before.
 //! - Who wrote it may have read the word before, so that what was released there came before what any thread does next.
+//! - Once a word is known to be written like that, or is a futex, calls on any futex stand for accesses to it by threads
+//!   that have met it: a condition that is waited for unlocks its mutex, and locks it again.
 //! - If a word holds such a value when a race is about to be told, and the missing order may have come through it, then
 //!   there is no race.
 //!
@@ -26,7 +28,6 @@
 //! - Races past an atomic access to a part of what others access atomically in another size: what that finds was left by
 //!   no access of its size, and the rules above hold. The halves of a 16-byte word are an exception for plain accesses.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use mapcheck_machine::{self as machine, Access, Change, Earlier, Edge, Fact, Kind, Order, Touch};
@@ -45,6 +46,8 @@ use shadow::{GRANULE, PAGE, Place, Range, Shadow, Spot, mask_of, pages};
 
 /// Bytes from which on an access is kept as a range; there are many where objects are moved, and few that differ.
 const LONG: usize = 64;
+/// Bytes of a futex.
+const FUTEX: usize = 4;
 /// Ranges of a page that are kept at most.
 const RANGES: usize = 16;
 /// Whether a sequentially consistent read-modify-write is a fence as well. The language does not say so; on this
@@ -75,6 +78,8 @@ struct Word {
     by: Epoch,
     /// What the last access that was seen has left there, if that is known: a plain write does not say.
     value: Option<u64>,
+    /// Whether code without callbacks writes to it.
+    unseen: bool,
     /// The last loads and stores, one a thread.
     loads: Vec<Spot>,
     stores: Vec<Spot>,
@@ -84,6 +89,13 @@ struct Word {
     next: u32,
     /// The wide word that this is the second half of, plus one.
     whole: u32,
+}
+
+impl Word {
+    /// Whether a thread has accessed it.
+    fn met(&self, thread: usize) -> bool {
+        self.loads.iter().chain(&self.stores).any(|spot| thread_of(spot.epoch) == thread)
+    }
 }
 
 /// The oracle of a process, which judges one execution after the other.
@@ -99,7 +111,6 @@ pub(crate) struct Races {
     used: usize,
     /// The words of a granule by the byte with which they begin, plus one.
     beginning: Vec<[u32; GRANULE]>,
-    futexes: BTreeMap<usize, Clocks>,
     /// Pairs of sites that are known and accepted, and how often one was met.
     accepted: Vec<Pair>,
     met: u64,
@@ -158,7 +169,6 @@ impl Races {
         self.readers.clear();
         self.beginning.clear();
         self.used = 0;
-        self.futexes.clear();
         (self.met, self.given_up) = (0, false);
     }
 
@@ -240,11 +250,23 @@ impl Races {
         self.threads[thread].clocks.join(&before);
     }
 
+    /// A call stands for an access to the word as well, and to each that code without callbacks writes to and that the
+    /// thread has met: a condition that is waited for unlocks its mutex, and nobody sees more than that it is free.
     fn futex(&mut self, thread: usize, addr: usize) {
         self.know(thread);
-        let released = self.futexes.entry(addr).or_default();
-        self.threads[thread].clocks.join(released);
-        released.join(&self.threads[thread].clocks);
+        let place = self.shadow.granule(addr);
+        let word = self.word(place, addr, FUTEX, None);
+        self.words[word].unseen = true;
+        let t = &mut self.threads[thread];
+        let words = &mut self.words[..self.used];
+        let may_have = |(at, w): &(usize, &mut Word)| *at == word || w.unseen && w.met(thread);
+        for (_, w) in words.iter_mut().enumerate().filter(may_have) {
+            t.clocks.join(&w.released);
+        }
+        for (_, w) in words.iter_mut().enumerate().filter(may_have) {
+            w.released.copy(&t.clocks);
+            w.by = epoch(thread, t.clocks.of(thread));
+        }
         self.tick(thread);
     }
 
@@ -365,7 +387,7 @@ impl Races {
         (word.addr, word.size, word.value) = (addr, size, found);
         (word.next, word.idle, word.whole) = (next, 0, 0);
         word.released.clear();
-        word.by = NOBODY;
+        (word.by, word.unseen) = (NOBODY, false);
         word.loads.clear();
         word.stores.clear();
         self.used += 1;
@@ -387,6 +409,7 @@ impl Races {
     /// Code without callbacks has written to a word: see the module.
     fn written_unseen(&mut self, word: usize) {
         let mut all = Clocks::default();
+        self.words[word].unseen = true;
         let released = std::mem::take(&mut self.words[word].released);
         for thread in 0..self.threads.len() {
             self.threads[thread].clocks.join(&released);

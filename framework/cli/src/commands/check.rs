@@ -73,6 +73,7 @@ fn settings(command: &mut Command, check: &Check) -> Result<(), Error> {
         ("MAPCHECK_SHARD", check.shard.clone()),
         ("MAPCHECK_THREADS", check.threads.map(|n| n.to_string())),
         ("MAPCHECK_FAULTS", Some(check.faults.join(",")).filter(|faults| !faults.is_empty())),
+        ("MAPCHECK_ACCEPT_RACE", Some(check.accept_races.join(",")).filter(|all| !all.is_empty())),
         ("MAPCHECK_KEEP_GOING", check.keep_going.then(|| "1".to_owned())),
     ];
     command.envs(all.into_iter().filter_map(|(key, value)| Some((key, value?))));

@@ -49,6 +49,8 @@ pub(super) unsafe fn futex(
 
 unsafe fn wait(addr: usize, value: u32, deadline: Option<u64>, bits: u32) -> isize {
     let access = Access { addr, size: 4, ..SYNC };
+    // Before others can run: what the caller did to the word is done already.
+    order(addr);
     step(access);
     crate::memory::check(access);
     // SAFETY: the caller passes a valid futex word.
@@ -56,7 +58,6 @@ unsafe fn wait(addr: usize, value: u32, deadline: Option<u64>, bits: u32) -> isi
         order(addr);
         return -(libc::EAGAIN as isize);
     }
-    order(addr);
     disarmed(|s| s.block(s.current, Status::Futex(addr, bits), deadline));
     give_way(Reason::Blocked, access);
     order(addr);
@@ -64,8 +65,8 @@ unsafe fn wait(addr: usize, value: u32, deadline: Option<u64>, bits: u32) -> isi
 }
 
 fn wake(addr: usize, count: u32, bits: u32) -> isize {
-    step(Access { addr, size: 4, ..SYNC });
     order(addr);
+    step(Access { addr, size: 4, ..SYNC });
     disarmed(|s| {
         let mut woken = 0;
         for i in 0..s.threads.len() {

@@ -1,7 +1,7 @@
 //! The oracle against a reference that remembers everything: for each byte and each thread the last access of each kind,
 //! and a full vector clock for whatever synchronises.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::scheduler::splitmix;
@@ -64,7 +64,10 @@ struct Reference {
     threads: [Each; MAX],
     bytes: BTreeMap<usize, Byte>,
     released: BTreeMap<(usize, usize), Vector>,
-    futexes: BTreeMap<usize, Vector>,
+    /// Words on which there were calls.
+    futexes: BTreeSet<(usize, usize)>,
+    /// Words and the threads that have accessed them.
+    met: BTreeSet<((usize, usize), usize)>,
 }
 
 impl Reference {
@@ -157,6 +160,7 @@ impl Reference {
         if FULL_BARRIER && kind == Kind::AtomicRmw && order == Order::SeqCst {
             self.fence(thread, order);
         }
+        self.met.insert((word, thread));
         let released = self.released.entry(word).or_default();
         let t = &mut self.threads[thread];
         if kind != Kind::AtomicStore {
@@ -187,9 +191,18 @@ impl Reference {
                 join(&mut self.threads[to as usize].now, &before);
             }
             Edge::Futex { thread, addr } => {
-                let released = self.futexes.entry(addr).or_default();
-                join(&mut self.threads[thread as usize].now, released);
-                *released = self.threads[thread as usize].now;
+                let thread = thread as usize;
+                self.futexes.insert((addr, FUTEX));
+                let mut stands_for = vec![(addr, FUTEX)];
+                let met = |word: &&(usize, usize)| self.met.contains(&(**word, thread));
+                stands_for.extend(self.futexes.iter().filter(met));
+                for word in &stands_for {
+                    let released = self.released.get(word).copied().unwrap_or_default();
+                    join(&mut self.threads[thread].now, &released);
+                }
+                for word in stands_for {
+                    self.released.insert(word, self.threads[thread].now);
+                }
             }
             Edge::Barrier => (0..MAX).for_each(|t| self.fence(t, Order::SeqCst)),
         }

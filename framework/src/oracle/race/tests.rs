@@ -264,6 +264,21 @@ fn calls_on_a_futex_order_in_the_order_they_are_made() {
 }
 
 #[test]
+fn who_acquires_a_futex_acquires_what_calls_on_it_have_released() {
+    let acquired = |order, size| {
+        races_over(|s| {
+            s.races.order(&Edge::Futex { thread: 0, addr: FLAG });
+            let access = Access { kind: Kind::AtomicRmw, addr: FLAG, size, order };
+            let change = Change::Atomic { found: 0, left: Some(1) };
+            assert_eq!(s.touch(1, access, change), None);
+        })
+    };
+    assert!(!acquired(Acquire, FUTEX));
+    assert!(acquired(Relaxed, FUTEX));
+    assert!(acquired(Acquire, 1));
+}
+
+#[test]
 fn a_barrier_makes_relaxed_accesses_of_all_order() {
     let with = |barriers: usize| {
         races_over(|s| {
@@ -503,6 +518,26 @@ fn what_a_word_had_released_comes_before_all_once_it_was_written_unseen() {
     };
     assert!(!written(1));
     assert!(written(0));
+}
+
+#[test]
+fn a_call_on_another_futex_stands_for_an_access_to_a_word_that_is_written_unseen() {
+    let waits = |met: bool, unseen: u64| {
+        races_over(|s| {
+            if met {
+                s.load(0, Relaxed);
+            }
+            s.store(2, Relaxed);
+            *s.memory.get_mut(&FLAG).expect("it was stored") += unseen;
+            s.load(2, Relaxed);
+            assert_eq!(s.write(0, X, 8), None);
+            s.races.order(&Edge::Futex { thread: 0, addr: FLAG + 64 });
+            s.load(1, Acquire);
+        })
+    };
+    assert!(!waits(true, 1));
+    assert!(waits(false, 1));
+    assert!(waits(true, 0));
 }
 
 #[test]

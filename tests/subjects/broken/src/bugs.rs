@@ -1,10 +1,11 @@
 //! The bugs, one type each.
 
 use std::alloc::{Layout, alloc, dealloc};
+use std::cell::UnsafeCell;
 use std::hint::black_box;
 use std::mem;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use mapcheck::{Key, Value};
 
@@ -193,6 +194,26 @@ impl Bug for LostKey {
     fn give_up(key: Key, _: Value) {
         mem::forget(key);
     }
+}
+
+/// A number that all threads write to as if it were theirs alone.
+struct Racy(UnsafeCell<u64>);
+// SAFETY: none, which is the bug.
+unsafe impl Sync for Racy {}
+
+/// Counts what is written, under no lock. A lost count is nothing that anybody can see.
+pub struct DataRace;
+impl Bug for DataRace {
+    fn write() {
+        static WRITES: OnceLock<Box<Racy>> = OnceLock::new();
+        count_a_write(WRITES.get_or_init(|| Box::new(Racy(UnsafeCell::new(0)))));
+    }
+}
+
+#[inline(never)]
+fn count_a_write(writes: &Racy) {
+    // SAFETY: none, which is the bug.
+    unsafe { *writes.0.get() += 1 };
 }
 
 /// Says that visitors may write, and keeps its lock while they are called.

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         of::<Broken<bugs::LostBlock>>("lost-block"),
         of::<Broken<bugs::LostValue>>("lost-value"),
         of::<Broken<bugs::LostKey>>("lost-key"),
+        of::<Broken<bugs::DataRace>>("data-race"),
         of::<map::Liar>("liar"),
         of::<Broken<bugs::VisitorDeadlock>>("visitor-deadlock"),
     ])

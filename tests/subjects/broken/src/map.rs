@@ -12,6 +12,8 @@ use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Valu
 pub trait Bug: Send + Sync + 'static {
     /// Whether the map says that visitors may write to it. They cannot.
     const CLAIMS_WRITE_IN_VISIT: bool = false;
+    /// What happens before each insertion and each removal.
+    fn write() {}
     /// What happens before key 0 is inserted.
     fn insert() {}
     /// What happens before key 0 is removed.
@@ -51,6 +53,7 @@ impl<B: Bug> Map for Broken<B> {
     }
 
     fn insert(&self, key: Key, value: Value) -> Previous {
+        B::write();
         if key.id() == 0 {
             B::insert();
         }
@@ -59,6 +62,7 @@ impl<B: Bug> Map for Broken<B> {
     }
 
     fn remove(&self, key: &Key) -> Previous {
+        B::write();
         if key.id() == 0 {
             B::remove();
         }

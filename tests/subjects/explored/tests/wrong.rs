@@ -1,9 +1,9 @@
 //! Explorations of code that is wrong: each fails, with the finding its name tells.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
-use mapcheck_explored::{AfterYou, Published, RacyCounter};
+use mapcheck_explored::{AfterYou, Published, RacyCounter, Unguarded};
 
 #[test]
 fn panic_because_a_counter_loses_counts() {
@@ -76,5 +76,46 @@ fn livelock_because_each_lets_the_other_pass_first() {
             s.spawn(|| passage.pass(0));
             s.spawn(|| passage.pass(1));
         });
+    });
+}
+
+#[test]
+fn data_race_because_nothing_guards_a_counter() {
+    mapcheck::explore(|| {
+        let n = Arc::new(Unguarded::default());
+        let other = Arc::clone(&n);
+        let adding = thread::spawn(move || other.add());
+        n.add();
+        adding.join().unwrap();
+    });
+}
+
+#[test]
+fn data_race_because_a_reader_takes_no_lock() {
+    mapcheck::explore(|| {
+        let guarded = Box::new((Mutex::new(()), Unguarded::default()));
+        thread::scope(|s| {
+            s.spawn(|| {
+                let _guard = guarded.0.lock().unwrap();
+                guarded.1.add();
+            });
+            assert!(guarded.1.get() < 2);
+        });
+    });
+}
+
+#[test]
+fn data_race_because_a_message_is_sent_too_early() {
+    mapcheck::explore(|| {
+        let n = Arc::new(Unguarded::default());
+        let other = Arc::clone(&n);
+        let (sender, receiver) = mpsc::channel();
+        let sending = thread::spawn(move || {
+            sender.send(()).unwrap();
+            other.add();
+        });
+        receiver.recv().unwrap();
+        assert!(n.get() < 2);
+        sending.join().unwrap();
     });
 }
