@@ -5,7 +5,6 @@ use std::time::Duration;
 use mapcheck_machine as machine;
 
 use crate::scenario::Scenario;
-use crate::settings::PATIENCE;
 use crate::worker::watch::{self, Outcome};
 use crate::worker::{Batch, Code, Script, Setting};
 
@@ -22,6 +21,15 @@ pub struct Sample {
     pub cpu: Duration,
 }
 
+/// Which oracles look on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Oracles {
+    /// Only that of pointers: it is part of every access.
+    Pointers,
+    /// All of them.
+    All,
+}
+
 /// Makes `executions` executions of `body` with a scenario in one worker process, one core, and says
 /// what they took.
 ///
@@ -34,7 +42,7 @@ pub fn sample(
     scheduler: &str,
     executions: u64,
     scenario: &Scenario,
-    races: bool,
+    oracles: Oracles,
     body: &dyn Fn(&Scenario),
 ) -> Result<Sample, String> {
     assert!(crate::scheduler::by_name(scheduler, 0).is_some(), "no scheduler `{scheduler}`");
@@ -55,9 +63,11 @@ pub fn sample(
         mutant: None,
         random: 0,
         max_steps: u64::MAX >> 1,
-        races,
+        races: oracles == Oracles::All,
+        judging: oracles == Oracles::All,
         stack_at: None,
-        patience: PATIENCE,
+        // Threads that only yield to each other are measured, too.
+        patience: u64::MAX,
     };
     let before = machine::cpu_time();
     let (outcome, recording) = watch::run(setting, &Script::Batch(&batch))?;

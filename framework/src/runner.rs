@@ -350,6 +350,7 @@ fn self_check(target: &Target) -> Result<Option<String>, String> {
         random: 0,
         max_steps: 10_000_000,
         races: false,
+        judging: true,
         stack_at: None,
         patience: PATIENCE,
     };

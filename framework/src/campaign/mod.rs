@@ -221,6 +221,7 @@ impl Campaign<'_> {
             random: job.batch.seed,
             max_steps: self.settings.max_steps,
             races: self.settings.races && sees_races(),
+            judging: true,
             stack_at: None,
             patience: self.settings.patience,
         }

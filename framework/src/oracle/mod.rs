@@ -12,7 +12,7 @@ mod linearizability;
 mod pointer;
 mod problem;
 mod progress;
-mod promises;
+pub(crate) mod promises;
 pub(crate) mod race;
 mod sequential;
 mod snapshot;

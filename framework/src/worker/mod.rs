@@ -94,6 +94,8 @@ pub(crate) struct Setting<'a> {
     pub patience: u64,
     /// Whether data races are looked for.
     pub races: bool,
+    /// Whether histories are judged and leaks looked for.
+    pub judging: bool,
     /// The step of which the stack is wanted, for the earlier of two accesses that race.
     pub stack_at: Option<u64>,
 }
@@ -115,6 +117,7 @@ impl<'a> Setting<'a> {
             max_steps: repro.max_steps,
             // A race that is accepted must not stand before a finding of another class.
             races: repro.class == Class::DataRace && sees_races(),
+            judging: true,
             stack_at: None,
             patience: repro.patience,
         }
@@ -338,6 +341,7 @@ impl Child<'_> {
     fn follow(&self, script: &Script<'_>) {
         machine::silence();
         mutant::switch(self.setting.mutant);
+        oracle::promises::switch(self.setting.judging);
         self.races.replace(Races::accepting(race::accepted()));
         element::allow_collisions(self.setting.faults.contains(&Fault::HashCollisions));
         match script {
