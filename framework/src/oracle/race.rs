@@ -647,10 +647,9 @@ impl Races {
         mask: u8,
     ) -> Option<Earlier> {
         let p = &self.shadow.places[place];
-        if p.mask == mask && p.split == 0 && p.words == 0 {
-            if now.repeats(p) && self.met == 0 {
-                return None;
-            }
+        let alike = p.mask == mask && p.split == 0 && p.words == 0;
+        if alike && now.repeats(p) && self.met == 0 {
+            return None;
         }
         let conflict = self.against_place(now, (start, end), place, mask);
         self.each_place(place, mask, |races, at| {
