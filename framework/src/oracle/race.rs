@@ -17,15 +17,16 @@
 //!
 //! - Who finds such a value may have got it from any thread, so that all they did comes before.
 //! - Who wrote it may have read the word before, so that what was released there came before what any thread does next.
-//! - Once a word is known to be written like that, or is a futex, calls on any futex stand for accesses to it by threads
-//!   that have met it: a condition that is waited for unlocks its mutex, and locks it again.
+//! - Once a word is known to be written like that, or is a futex, calls on any futex stand for accesses to it by
+//!   threads that have met it: a condition that is waited for unlocks its mutex, and locks it again.
 //! - If a word holds such a value when a race is about to be told, and the missing order may have come through it, then
 //!   there is no race.
 //!
 //! # What is not seen
 //!
 //! - That a block is freed before its allocation, if nobody has touched it: such blocks are the standard library's own.
-//! - Races past an atomic access to a part of what others access atomically in another size: what that finds was left by
+//! - Races past an atomic access to a part of what others access atomically in another size: what that finds was left
+//!   by
 //!   no access of its size, and the rules above hold. The halves of a 16-byte word are an exception for plain accesses.
 
 use std::sync::{Mutex, PoisonError};
