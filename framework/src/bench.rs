@@ -5,7 +5,7 @@ use std::time::Duration;
 use mapcheck_machine as machine;
 
 use crate::scenario::Scenario;
-use crate::settings::PATIENCE;
+use crate::settings::RACES;
 use crate::worker::watch::{self, Outcome};
 use crate::worker::{Batch, Code, Script, Setting};
 
@@ -22,6 +22,15 @@ pub struct Sample {
     pub cpu: Duration,
 }
 
+/// Which oracles look on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Oracles {
+    /// Only that of pointers: it is part of every access.
+    Pointers,
+    /// All of them, as in any run: races in a share of the executions.
+    All,
+}
+
 /// Makes `executions` executions of `body` with a scenario in one worker process, one core, and says
 /// what they took.
 ///
@@ -34,7 +43,7 @@ pub fn sample(
     scheduler: &str,
     executions: u64,
     scenario: &Scenario,
-    races: bool,
+    oracles: Oracles,
     body: &dyn Fn(&Scenario),
 ) -> Result<Sample, String> {
     assert!(crate::scheduler::by_name(scheduler, 0).is_some(), "no scheduler `{scheduler}`");
@@ -55,9 +64,14 @@ pub fn sample(
         mutant: None,
         random: 0,
         max_steps: u64::MAX >> 1,
-        races,
+        races: match oracles {
+            Oracles::Pointers => 0,
+            Oracles::All => RACES,
+        },
+        judging: oracles == Oracles::All,
         stack_at: None,
-        patience: PATIENCE,
+        // Threads that only yield to each other are measured, too.
+        patience: u64::MAX,
     };
     let before = machine::cpu_time();
     let (outcome, recording) = watch::run(setting, &Script::Batch(&batch))?;

@@ -350,7 +350,8 @@ fn self_check(target: &Target) -> Result<Option<String>, String> {
         mutant: None,
         random: 0,
         max_steps: 10_000_000,
-        races: false,
+        races: 0,
+        judging: true,
         stack_at: None,
         patience: PATIENCE,
     };

@@ -56,8 +56,8 @@ pub struct Settings {
     /// Functions in which a data race is known and accepted, by a part of their names: races there are counted, and not
     /// told; `MAPCHECK_ACCEPT_RACE`, separated by commas.
     pub accept_races: Vec<String>,
-    /// Whether data races are looked for; `MAPCHECK_RACES`, `0` for no.
-    pub races: bool,
+    /// Data races are looked for in every so many'th execution, 0 for in none; `MAPCHECK_RACES`.
+    pub races: u64,
     /// Worker processes at one time; `MAPCHECK_WORKERS`. As many as processors unless given.
     pub workers: usize,
     /// Schedule points after which an execution counts as not ending; `MAPCHECK_STEPS`.
@@ -76,6 +76,8 @@ pub struct Settings {
     pub keep_going: bool,
 }
 
+/// Executions of which one is judged for data races: that costs as much as the rest two or three times over.
+pub(crate) const RACES: u64 = 4;
 /// Executions of a target on the command line.
 const EXECUTIONS: u64 = 100_000;
 /// Schedule points that the largest scenarios need, times about a hundred.
@@ -99,7 +101,7 @@ impl Default for Settings {
             faults: Vec::new(),
             mutant: None,
             accept_races: Vec::new(),
-            races: true,
+            races: RACES,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             max_steps: MAX_STEPS,
             patience: PATIENCE,
@@ -241,10 +243,7 @@ const VARIABLES: [(&str, Set); 19] = [
         s.accept_races.extend(v.split(',').map(str::to_owned));
         Ok(())
     }),
-    ("MAPCHECK_RACES", |s, v| {
-        s.races = v != "0";
-        Ok(())
-    }),
+    ("MAPCHECK_RACES", |s, v| number(v).map(|n| s.races = n)),
     ("MAPCHECK_WORKERS", |s, v| number(v).map(|n| s.workers = n.clamp(1, 1024) as usize)),
     ("MAPCHECK_STEPS", |s, v| number(v).map(|n| s.max_steps = n.max(1))),
     ("MAPCHECK_PATIENCE", |s, v| number(v).map(|n| s.patience = n.max(1))),

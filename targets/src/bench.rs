@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use mapcheck::Target;
-use mapcheck::bench::sample;
+use mapcheck::bench::{Oracles, sample};
 use mapcheck::scenario::Scenario;
 
 /// Samples of which the median is told.
@@ -30,33 +30,54 @@ pub fn main(targets: &[Target]) -> ExitCode {
 fn measure(targets: &[Target]) -> Result<(), String> {
     println!("medians of {SAMPLES} samples, CPU time on one core");
     let point = median(&|| {
-        let s = sample("pct", 1, &threads(0), false, &alone)?;
+        let s = sample("pct", 1, &threads(0), Oracles::Pointers, &alone)?;
         Ok(s.cpu.as_nanos() as f64 / s.points as f64)
     })?;
     println!("schedule point without a switch   {point:>8.1} ns         (at most 15)");
     let switch = median(&|| {
-        let s = sample("pct", 1, &threads(0), false, &together)?;
+        let s = sample("pct", 1, &threads(0), Oracles::Pointers, &together)?;
         Ok(s.cpu.as_nanos() as f64 / s.switches as f64)
     })?;
     println!("switch, decision included         {switch:>8.1} ns         (at most 50)");
     println!("3 threads, each 8 inserts, an iteration and a removal, scheduler pct:");
     for target in targets {
-        let mut points = 0;
-        let rate = median(&|| {
-            let s = sample("pct", EXECUTIONS, &threads(3), true, &target.run)?;
-            Ok(s.executions as f64 / s.cpu.as_secs_f64())
-        })?;
-        points += sample("pct", 100, &threads(3), true, &target.run)?.points / 100;
-        let floor = if target.name == "papaya" { "(at least 30000)" } else { "" };
-        println!("  {:<20} {rate:>9.0} executions/s of {points} points {floor}", target.name);
+        map(target)?;
     }
     Ok(())
 }
 
+/// What executions of a map cost with all oracles, and a schedule point with the oracle of pointers alone and with all.
+fn map(target: &Target) -> Result<(), String> {
+    let (mut rates, mut alone, mut all) = (Vec::new(), Vec::new(), Vec::new());
+    let mut points = 0;
+    // By turns, so that whatever else the machine does slows both.
+    for _ in 0..SAMPLES {
+        let s = sample("pct", EXECUTIONS, &threads(3), Oracles::Pointers, &target.run)?;
+        alone.push(s.cpu.as_nanos() as f64 / s.points as f64);
+        let s = sample("pct", EXECUTIONS, &threads(3), Oracles::All, &target.run)?;
+        all.push(s.cpu.as_nanos() as f64 / s.points as f64);
+        rates.push(s.executions as f64 / s.cpu.as_secs_f64());
+        points = s.points / s.executions;
+    }
+    let (rate, alone, all) = (middle(rates), middle(alone), middle(all));
+    let floor = if target.name == "papaya" { "(at least 30000)" } else { "" };
+    println!("  {:<20} {rate:>9.0} executions/s of {points} points {floor}", target.name);
+    println!(
+        "  {:<20} {alone:>9.1} ns a point with the oracle of pointers alone, {all:.1} with all: \
+         {:.1} times (at most 3)",
+        "",
+        all / alone
+    );
+    Ok(())
+}
+
 fn median(measure: &dyn Fn() -> Result<f64, String>) -> Result<f64, String> {
-    let mut samples = (0..SAMPLES).map(|_| measure()).collect::<Result<Vec<f64>, _>>()?;
+    (0..SAMPLES).map(|_| measure()).collect::<Result<Vec<f64>, _>>().map(middle)
+}
+
+fn middle(mut samples: Vec<f64>) -> f64 {
     samples.sort_by(f64::total_cmp);
-    Ok(samples[SAMPLES / 2])
+    samples[samples.len() / 2]
 }
 
 /// The scenario that is measured on maps.

@@ -103,7 +103,8 @@ pub(crate) fn ordered(edge: Edge) {
 
 /// Defines the names that the compiler calls, for functions of the parent module that are called the same. Each notes
 /// where it was called from, at the price of two moves, and goes on: an observer can then tell places of the code apart
-/// without a stack. Only for platforms where somebody has tried it; on others the functions have those names themselves.
+/// without a stack. Only for platforms where somebody has tried it; on others the functions have those names
+/// themselves.
 macro_rules! entries_with_sites {
     ($($name:ident)*) => {
         #[cfg(target_arch = "x86_64")]

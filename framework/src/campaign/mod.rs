@@ -231,7 +231,8 @@ impl Campaign<'_> {
             mutant: self.subject.mutant,
             random: job.batch.seed,
             max_steps: self.settings.max_steps,
-            races: self.settings.races && self.subject.races && sees_races(),
+            races: if self.subject.races && sees_races() { self.settings.races } else { 0 },
+            judging: true,
             stack_at: None,
             patience: self.settings.patience,
         }

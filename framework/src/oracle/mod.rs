@@ -15,7 +15,7 @@ mod own;
 mod pointer;
 mod problem;
 mod progress;
-mod promises;
+pub(crate) mod promises;
 pub(crate) mod race;
 mod sequential;
 mod snapshot;

@@ -3,6 +3,7 @@
 //! It lives beside the execution and must not disturb it: its memory is not the modelled heap's, and it adds no
 //! schedule point. Nothing here is generic, so that none of it is compiled into instrumented crates.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mapcheck_machine as machine;
@@ -32,6 +33,25 @@ static ENDED: Mutex<Option<Promises>> = Mutex::new(None);
 /// What was kept of the scenario of the execution that has ended.
 pub(crate) fn ended() -> Option<Promises> {
     ENDED.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// Whether histories are judged.
+static JUDGING: AtomicBool = AtomicBool::new(true);
+
+/// Switches the judging of histories and the search for leaks on or off, for the rest of the process: what they cost is
+/// measured by leaving them out.
+pub(crate) fn switch(on: bool) {
+    JUDGING.store(on, Relaxed);
+}
+
+/// Whether they are on. Not inlined, so that it is no access of the code under test.
+#[inline(never)]
+pub(crate) fn judging() -> bool {
+    JUDGING.load(Relaxed)
+}
+
+fn is_silent() -> bool {
+    model::abandoned() || !judging()
 }
 
 /// What is promised.
@@ -281,7 +301,7 @@ impl Promises {
         self.settle(outside(|| {
             let Watched { history, own, .. } = &mut *self.watched();
             history.visit(number, seen);
-            if model::abandoned() {
+            if is_silent() {
                 return None;
             }
             let told = self.told(history, number);
@@ -311,7 +331,7 @@ impl Promises {
 
     /// Judges what an iteration has not shown.
     fn judge_hidden(&self, history: &History<Known>, number: usize) -> Option<Violation> {
-        if model::abandoned() {
+        if is_silent() {
             return None;
         }
         let told = self.told(history, number);
@@ -339,7 +359,7 @@ impl Promises {
 
     /// What can be judged only now, and how much could not be.
     fn judge_rest(&self) -> (Option<Violation>, u64) {
-        if model::abandoned() {
+        if is_silent() {
             return (None, 0);
         }
         let Watched { history, world, .. } = &*self.watched();
@@ -367,7 +387,7 @@ impl Promises {
 
     /// Judges the calls on a key since it was quiet last, if it is now.
     fn judge_key(&self, watched: &mut Watched, at: usize) -> Option<Violation> {
-        if !self.promised.linearizable() || model::abandoned() {
+        if !self.promised.linearizable() || is_silent() {
             return None;
         }
         match linearizability::judge_entry(&mut watched.history, at, &self.scenario) {
@@ -380,7 +400,7 @@ impl Promises {
 
     /// Judges what happened since nothing was under way, if that is so again.
     fn judge_whole(&self, watched: &mut Watched) -> Option<Violation> {
-        if !self.promised.of_the_whole() || model::abandoned() {
+        if !self.promised.of_the_whole() || is_silent() {
             return None;
         }
         watched.world.judge(&mut watched.history, &self.scenario)

@@ -17,15 +17,16 @@
 //!
 //! - Who finds such a value may have got it from any thread, so that all they did comes before.
 //! - Who wrote it may have read the word before, so that what was released there came before what any thread does next.
-//! - Once a word is known to be written like that, or is a futex, calls on any futex stand for accesses to it by threads
-//!   that have met it: a condition that is waited for unlocks its mutex, and locks it again.
+//! - Once a word is known to be written like that, or is a futex, calls on any futex stand for accesses to it by
+//!   threads that have met it: a condition that is waited for unlocks its mutex, and locks it again.
 //! - If a word holds such a value when a race is about to be told, and the missing order may have come through it, then
 //!   there is no race.
 //!
 //! # What is not seen
 //!
 //! - That a block is freed before its allocation, if nobody has touched it: such blocks are the standard library's own.
-//! - Races past an atomic access to a part of what others access atomically in another size: what that finds was left by
+//! - Races past an atomic access to a part of what others access atomically in another size: what that finds was left
+//!   by
 //!   no access of its size, and the rules above hold. The halves of a 16-byte word are an exception for plain accesses.
 
 use std::sync::{Mutex, PoisonError};
@@ -647,10 +648,9 @@ impl Races {
         mask: u8,
     ) -> Option<Earlier> {
         let p = &self.shadow.places[place];
-        if p.mask == mask && p.split == 0 && p.words == 0 {
-            if now.repeats(p) && self.met == 0 {
-                return None;
-            }
+        let alike = p.mask == mask && p.split == 0 && p.words == 0;
+        if alike && now.repeats(p) && self.met == 0 {
+            return None;
         }
         let conflict = self.against_place(now, (start, end), place, mask);
         self.each_place(place, mask, |races, at| {

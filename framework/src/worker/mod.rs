@@ -94,8 +94,10 @@ pub(crate) struct Setting<'a> {
     pub random: u64,
     pub max_steps: u64,
     pub patience: u64,
-    /// Whether data races are looked for.
-    pub races: bool,
+    /// Data races are looked for in every so many'th execution; 0 for in none.
+    pub races: u64,
+    /// Whether histories are judged and leaks looked for.
+    pub judging: bool,
     /// The step of which the stack is wanted, for the earlier of two accesses that race.
     pub stack_at: Option<u64>,
 }
@@ -116,9 +118,12 @@ impl<'a> Setting<'a> {
             random: repro.random,
             max_steps: repro.max_steps,
             // A race that is accepted must not stand before a finding of another class.
-            races: matches!(repro.class, Class::DataRace | Class::PrematureReclamation)
-                && code.races
-                && sees_races(),
+            races: u64::from(
+                matches!(repro.class, Class::DataRace | Class::PrematureReclamation)
+                    && code.races
+                    && sees_races(),
+            ),
+            judging: true,
             stack_at: None,
             patience: repro.patience,
         }
@@ -342,6 +347,7 @@ impl Child<'_> {
     fn follow(&self, script: &Script<'_>) {
         machine::silence();
         mutant::switch(self.setting.mutant);
+        oracle::promises::switch(self.setting.judging);
         self.races.replace(Races::accepting(race::accepted()));
         element::allow_collisions(self.setting.faults.contains(&Fault::HashCollisions));
         match script {
@@ -453,7 +459,7 @@ impl Child<'_> {
         let options = Options {
             record,
             stacks: true,
-            watch: self.setting.races,
+            watch: self.watches(self.recording.execution()),
             stack_at: self.setting.stack_at,
             max_steps: self.setting.max_steps,
             patience: self.setting.patience,
@@ -475,6 +481,13 @@ impl Child<'_> {
             done.found = done.found.take().or_else(|| keys_left(&done, scenario));
         }
         (done, past)
+    }
+
+    /// Whether data races are looked for in an execution. Which accesses nothing orders hardly depends on the schedule,
+    /// so that a share of the executions shows nearly all that all of them would.
+    fn watches(&self, execution: u64) -> bool {
+        let every = self.setting.races;
+        every > 0 && execution.is_multiple_of(every)
     }
 
     /// Publishes what was found.

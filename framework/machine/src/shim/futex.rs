@@ -81,7 +81,8 @@ fn wake(addr: usize, count: u32, bits: u32) -> isize {
     })
 }
 
-/// The standard library's slow paths are compiled without callbacks, so that their calls must stand for what they order.
+/// The standard library's slow paths are compiled without callbacks, so that their calls must stand for what they
+/// order.
 fn order(addr: usize) {
     if crate::watch::watching() {
         let thread = disarmed(|s| s.current as ThreadId);

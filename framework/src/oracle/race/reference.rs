@@ -1,4 +1,4 @@
-//! The oracle against a reference that remembers everything: for each byte and each thread the last access of each kind,
+//! The oracle against a reference that remembers all: for each byte and each thread the last access of each kind,
 //! and a full vector clock for whatever synchronises.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! Plain accesses to shared memory that the standard library keeps apart: nothing is a data race, however its slow paths,
+//! Plain accesses to memory that the standard library keeps apart: nothing is a data race, however its slow paths,
 //! which are compiled without callbacks, order the threads. Right, like `right.rs`, and explored for longer.
 
 use std::sync::atomic::{AtomicBool, Ordering};
