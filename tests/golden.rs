@@ -30,6 +30,8 @@ golden! {
     invalid_free_tells_both_layouts: "wrong-layout",
     out_of_bounds_tells_how_far_past_which_block: "redzone",
     leak_tells_how_much_is_live: "memory-hog",
+    leak_tells_which_call_had_removed_what_was_lost: "lost-value",
+    data_race_tells_both_accesses: "data-race",
     deadlock_tells_who_waits_for_what: "visitor-deadlock",
     deadlock_on_one_s_own_lock_tells_where_it_waits: "deadlock",
     livelock_tells_where_it_spins: "endless-spin",
