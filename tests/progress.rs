@@ -71,5 +71,5 @@ fn a_deadlock_tells_in_json_who_waits_for_whom() {
     let (start, end) = waits[1].split_once(", waits for the lock at 0x").unwrap();
     assert!(start.starts_with("thread 1: iterator, in `iterate"), "{start}");
     assert!(end.contains(", which it took itself in `iterate"), "{end}");
-    assert!(end.ends_with("(src/map.rs:26)"), "{end}");
+    assert!(end.ends_with("(src/map.rs:30)"), "{end}");
 }

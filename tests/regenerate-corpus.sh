@@ -19,7 +19,7 @@ find_in papaya@0.2.4 --scenario concurrent-growth
 find_in leapfrog@0.3.3 --keep-going --executions 5000
 find_in bplustree@0.1.0 --keep-going --executions 5000
 # Where an invalid pointer leads depends on what lies in memory, which is not the same in the next build.
-rm -f "$out"/bplustree@0.1.0/crash-*
+rm -f "$out"/bplustree@0.1.0/crash-* "$out"/bplustree@0.1.0/leak-* "$out"/bplustree@0.1.0/livelock-*
 # It waits in loops that give way to nobody: whether these end is up to the scheduler.
 rm -f "$out"/leapfrog@0.3.3/livelock-*
 find_in flurry --scenario bulk-build --keep-going

@@ -146,14 +146,13 @@ pub struct Check {
     /// Schedule points after which an execution counts as not ending
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
-    /// Schedule points without a completed operation after which the threads take turns, and as many more after which
-    /// it is a livelock
+    /// After so many points without a completed operation look for a livelock
     #[arg(long, value_name = "N")]
     pub patience: Option<u64>,
     /// In each execution, suspend all threads but one until that one has completed its operation
     #[arg(long)]
     pub obstruction_freedom: bool,
-    /// Count data races in functions that have this in their names, and do not tell them; may be given several times
+    /// Do not tell data races in functions with this in their names, but count them
     #[arg(long = "accept-race", value_name = "SYMBOL")]
     pub accept_races: Vec<String>,
     /// Go on after a finding, until the budget ends

@@ -1,8 +1,8 @@
 //! Oracles: what must not happen, and the verdict on what did.
 //!
-//! Each is one file, sees events only, and knows no map: facts of the machine, touches of memory and what orders threads,
-//! or the calls and iterations of a scenario. An author's own, see [`Oracle`], is a file of the author's: an adapter
-//! names it in [`Map::oracles`](crate::Map::oracles), and nothing else changes.
+//! Each is one file, sees events only, and knows no map: facts of the machine, touches of memory and what orders
+//! threads, or the calls and iterations of a scenario. An author's own, see [`Oracle`], is a file of the author's: an
+//! adapter names it in [`Map::oracles`](crate::Map::oracles), and nothing else changes.
 
 mod blame;
 #[cfg(test)]

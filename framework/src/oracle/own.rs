@@ -6,8 +6,8 @@ use crate::scenario::Scenario;
 
 /// What a scenario does to the map, as an [`Oracle`] sees it.
 ///
-/// An operation is told by its label: [`Scenario::operation`] has its text and its thread. Operations overlap: what lies
-/// between a call and its return may take effect at any moment of it.
+/// An operation is told by its label: [`Scenario::operation`] has its text and its thread. Operations overlap: a call
+/// may take effect at any moment between it and its return.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
     /// The scenario begins, on a fresh map.

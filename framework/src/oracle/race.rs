@@ -4,9 +4,10 @@
 //! What orders them is the happens-before relation of C11 as Rust has it, kept as vector clocks: release and acquire
 //! accesses with their release sequences, fences, thread start and join, futex calls. Allocation is a write of the
 //! whole block, and so is deallocation: a block that is freed while nothing orders an earlier read before that is a
-//! race, and is told as premature reclamation. The last write and the last read of each place are kept as *epochs*, one clock of one thread, which is all
-//! that is needed most of the time (Flanagan and Freund, *FastTrack*, PLDI 2009). Executions are interleavings, but
-//! what is judged is the order, so a race is seen also where the two accesses are far apart.
+//! race, and is told as premature reclamation. The last write and the last read of each place are kept as *epochs*, one
+//! clock of one thread, which is all that is needed most of the time (Flanagan and Freund, *FastTrack*, PLDI 2009).
+//! Executions are interleavings, but what is judged is the order, so a race is seen also where the two accesses are far
+//! apart.
 //!
 //! # Code without callbacks
 //!
