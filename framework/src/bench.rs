@@ -69,6 +69,7 @@ pub fn sample(
             Oracles::All => RACES,
         },
         judging: oracles == Oracles::All,
+        leaks: oracles == Oracles::All,
         stack_at: None,
         // Threads that only yield to each other are measured, too.
         patience: u64::MAX,

@@ -352,6 +352,7 @@ fn self_check(target: &Target) -> Result<Option<String>, String> {
         max_steps: 10_000_000,
         races: 0,
         judging: true,
+        leaks: false,
         stack_at: None,
         patience: PATIENCE,
     };

@@ -58,6 +58,8 @@ pub struct Settings {
     pub accept_races: Vec<String>,
     /// Data races are looked for in every so many'th execution, 0 for in none; `MAPCHECK_RACES`.
     pub races: u64,
+    /// Whether leaks are looked for; `MAPCHECK_LEAKS`, `0` for no.
+    pub leaks: bool,
     /// Worker processes at one time; `MAPCHECK_WORKERS`. As many as processors unless given.
     pub workers: usize,
     /// Schedule points after which an execution counts as not ending; `MAPCHECK_STEPS`.
@@ -102,6 +104,7 @@ impl Default for Settings {
             mutant: None,
             accept_races: Vec::new(),
             races: RACES,
+            leaks: true,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             max_steps: MAX_STEPS,
             patience: PATIENCE,
@@ -218,7 +221,7 @@ impl Settings {
 
 type Set = fn(&mut Settings, &str) -> Result<(), String>;
 
-const VARIABLES: [(&str, Set); 19] = [
+const VARIABLES: [(&str, Set); 20] = [
     ("MAPCHECK_EXECUTIONS", |s, v| {
         s.counted = true;
         number(v).map(|n| s.executions = n)
@@ -244,6 +247,10 @@ const VARIABLES: [(&str, Set); 19] = [
         Ok(())
     }),
     ("MAPCHECK_RACES", |s, v| number(v).map(|n| s.races = n)),
+    ("MAPCHECK_LEAKS", |s, v| {
+        s.leaks = v != "0";
+        Ok(())
+    }),
     ("MAPCHECK_WORKERS", |s, v| number(v).map(|n| s.workers = n.clamp(1, 1024) as usize)),
     ("MAPCHECK_STEPS", |s, v| number(v).map(|n| s.max_steps = n.max(1))),
     ("MAPCHECK_PATIENCE", |s, v| number(v).map(|n| s.patience = n.max(1))),

@@ -12,7 +12,7 @@ use mapcheck_machine as machine;
 
 use crate::engine::Limits;
 use crate::mutant::{Mutant, Mutants};
-use crate::oracle::race;
+use crate::oracle::{Class, race};
 use crate::report::Finding;
 use crate::scenario::{self, Scenario};
 use crate::settings::Settings;
@@ -134,6 +134,8 @@ struct Campaign<'a> {
     known: Vec<Finding>,
     /// How often each scenario met one of them again.
     repeats: Vec<u32>,
+    /// What is not looked for any more in a scenario.
+    known_well: Vec<(usize, Class)>,
     done: Done,
     started: Instant,
     /// CPU time of the process when the campaign began.
@@ -171,6 +173,7 @@ fn run_with(subject: &Subject<'_>, settings: &Settings, console: Console) -> Res
         candidates: Vec::new(),
         known: Vec::new(),
         repeats: vec![0; subject.scenarios.len()],
+        known_well: Vec::new(),
         done: Done { scenarios: subject.scenarios.len(), ..Done::default() },
         started: Instant::now(),
         cpu: machine::cpu_time(),
@@ -224,6 +227,8 @@ impl Campaign<'_> {
     }
 
     fn setting(&self, job: &Job) -> Setting<'_> {
+        let looked_for = |class| !self.known_well.contains(&(job.scenario, class));
+        let races = self.subject.races && sees_races() && looked_for(Class::DataRace);
         Setting {
             code: self.subject.code(),
             scenario: &self.subject.scenarios[job.scenario],
@@ -231,8 +236,9 @@ impl Campaign<'_> {
             mutant: self.subject.mutant,
             random: job.batch.seed,
             max_steps: self.settings.max_steps,
-            races: if self.subject.races && sees_races() { self.settings.races } else { 0 },
+            races: if races { self.settings.races } else { 0 },
             judging: true,
+            leaks: self.settings.leaks && looked_for(Class::Leak),
             stack_at: None,
             patience: self.settings.patience,
         }
@@ -337,7 +343,7 @@ impl Campaign<'_> {
             self.continue_after(&candidate.job, candidate.execution);
         }
         if self.known.iter().any(|known| known.same_as(&candidate.finding)) {
-            self.met_again(candidate.job.scenario);
+            self.met_again(candidate.job.scenario, candidate.finding.class);
             return Ok(false);
         }
         if !self.settings.keep_going {
@@ -347,12 +353,25 @@ impl Campaign<'_> {
         Ok(true)
     }
 
-    /// Gives a scenario up that meets what is known again and again: each time costs a process.
-    fn met_again(&mut self, scenario: usize) {
+    /// Each time that a scenario meets what is known costs a process. What does not end an execution early is then not
+    /// looked for in it any more; with anything else it is given up.
+    fn met_again(&mut self, scenario: usize, class: Class) {
         self.repeats[scenario] += 1;
-        if self.repeats[scenario] == REPEATS {
+        if self.repeats[scenario] < REPEATS {
+            return;
+        }
+        let name = &self.subject.scenarios[scenario].name;
+        if matches!(class, Class::Leak | Class::DataRace)
+            && !self.known_well.contains(&(scenario, class))
+        {
+            self.known_well.push((scenario, class));
+            self.repeats[scenario] = 0;
+            let what = if class == Class::Leak { "leaks" } else { "data races" };
+            self.console.warn(&format!(
+                "in scenario {name}, {what} are not looked for any more: {REPEATS} times it met what is known already",
+            ));
+        } else if self.repeats[scenario] == REPEATS {
             self.queue.give_up(scenario);
-            let name = &self.subject.scenarios[scenario].name;
             self.console.warn(&format!(
                 "scenario {name} is given up: {REPEATS} times it met what is known already",
             ));

@@ -38,10 +38,19 @@ pub(crate) fn ended() -> Option<Promises> {
 /// Whether histories are judged.
 static JUDGING: AtomicBool = AtomicBool::new(true);
 
-/// Switches the judging of histories and the search for leaks on or off, for the rest of the process: what they cost is
-/// measured by leaving them out.
-pub(crate) fn switch(on: bool) {
-    JUDGING.store(on, Relaxed);
+/// Whether leaks are looked for.
+static LEAKS: AtomicBool = AtomicBool::new(true);
+
+/// Switches the judging of histories and the search for leaks on or off, for the rest of the process.
+pub(crate) fn switch(judging: bool, leaks: bool) {
+    JUDGING.store(judging, Relaxed);
+    LEAKS.store(leaks, Relaxed);
+}
+
+/// Whether leaks are looked for. Not inlined, so that it is no access of the code under test.
+#[inline(never)]
+pub(crate) fn looks_for_leaks() -> bool {
+    LEAKS.load(Relaxed)
 }
 
 /// Whether they are on. Not inlined, so that it is no access of the code under test.

@@ -96,8 +96,10 @@ pub(crate) struct Setting<'a> {
     pub patience: u64,
     /// Data races are looked for in every so many'th execution; 0 for in none.
     pub races: u64,
-    /// Whether histories are judged and leaks looked for.
+    /// Whether histories are judged.
     pub judging: bool,
+    /// Whether leaks are looked for, where histories are judged.
+    pub leaks: bool,
     /// The step of which the stack is wanted, for the earlier of two accesses that race.
     pub stack_at: Option<u64>,
 }
@@ -124,6 +126,7 @@ impl<'a> Setting<'a> {
                     && sees_races(),
             ),
             judging: true,
+            leaks: repro.class == Class::Leak,
             stack_at: None,
             patience: repro.patience,
         }
@@ -347,7 +350,7 @@ impl Child<'_> {
     fn follow(&self, script: &Script<'_>) {
         machine::silence();
         mutant::switch(self.setting.mutant);
-        oracle::promises::switch(self.setting.judging);
+        oracle::promises::switch(self.setting.judging, self.setting.leaks);
         self.races.replace(Races::accepting(race::accepted()));
         element::allow_collisions(self.setting.faults.contains(&Fault::HashCollisions));
         match script {
@@ -477,7 +480,7 @@ impl Child<'_> {
         let mut done = machine::execute(&options, decider, &mut seer, &mut || (code.run)(scenario));
         // Taken in any case: globals are given back what they held before.
         let past = oracle::ended();
-        if past.is_some() {
+        if past.is_some() && self.setting.leaks {
             done.found = done.found.take().or_else(|| keys_left(&done, scenario));
         }
         (done, past)
