@@ -129,7 +129,12 @@ fn iterations_of_bplustree_0_1_0_repeat_and_miss_elements_with_any_seed() {
 #[test]
 fn the_lost_wakeup_of_papaya_0_2_4_is_found_with_any_seed() {
     let settings = ["--scenario", "concurrent-growth"];
-    for finding in found_with_ten_seeds("papaya@0.2.4", &settings, &["deadlock"]) {
+    // An aborted resize leaks as well, which is told first.
+    for seed in 0..10 {
+        let seed = seed.to_string();
+        let (run, _out) = check(&["papaya@0.2.4"], &[&settings[..], &["--seed", &seed]].concat());
+        let found = run.code(2).of_type("finding");
+        let finding = found.iter().find(|f| f["class"] == "deadlock").expect("a deadlock");
         assert_eq!(finding["site"], "papaya-0.2.4/src/raw/utils/parker.rs:80");
     }
 }
@@ -137,7 +142,8 @@ fn the_lost_wakeup_of_papaya_0_2_4_is_found_with_any_seed() {
 #[test]
 fn the_lost_wakeup_of_papaya_0_2_4_is_found_at_default_settings_and_not_in_0_2_5() {
     let (run, _out) = check(&["papaya@0.2.4"], &[]);
-    assert_eq!(run.code(2).only("finding")["class"], "deadlock");
+    let found = run.code(2).of_type("finding");
+    assert!(found.iter().any(|f| f["class"] == "deadlock"), "{found:?}");
     let settings = ["--scenario", "concurrent-growth", "--executions", "5000"];
     let (run, _out) = check_without_leaks(&["papaya@blocking"], &settings);
     assert_eq!(run.code, 0, "{}{}", told(&run), run.stderr);

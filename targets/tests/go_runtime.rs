@@ -72,6 +72,18 @@ fn range_beside_a_put<M: Map>() {
     });
 }
 
+/// Puts of new keys while another goroutine collects, and a collection after that.
+fn puts_beside_a_collection<M: Map>() {
+    let map = M::new();
+    thread::scope(|scope| {
+        scope.spawn(|| map.reclaim());
+        for key in 6..9 {
+            map.insert(Key::new(key), Value::new(key << 32 | 1));
+        }
+    });
+    map.reclaim().expect("Go's map has a collector");
+}
+
 #[test]
 fn f25_an_evacuation_without_barriers_is_found() {
     found_in::<GoMap<Native>, 25>("concurrent-write");
@@ -84,7 +96,9 @@ fn f26_a_deletion_without_its_barrier_is_found() {
 
 #[test]
 fn f27_a_key_stored_without_a_barrier_is_found() {
-    found_in::<GoMap<Native>, 27>("concurrent-write");
+    // The stack has to be scanned, and the collection to end, between two steps of a put.
+    let puts = puts_beside_a_collection::<Mutated<GoMap<Native>, 27>>;
+    finds(mutant(27), |settings| settings.executions(60_000).explore(puts));
 }
 
 #[test]
@@ -107,6 +121,11 @@ fn f30_a_key_that_is_published_too_early_is_found() {
     let put = range_beside_a_put::<Mutated<RacingGoMap<Native>, 30>>;
     // Two preemptions have to be in the very right places.
     finds(mutant(30), |settings| settings.executions(60_000).explore(put));
+}
+
+#[test]
+fn puts_beside_a_collection_lose_nothing() {
+    Settings::for_tests().executions(10_000).explore(puts_beside_a_collection::<GoMap<Native>>);
 }
 
 #[test]

@@ -136,6 +136,8 @@ struct Campaign<'a> {
     repeats: Vec<u32>,
     /// What is not looked for any more in a scenario.
     known_well: Vec<(usize, Class)>,
+    /// Whether a leak was told and no others are looked for.
+    leaks_told: bool,
     done: Done,
     started: Instant,
     /// CPU time of the process when the campaign began.
@@ -174,6 +176,7 @@ fn run_with(subject: &Subject<'_>, settings: &Settings, console: Console) -> Res
         known: Vec::new(),
         repeats: vec![0; subject.scenarios.len()],
         known_well: Vec::new(),
+        leaks_told: false,
         done: Done { scenarios: subject.scenarios.len(), ..Done::default() },
         started: Instant::now(),
         cpu: machine::cpu_time(),
@@ -196,7 +199,7 @@ impl Campaign<'_> {
                 return Ok(());
             }
             self.collect()?;
-            if self.settle()? && !self.settings.keep_going {
+            if self.settle()? {
                 return Ok(());
             }
             if self.out_of_time() && !self.running.is_empty() {
@@ -238,7 +241,7 @@ impl Campaign<'_> {
             max_steps: self.settings.max_steps,
             races: if races { self.settings.races } else { 0 },
             judging: true,
-            leaks: self.settings.leaks && looked_for(Class::Leak),
+            leaks: self.settings.leaks && !self.leaks_told && looked_for(Class::Leak),
             stack_at: None,
             patience: self.settings.patience,
         }
@@ -324,7 +327,7 @@ impl Campaign<'_> {
     }
 
     /// Settles the earliest candidate once no earlier job is under way, so that the same seed tells
-    /// the same finding however fast the workers are. True if it was a new finding.
+    /// the same finding however fast the workers are. True if it is the end.
     fn settle(&mut self) -> Result<bool, String> {
         let Some(first) = (0..self.candidates.len()).min_by_key(|&i| self.candidates[i].job.order)
         else {
@@ -339,18 +342,25 @@ impl Campaign<'_> {
             self.continue_after(&candidate.job, candidate.execution);
             return Ok(false);
         }
-        if self.settings.keep_going {
+        let leak = candidate.finding.class == Class::Leak;
+        // What a leak costs is memory: it is told, and does not keep worse from being found.
+        let goes_on = self.settings.keep_going || leak;
+        if goes_on {
             self.continue_after(&candidate.job, candidate.execution);
+        }
+        if leak && self.leaks_told {
+            return Ok(false);
         }
         if self.known.iter().any(|known| known.same_as(&candidate.finding)) {
             self.met_again(candidate.job.scenario, candidate.finding.class);
             return Ok(false);
         }
-        if !self.settings.keep_going {
+        if !goes_on {
             self.stop();
         }
         self.report(&candidate)?;
-        Ok(true)
+        self.leaks_told |= leak && !self.settings.keep_going;
+        Ok(!goes_on)
     }
 
     /// Each time that a scenario meets what is known costs a process. What does not end an execution early is then not

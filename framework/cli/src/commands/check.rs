@@ -45,7 +45,7 @@ pub fn run(check: &Check) -> Result<i32, Error> {
         anstream::println!("{}", summary.sentence(matches!(code, exit::CLEAN | exit::BUDGET)));
         if summary.findings() > 0 && !check.keep_going {
             anstream::println!(
-                "each target stops at its first finding; --keep-going goes on for others"
+                "each target stops at its first finding but a leak; --keep-going goes on for others"
             );
         }
     }
