@@ -342,7 +342,7 @@ impl Campaign<'_> {
             self.continue_after(&candidate.job, candidate.execution);
             return Ok(false);
         }
-        let leak = candidate.finding.class == Class::Leak;
+        let leak = candidate.finding.left_behind;
         // What a leak costs is memory: it is told, and does not keep worse from being found.
         let goes_on = self.settings.keep_going || leak;
         if goes_on {

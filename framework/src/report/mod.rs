@@ -38,6 +38,8 @@ pub struct Finding {
     pub waits: Vec<String>,
     /// What more is known of a data race.
     pub race: Option<Race>,
+    /// Whether it is what an execution has left behind, which had run to its end.
+    pub left_behind: bool,
 }
 
 /// The two accesses of a data race.
@@ -86,6 +88,7 @@ impl Finding {
         to.number("operations", self.operations);
         to.number("preemptions", self.preemptions);
         to.texts("waits", &self.waits);
+        to.number("left-behind", self.left_behind.into());
         let Some(race) = &self.race else { return };
         to.number("race-low", race.pair.0 as u64);
         to.number("race-high", race.pair.1 as u64);
@@ -104,6 +107,7 @@ impl Finding {
             operations: from.number("operations")?,
             preemptions: from.number("preemptions")?,
             waits: from.texts("waits")?,
+            left_behind: from.number("left-behind")? > 0,
             race: from.has("earlier-step").then(|| Race::read(from)).transpose()?,
         })
     }
@@ -163,6 +167,10 @@ impl Diagnosis<'_> {
             preemptions: self.trace.map_or(0, |t| t.preemptions),
             waits: self.waits(),
             race: self.race(&places),
+            left_behind: matches!(
+                self.found.fact,
+                Fact::Leaked { .. } | Fact::Told { class: "leak", .. }
+            ),
         }
     }
 
@@ -374,6 +382,7 @@ pub(crate) fn told(class: Class, message: &str, scenario: &Scenario) -> Finding 
         preemptions: 0,
         waits: Vec::new(),
         race: None,
+        left_behind: false,
     }
 }
 
