@@ -11,7 +11,7 @@ use crate::state::{arm, armed, disarm, state};
 #[unsafe(link_section = "mapcheck_kept")]
 static WATCHING: AtomicBool = AtomicBool::new(false);
 
-/// Where the last callback of the compiler was called from, see [`callbacks_with_sites`].
+/// Where the last callback of the compiler was called from, see [`entries_with_sites`].
 #[unsafe(link_section = "mapcheck_kept")]
 pub(crate) static SITE: AtomicUsize = AtomicUsize::new(0);
 
@@ -93,7 +93,7 @@ pub(crate) fn ordered(edge: Edge) {
     disarm();
     // SAFETY: the running thread, disarmed.
     if let Some(observer) = unsafe { state() }.observer {
-        // SAFETY: as in `told`.
+        // SAFETY: as in `tell`.
         unsafe { (*observer).order(&edge) };
     }
     if was_armed {

@@ -44,7 +44,7 @@ pub(super) fn settle(
         return Ok(Settled { finding: candidate.finding.clone(), repro, notes: Vec::new() });
     }
     if let Some(finding) = replayed(subject, &repro, candidate)? {
-        return shrunk(subject, Repro { site: finding.site.clone(), ..repro }, finding);
+        return shrunk(subject, repro, finding);
     }
     let random = candidate.job.batch.seed;
     let repro = Repro { history: Some(history(candidate)), random, ..repro };
@@ -113,7 +113,7 @@ fn shrunk(subject: &Subject<'_>, repro: Repro, finding: Finding) -> Result<Settl
     let smaller = shrink::shrink(subject.code(), &repro, &finding)?;
     let told = watch::replay(subject.code(), &smaller, true)?.filter(|f| f.same_as(&finding));
     let (finding, mut repro) = told.map_or((finding, repro), |told| (told, smaller));
-    // Of a data race, either access may be the later one.
+    // Of a data race, either access may be the later one; a leak's site is known of a recorded execution alone.
     repro.site.clone_from(&finding.site);
     Ok(Settled { finding, repro, notes: Vec::new() })
 }

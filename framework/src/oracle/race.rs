@@ -27,8 +27,8 @@
 //!
 //! - That a block is freed before its allocation, if nobody has touched it: such blocks are the standard library's own.
 //! - Races past an atomic access to a part of what others access atomically in another size: what that finds was left
-//!   by
-//!   no access of its size, and the rules above hold. The halves of a 16-byte word are an exception for plain accesses.
+//!   by no access of its size, and the rules above hold. The halves of a 16-byte word are an exception for plain
+//!   accesses.
 
 use std::sync::{Mutex, PoisonError};
 

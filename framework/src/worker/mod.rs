@@ -98,7 +98,7 @@ pub(crate) struct Setting<'a> {
     pub races: u64,
     /// Whether histories are judged.
     pub judging: bool,
-    /// Whether leaks are looked for, where histories are judged.
+    /// Whether leaks are looked for.
     pub leaks: bool,
     /// The step of which the stack is wanted, for the earlier of two accesses that race.
     pub stack_at: Option<u64>,
