@@ -84,6 +84,13 @@ pub struct ThreadView {
     pub runnable: bool,
     /// What it will do in its next step.
     pub pending: Access,
+    /// The label under which it does so: its operation, in the caller's numbering; 0 for none.
+    pub label: u32,
+}
+
+impl ThreadView {
+    /// A thread that has not begun: what it will do first is not known.
+    pub const NEW: ThreadView = ThreadView { runnable: true, pending: Access::NONE, label: 0 };
 }
 
 /// A question to the decider: who runs next, and for how long unasked?

@@ -103,6 +103,7 @@ pub fn set_label(label: u32) {
     if armed() {
         disarmed(|s| {
             s.threads[s.current].label = label;
+            s.views[s.current].label = label;
             s.completed();
             let at = s.stamp();
             s.tell(Event::Label { at });

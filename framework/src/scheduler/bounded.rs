@@ -2,7 +2,7 @@
 
 use mapcheck_machine::{ChoiceKind, Consult, Reason, Slice, ThreadId};
 
-use super::{Scheduler, UNBOUNDED};
+use super::{Ended, Scheduler, UNBOUNDED};
 
 /// Lets a scheduler preempt up to so many times in an execution; after that a thread runs until it
 /// yields or waits. Most bugs need one or two preemptions (Musuvathi and Qadeer, *Iterative Context
@@ -43,8 +43,16 @@ impl Scheduler for Bounded {
         self.inner.choose(kind, thread, index, n)
     }
 
-    fn end(&mut self, steps: u64, threads: u32) {
-        self.inner.end(steps, threads);
+    fn end(&mut self, ended: Ended) {
+        self.inner.end(ended);
+    }
+
+    fn learnt(&self) -> Vec<u64> {
+        self.inner.learnt()
+    }
+
+    fn recall(&mut self, learnt: &[u64]) {
+        self.inner.recall(learnt);
     }
 }
 

@@ -29,8 +29,25 @@ pub trait Scheduler {
     fn schedule(&mut self, consult: &Consult<'_>) -> Slice;
     /// One of `0..n`; `n` is at least 1.
     fn choose(&mut self, kind: ChoiceKind, thread: ThreadId, index: u64, n: u32) -> u32;
-    /// Ends the execution, which passed `steps` schedule points with `threads` threads.
-    fn end(&mut self, steps: u64, threads: u32);
+    /// Ends the execution.
+    fn end(&mut self, ended: Ended);
+    /// What it has learnt, for a scheduler of the same name that goes on with the same scenario in another process.
+    fn learnt(&self) -> Vec<u64> {
+        Vec::new()
+    }
+    /// Takes over what another has learnt, before its first execution. What cannot be read is as good as nothing.
+    fn recall(&mut self, _learnt: &[u64]) {}
+}
+
+/// What became of an execution, as a scheduler may learn from it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Schedule points of all threads.
+    pub steps: u64,
+    /// Threads that existed.
+    pub threads: u32,
+    /// Communication between threads that the batch had not seen before, in pairs of sites; `None` where nobody looked.
+    pub news: Option<u64>,
 }
 
 /// The schedulers there are: name, and what it does in a sentence.
@@ -99,7 +116,7 @@ pub(crate) fn splitmix(x: u64) -> u64 {
 /// A machine for unit tests: threads that only count their schedule points.
 #[cfg(test)]
 pub(crate) mod fake {
-    use mapcheck_machine::{Access, Consult, Decider, Reason, ThreadId, ThreadView};
+    use mapcheck_machine::{Consult, Decider, Reason, ThreadId, ThreadView};
 
     /// Threads that each pass a number of schedule points; every seventh point is a yield.
     pub(crate) struct Fake {
@@ -129,7 +146,7 @@ pub(crate) mod fake {
                 }
                 let view = |t: usize| ThreadView {
                     runnable: self.local[t] < self.lengths[t],
-                    pending: Access::NONE,
+                    ..ThreadView::NEW
                 };
                 let threads: Vec<ThreadView> = (0..self.lengths.len()).map(view).collect();
                 if threads.iter().all(|t| !t.runnable) {

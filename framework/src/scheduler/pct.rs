@@ -2,7 +2,7 @@
 
 use mapcheck_machine::{ChoiceKind, Consult, Reason, Slice, ThreadId};
 
-use super::{Dice, Scheduler, UNBOUNDED};
+use super::{Dice, Ended, Scheduler, UNBOUNDED};
 
 /// Initial priorities have this bit; lowered ones lie below it.
 const INITIAL: u64 = 1 << 63;
@@ -125,9 +125,17 @@ impl Scheduler for Pct {
         self.dice.choose(kind, n)
     }
 
-    fn end(&mut self, steps: u64, _threads: u32) {
-        self.advance(steps);
+    fn end(&mut self, ended: Ended) {
+        self.advance(ended.steps);
         self.longest = self.longest.max(self.contended);
+    }
+
+    fn learnt(&self) -> Vec<u64> {
+        vec![self.longest]
+    }
+
+    fn recall(&mut self, learnt: &[u64]) {
+        self.longest = learnt.first().copied().unwrap_or_default();
     }
 }
 
@@ -136,9 +144,9 @@ mod tests {
     use super::*;
     use crate::decision::Recorder;
     use crate::scheduler::fake::Fake;
-    use mapcheck_machine::{Access, ThreadView};
+    use mapcheck_machine::ThreadView;
 
-    const BOTH: [ThreadView; 2] = [ThreadView { runnable: true, pending: Access::NONE }; 2];
+    const BOTH: [ThreadView; 2] = [ThreadView::NEW; 2];
 
     fn ask(
         pct: &mut Pct,
@@ -174,7 +182,7 @@ mod tests {
         let mut pct = begun(10);
         assert_eq!(ask(&mut pct, 0, 0, Reason::Point, &BOTH[..1]).points, UNBOUNDED);
         assert_eq!(ask(&mut pct, 0, 500, Reason::Point, &BOTH).points, 10);
-        pct.end(507, 2);
+        pct.end(Ended { steps: 507, threads: 2, news: None });
         assert_eq!(pct.longest, 7);
     }
 
@@ -198,7 +206,7 @@ mod tests {
             depths[changes.len()] += 1;
             let trace =
                 Fake::new(&[20, 30]).run(&mut Recorder { scheduler: &mut pct, sink: &mut |_| {} });
-            pct.end(trace.len() as u64, 2);
+            pct.end(Ended { steps: trace.len() as u64, threads: 2, news: None });
             assert!((1..=50).contains(&pct.longest));
         }
         assert!(depths[0] == 0 && depths[1..].iter().all(|&d| d > 40), "{depths:?}");

@@ -2,7 +2,7 @@
 
 use mapcheck_machine::{ChoiceKind, Consult, Reason, Slice, ThreadId};
 
-use super::{Dice, Scheduler, UNBOUNDED};
+use super::{Dice, Ended, Scheduler, UNBOUNDED};
 
 /// Points of a slice, at most: where the fraction is used up, its digits are zeros for ever.
 const LONGEST: u64 = 40;
@@ -59,7 +59,7 @@ impl Scheduler for Random {
         self.dice.choose(kind, n)
     }
 
-    fn end(&mut self, _steps: u64, _threads: u32) {}
+    fn end(&mut self, _: Ended) {}
 }
 
 /// The next digit, in base `n`, of a random fraction of 2^64.

@@ -2,7 +2,7 @@
 
 use mapcheck_machine::{ChoiceKind, Consult, Slice, ThreadId};
 
-use super::{Dice, Scheduler};
+use super::{Dice, Ended, Scheduler};
 
 /// Schedule points with several threads that the first execution is taken to have.
 const FIRST_LENGTH: u64 = 1000;
@@ -53,10 +53,20 @@ impl Scheduler for Suspending {
         (1 + self.dice.below(length)).min(u64::from(n) - 1) as u32
     }
 
-    fn end(&mut self, steps: u64, threads: u32) {
+    fn end(&mut self, ended: Ended) {
         let length = self.several.map_or(0, |(first, last)| last - first);
         self.longest = self.longest.max(length);
-        self.inner.end(steps, threads);
+        self.inner.end(ended);
+    }
+
+    fn learnt(&self) -> Vec<u64> {
+        [&[self.longest][..], &self.inner.learnt()].concat()
+    }
+
+    fn recall(&mut self, learnt: &[u64]) {
+        let Some((longest, inner)) = learnt.split_first() else { return };
+        self.longest = *longest;
+        self.inner.recall(inner);
     }
 }
 
@@ -83,7 +93,7 @@ mod tests {
             }
             Fake::new(&[40, 40])
                 .run(&mut Recorder { scheduler: &mut scheduler, sink: &mut |_| {} });
-            scheduler.end(80, 2);
+            scheduler.end(Ended { steps: 80, threads: 2, news: None });
         }
         assert!(scheduler.longest < 80, "{}", scheduler.longest);
         assert!(seen[1..].iter().all(|s| *s), "{seen:?}");

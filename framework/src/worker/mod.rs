@@ -24,7 +24,7 @@ use crate::oracle::{self, Class, Promises, Violation};
 use crate::report::{self, Diagnosis, Finding, PanicNote, Trace, short_file};
 use crate::repro::{History, Repro};
 use crate::scenario::{self, Scenario};
-use crate::scheduler::{self, Bounded, Scheduler, Suspending, splitmix};
+use crate::scheduler::{self, Bounded, Ended, Scheduler, Suspending, splitmix};
 use crate::text::{self, Writer};
 
 /// Decisions of one execution that are kept; a longer execution is replayed from its batch.
@@ -417,7 +417,7 @@ impl Child<'_> {
         let mut sink = |word| shared.push_word(word);
         let mut recorder = Recorder { scheduler, sink: &mut sink };
         let (done, past) = self.execute(&mut recorder, &mut trace, random, record);
-        scheduler.end(done.steps, done.threads);
+        scheduler.end(Ended { steps: done.steps, threads: done.threads, news: None });
         self.count(&done);
         if done.found.is_some() {
             self.tell(&done, past.as_ref(), &trace, record);

@@ -146,7 +146,7 @@ pub(crate) fn create(start: Start) -> usize {
         destructors: Vec::new(),
         waiting: Stack::default(),
     });
-    s.views.push(ThreadView { runnable: true, pending: Access::NONE });
+    s.views.push(ThreadView::NEW);
     s.ask_soon();
     if thread > 0 && watching() {
         ordered(Edge::Start { parent: s.current as ThreadId, child: thread as ThreadId });
