@@ -5,17 +5,32 @@
 //! executions of the same batch, so a batch replays from its start.
 
 mod bounded;
+mod changes;
+mod guided;
 mod pct;
+mod pos;
+mod profile;
 mod random;
+mod round_robin;
+mod surw;
 mod suspending;
+mod turns;
+mod walk;
 
 use mapcheck_machine::{ChoiceKind, Consult, Slice, ThreadId};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng;
 
+use changes::{At, Changes};
+use guided::{Guided, Policy};
+use pos::Pos;
+use surw::Surw;
+use walk::Walk;
+
 pub use bounded::Bounded;
 pub use pct::Pct;
 pub use random::Random;
+pub use round_robin::RoundRobin;
 pub use suspending::Suspending;
 
 /// Schedule points of a slice that ends only when the machine has a reason to ask.
@@ -29,6 +44,10 @@ pub trait Scheduler {
     fn schedule(&mut self, consult: &Consult<'_>) -> Slice;
     /// One of `0..n`; `n` is at least 1.
     fn choose(&mut self, kind: ChoiceKind, thread: ThreadId, index: u64, n: u32) -> u32;
+    /// Granules at whose accesses it is asked too, see [`mapcheck_machine::Decider::granules`].
+    fn granules(&self) -> &[usize] {
+        &[]
+    }
     /// Ends the execution.
     fn end(&mut self, ended: Ended);
     /// What it has learnt, for a scheduler of the same name that goes on with the same scenario in another process.
@@ -60,6 +79,14 @@ pub const NAMES: &[(&str, &str)] = &[
         "pct",
         "probabilistic concurrency testing: random priorities, lowered at one to three random steps",
     ),
+    ("round-robin", "experimental"),
+    ("pos", "experimental"),
+    ("surw", "experimental"),
+    ("x-points", "experimental"),
+    ("x-accesses", "experimental"),
+    ("x-granules", "experimental"),
+    ("x-walk", "experimental"),
+    ("portfolio", "experimental"),
 ];
 
 /// The scheduler with a name of [`NAMES`], or `None`.
@@ -68,9 +95,27 @@ pub const NAMES: &[(&str, &str)] = &[
 /// assert!(mapcheck::scheduler::by_name("pct", 1).is_some());
 /// ```
 pub fn by_name(name: &str, seed: u64) -> Option<Box<dyn Scheduler>> {
+    let guided = |policies: Vec<Box<dyn Policy>>| -> Option<Box<dyn Scheduler>> {
+        Some(Box::new(Guided::new(seed, policies)))
+    };
     match name {
         "random" => Some(Box::new(Random::new(seed))),
         "pct" => Some(Box::new(Pct::new(seed))),
+        "round-robin" => Some(Box::new(RoundRobin::new(seed))),
+        "pos" => guided(vec![Box::new(Pos::default())]),
+        "surw" => guided(vec![Box::new(Surw::default())]),
+        "x-points" => guided(vec![Box::new(Changes::new(At::Points, 3))]),
+        "x-accesses" => guided(vec![Box::new(Changes::new(At::Accesses, 3))]),
+        "x-granules" => guided(vec![Box::new(Changes::new(At::Granules, 3))]),
+        "x-walk" => guided(vec![Box::new(Walk::default())]),
+        "portfolio" => guided(vec![
+            Box::new(Changes::new(At::Points, 3)),
+            Box::new(Changes::new(At::Accesses, 3)),
+            Box::new(Changes::new(At::Granules, 3)),
+            Box::new(Pos::default()),
+            Box::new(Surw::default()),
+            Box::new(Walk::default()),
+        ]),
         _ => None,
     }
 }
