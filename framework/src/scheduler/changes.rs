@@ -76,7 +76,7 @@ impl Changes {
         let granule = consult.threads[consult.current as usize].pending.addr / GRANULE;
         let Ok(place) = self.granules.binary_search(&granule) else { return false };
         self.accesses[place] += 1;
-        let all = self.accesses.iter().sum();
+        let all: u64 = self.accesses.iter().sum();
         let here = |&(of, n): &(usize, u64)| {
             if of == 0 { n == all } else { of == granule && n == self.accesses[place] }
         };
@@ -132,5 +132,56 @@ impl Policy for Changes {
 
     fn granules<'a>(&'a self, _: &'a Profile) -> &'a [usize] {
         &self.granules
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::Recorder;
+    use crate::scheduler::fake::{Fake, access, local};
+    use crate::scheduler::guided::Guided;
+    use crate::scheduler::{Ended, Scheduler};
+    use mapcheck_machine::{Kind, ThreadId};
+
+    const SHARED: usize = 0x100;
+
+    /// The threads of two programs, in the order of their steps, in each of 300 executions.
+    fn orders(at: At) -> Vec<Vec<ThreadId>> {
+        let shared = || [access(Kind::Write, SHARED), access(Kind::Write, SHARED)];
+        let program = |t| [local(t, 20), shared().to_vec(), local(t, 20)].concat();
+        let mut scheduler = Guided::new(3, vec![Box::new(Changes::new(at, 1))]);
+        let mut one = |execution| {
+            scheduler.begin(execution);
+            let mut recorder = Recorder { scheduler: &mut scheduler, sink: &mut |_| {} };
+            let steps = Fake::of(&[program(1), program(2)]).steps(&mut recorder);
+            scheduler.end(Ended { steps: steps.len() as u64, threads: 3, news: None });
+            steps.iter().map(|s| s.0).collect()
+        };
+        (0..300).map(&mut one).collect()
+    }
+
+    #[test]
+    fn with_a_profile_threads_change_only_where_they_touch_what_is_shared() {
+        for at in [At::Accesses, At::Granules] {
+            for order in &orders(at)[1..] {
+                let runs: Vec<usize> = order.chunk_by(|a, b| a == b).map(<[_]>::len).collect();
+                // The one that is lowered stands before its first or second access of two.
+                assert!(
+                    runs == [42, 42] || runs == [20, 42, 22] || runs == [21, 42, 21],
+                    "{runs:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn at_any_points_they_change_everywhere() {
+        let orders = orders(At::Points);
+        let cuts: std::collections::BTreeSet<usize> = orders[1..]
+            .iter()
+            .map(|order| order.iter().take_while(|&t| *t == order[0]).count())
+            .collect();
+        assert!(cuts.len() > 30, "{cuts:?}");
     }
 }

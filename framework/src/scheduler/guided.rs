@@ -42,7 +42,7 @@ pub(super) struct Guided {
     executions: u64,
     /// In a profiling execution.
     profiler: Option<Profiler>,
-    /// The global step up to which the policy need not be asked, in a profiling execution.
+    /// The global step up to which the policy need not be asked, but for granules.
     until: u64,
     /// Threads that could run when it was last asked.
     runnable: usize,
@@ -84,7 +84,7 @@ impl Guided {
         self.asked = step;
     }
 
-    /// Whether the slice that the policy granted goes on, in an execution that is asked at every point.
+    /// Whether the slice that the policy granted goes on: this is a point at which nobody wanted to be asked.
     fn goes_on(&self, consult: &Consult<'_>, runnable: usize) -> bool {
         let current = &consult.threads[consult.current as usize];
         let granules = self.granules();
@@ -95,7 +95,11 @@ impl Guided {
             && granules.binary_search(&(current.pending.addr / super::profile::GRANULE)).is_err()
     }
 
-    fn choose_thread(&mut self, consult: &Consult<'_>, runnable: usize) -> Slice {
+    /// The policy's choice.
+    fn asked(&mut self, consult: &Consult<'_>, runnable: usize) -> Slice {
+        if self.goes_on(consult, runnable) {
+            return Slice { thread: consult.current, points: self.until - consult.step };
+        }
         if runnable == 1 {
             return Slice { thread: only_runnable(consult), points: UNBOUNDED };
         }
@@ -103,19 +107,10 @@ impl Guided {
         policy.schedule(consult, self.contended, &mut self.dice)
     }
 
-    fn profiled(&mut self, consult: &Consult<'_>, runnable: usize) -> Slice {
-        let slice = if self.goes_on(consult, runnable) {
-            Slice { thread: consult.current, points: self.until - consult.step }
-        } else {
-            self.choose_thread(consult, runnable)
-        };
-        self.until = consult.step.saturating_add(slice.points);
-        let alone = consult.threads.len() == 1 || (runnable == 1 && slice.thread == 0);
-        if let (false, Some(profiler)) = (alone, &mut self.profiler) {
-            profiler.step(slice.thread, &consult.threads[slice.thread as usize].pending);
-            return Slice { points: 1, ..slice };
-        }
-        slice
+    /// Whether the step that a thread takes next belongs to the part of the execution that may be concurrent: not
+    /// what the root does while it is alone.
+    fn is_profiled(consult: &Consult<'_>, runnable: usize, thread: ThreadId) -> bool {
+        consult.threads.len() > 1 && (runnable > 1 || thread != 0)
     }
 }
 
@@ -133,10 +128,14 @@ impl Scheduler for Guided {
     fn schedule(&mut self, consult: &Consult<'_>) -> Slice {
         self.advance(consult.step);
         let runnable = consult.threads.iter().filter(|t| t.runnable).count();
-        let slice = match self.profiler {
-            Some(_) => self.profiled(consult, runnable),
-            None => self.choose_thread(consult, runnable),
-        };
+        let mut slice = self.asked(consult, runnable);
+        self.until = consult.step.saturating_add(slice.points);
+        if let Some(profiler) = &mut self.profiler
+            && Guided::is_profiled(consult, runnable, slice.thread)
+        {
+            profiler.step(slice.thread, &consult.threads[slice.thread as usize].pending);
+            slice.points = 1;
+        }
         self.runnable = runnable;
         slice
     }
@@ -192,4 +191,89 @@ fn policy<'a>(
 fn only_runnable(consult: &Consult<'_>) -> ThreadId {
     let only = consult.threads.iter().position(|t| t.runnable);
     only.map_or(consult.current, |t| t as ThreadId)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::Recorder;
+    use crate::scheduler::by_name;
+    use crate::scheduler::fake::{Fake, Step, access, local};
+    use mapcheck_machine::{Access, Kind};
+
+    fn programs() -> [Vec<Access>; 3] {
+        [1, 2, 3].map(|thread| {
+            let shared = [0x100, 0x108, 0x100].map(|addr| access(Kind::AtomicRmw, addr));
+            [local(thread, 5), shared.to_vec(), local(thread, 9), shared.to_vec()].concat()
+        })
+    }
+
+    fn run(scheduler: &mut dyn Scheduler, execution: u64) -> Vec<Step> {
+        scheduler.begin(execution);
+        let mut recorder = Recorder { scheduler: &mut *scheduler, sink: &mut |_| {} };
+        let steps = Fake::of(&programs()).steps(&mut recorder);
+        let news = Some(execution % 3);
+        scheduler.end(Ended { steps: steps.len() as u64, threads: 4, news });
+        steps
+    }
+
+    #[test]
+    fn what_one_batch_has_learnt_the_next_goes_on_with() {
+        for name in ["pos", "surw", "portfolio"] {
+            let mut one = by_name(name, 9).unwrap();
+            (0..50).for_each(|execution| drop(run(&mut *one, execution)));
+            let mut other = by_name(name, 9).unwrap();
+            other.recall(&one.learnt());
+            assert_eq!(other.learnt(), one.learnt());
+            assert!((50..100).all(|i| run(&mut *one, i) == run(&mut *other, i)), "{name}");
+            assert!(one.learnt().len() <= 4096);
+        }
+    }
+
+    #[test]
+    fn words_that_nobody_has_learnt_are_as_good_as_nothing() {
+        let mut learned = by_name("portfolio", 9).unwrap();
+        (0..9).for_each(|execution| drop(run(&mut *learned, execution)));
+        let words = learned.learnt();
+        let mut damaged = vec![vec![], vec![0; 40], vec![MAGIC], words[..words.len() - 1].to_vec()];
+        for place in [0, 3, words.len() - 4] {
+            let mut words = words.clone();
+            words[place] = u64::MAX;
+            damaged.push(words);
+        }
+        for words in damaged {
+            let (mut one, mut other) =
+                (by_name("portfolio", 9).unwrap(), by_name("portfolio", 9).unwrap());
+            other.recall(&words);
+            assert!((0..20).all(|i| run(&mut *one, i) == run(&mut *other, i)), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_profiling_execution_has_the_schedule_that_it_would_have_had() {
+        let mut looks = by_name("portfolio", 4).unwrap();
+        (0..6).for_each(|execution| drop(run(&mut *looks, execution)));
+        // The 7th execution is one, the 8th is none.
+        let words = looks.learnt();
+        let mut later = [words[0], 7].to_vec();
+        later.extend(&words[2..]);
+        let mut does_not = by_name("portfolio", 4).unwrap();
+        does_not.recall(&later);
+        for execution in 100..120 {
+            let mut looks = by_name("portfolio", 4).unwrap();
+            looks.recall(&words);
+            does_not.recall(&later);
+            assert_eq!(run(&mut *looks, execution), run(&mut *does_not, execution));
+        }
+    }
+
+    #[test]
+    fn a_single_thread_is_asked_about_once() {
+        let mut portfolio = by_name("portfolio", 4).unwrap();
+        portfolio.begin(0);
+        let threads = [mapcheck_machine::ThreadView::NEW];
+        let reason = Reason::Point;
+        let consult = Consult { current: 0, local_step: 1, step: 1, reason, threads: &threads };
+        assert_eq!(portfolio.schedule(&consult), Slice { thread: 0, points: UNBOUNDED });
+    }
 }

@@ -60,3 +60,51 @@ impl Policy for Pos {
         Slice { thread, points: UNBOUNDED }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::Recorder;
+    use crate::scheduler::fake::{Fake, access, local};
+    use crate::scheduler::guided::Guided;
+    use crate::scheduler::{Ended, Scheduler};
+    use mapcheck_machine::Kind;
+
+    const SHARED: usize = 0x100;
+
+    /// Of `executions` executions, those in which thread 1 is the first at the shared word.
+    fn first(programs: &[Vec<Access>], executions: u64) -> u64 {
+        let mut pos = Guided::new(1, vec![Box::new(Pos::default())]);
+        let mut first = 0;
+        for execution in 0..executions {
+            pos.begin(execution);
+            let mut recorder = Recorder { scheduler: &mut pos, sink: &mut |_| {} };
+            let steps = Fake::of(programs).steps(&mut recorder);
+            let winner = steps.iter().find(|(_, a)| a.addr == SHARED);
+            first += u64::from(winner.is_some_and(|&(thread, _)| thread == 1));
+            pos.end(Ended { steps: steps.len() as u64, threads: 3, news: None });
+        }
+        first
+    }
+
+    #[test]
+    fn both_orders_of_a_race_are_as_likely_however_many_local_steps_come_before() {
+        let race = || vec![access(Kind::AtomicRmw, SHARED)];
+        for (a, b) in [(0, 0), (0, 60), (60, 0), (7, 30)] {
+            let programs = [[local(1, a), race()].concat(), [local(2, b), race()].concat()];
+            let first = first(&programs, 1000);
+            // Four standard deviations.
+            assert!((436..=564).contains(&first), "{a} and {b} local steps: {first}");
+        }
+    }
+
+    #[test]
+    fn two_reads_do_not_race_and_a_write_races_with_either() {
+        let view = |kind| access(kind, SHARED);
+        assert!(!races(&view(Kind::AtomicLoad), &view(Kind::Read)));
+        assert!(races(&view(Kind::AtomicLoad), &view(Kind::Write)));
+        assert!(races(&view(Kind::Free), &view(Kind::Read)));
+        assert!(!races(&view(Kind::Write), &access(Kind::Write, SHARED + 8)));
+        assert!(!races(&Access::NONE, &access(Kind::Write, 0)));
+    }
+}

@@ -57,19 +57,9 @@ impl Profile {
         &self.granules
     }
 
-    /// Accesses that a thread makes to what is shared.
-    pub fn accesses_of(&self, thread: usize) -> u64 {
-        self.shared.iter().map(|s| u64::from(s.counts[thread % SLOTS])).sum()
-    }
-
     /// Accesses of all threads.
     pub fn accesses(&self) -> u64 {
         self.shared.iter().map(Shared::total).sum()
-    }
-
-    /// Whether an access is one to a granule that is known to be shared.
-    pub fn names(&self, access: &Access) -> bool {
-        access.addr != 0 && self.granules.binary_search(&(access.addr / GRANULE)).is_ok()
     }
 
     /// Takes in what an execution has shown: counts become the mean of the old and the new.
@@ -204,4 +194,73 @@ pub(super) fn changes(kind: Kind) -> bool {
 pub(super) fn races(a: &Access, b: &Access) -> bool {
     let same = a.addr != 0 && a.addr / GRANULE == b.addr / GRANULE;
     same && (changes(a.kind) || changes(b.kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scheduler::fake::access;
+
+    fn profile(steps: &[(ThreadId, Kind, usize)], peek: Peek) -> Profile {
+        let mut profiler = Profiler::new(peek);
+        steps.iter().for_each(|&(thread, kind, addr)| profiler.step(thread, &access(kind, addr)));
+        let mut profile = Profile::default();
+        profiler.end(&mut profile);
+        profile
+    }
+
+    #[test]
+    fn memory_is_shared_that_two_threads_touch_and_one_changes() {
+        let steps = [
+            (1, Kind::Read, 0x100),
+            (2, Kind::Read, 0x100),
+            (1, Kind::Write, 0x200),
+            (1, Kind::Write, 0x200),
+            (1, Kind::Write, 0x304),
+            (2, Kind::AtomicLoad, 0x300),
+            (2, Kind::AtomicLoad, 0x300),
+        ];
+        let profile = profile(&steps, |_, _| None);
+        assert_eq!(profile.granules(), [0x300 / GRANULE]);
+        assert_eq!(profile.shared()[0].counts, [0, 1, 2, 0, 0, 0, 0, 0]);
+        assert_eq!(profile.accesses(), 3);
+    }
+
+    #[test]
+    fn a_word_retires_that_held_the_address_of_a_block_freed_later() {
+        // The word at 0x100 holds a marked pointer to 0x400, the one at 0x200 a number.
+        let peek: Peek = |addr, _| Some(if addr == 0x100 { 0x401 } else { 7 });
+        let steps = [
+            (1, Kind::AtomicRmw, 0x100),
+            (2, Kind::AtomicLoad, 0x100),
+            (1, Kind::AtomicStore, 0x200),
+            (2, Kind::AtomicLoad, 0x200),
+            (1, Kind::Free, 0x400),
+        ];
+        let retires: Vec<bool> = profile(&steps, peek).shared().iter().map(|s| s.retires).collect();
+        assert_eq!(retires, [true, false]);
+    }
+
+    #[test]
+    fn counts_of_several_executions_are_averaged() {
+        let once = [(1, Kind::Write, 0x100), (2, Kind::Write, 0x100)];
+        let mut all = profile(&once, |_, _| None);
+        let more = profile(&[&once[..], &[(1, Kind::Write, 0x100); 4]].concat(), |_, _| None);
+        all.merge(more.shared);
+        assert_eq!(all.shared()[0].counts[1..3], [3, 1]);
+    }
+
+    #[test]
+    fn a_profile_is_bounded_and_its_words_round_trip() {
+        let steps: Vec<_> =
+            (1..2000).flat_map(|i| [(1, Kind::Write, 8 * i), (9, Kind::Read, 8 * i)]).collect();
+        let profile = profile(&steps, |_, _| None);
+        assert_eq!(profile.shared().len(), MOST);
+        assert_eq!(Profile::of(&profile.words()), Some(profile.clone()));
+        let mut words = profile.words();
+        words.swap(1, 3);
+        assert_eq!(Profile::of(&words), None, "not ascending");
+        assert_eq!(Profile::of(&words[..4]), None, "half a granule");
+        assert_eq!(Profile::of(&[]), None);
+    }
 }

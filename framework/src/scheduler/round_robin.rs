@@ -64,3 +64,35 @@ fn next(consult: &Consult<'_>) -> ThreadId {
     let next = after.into_iter().find(|&t| consult.threads[t].runnable);
     next.map_or(consult.current, |t| t as ThreadId)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::Recorder;
+    use crate::scheduler::fake::Fake;
+    use mapcheck_machine::Access;
+
+    fn trace(seed: u64, execution: u64) -> Vec<ThreadId> {
+        let mut scheduler = RoundRobin::new(seed);
+        scheduler.begin(execution);
+        let mut recorder = Recorder { scheduler: &mut scheduler, sink: &mut |_| {} };
+        Fake::of(&[vec![Access::NONE; 30], vec![Access::NONE; 30]]).run(&mut recorder)
+    }
+
+    #[test]
+    fn each_thread_has_turns_of_the_same_length() {
+        for (execution, length) in [(0, 1), (2, 3), (4, 8)] {
+            let trace = trace(1, execution);
+            let runs: Vec<usize> = trace[2..20].chunk_by(|a, b| a == b).map(<[_]>::len).collect();
+            assert!(runs[..runs.len() - 1].iter().all(|&n| n <= length), "{trace:?}");
+            assert!(runs[1..runs.len() - 1].iter().all(|&n| n == length), "{trace:?}");
+        }
+    }
+
+    #[test]
+    fn schedules_do_not_depend_on_the_seed_and_differ_from_execution_to_execution() {
+        assert_eq!(trace(1, 4), trace(2, 4));
+        let all: std::collections::BTreeSet<Vec<ThreadId>> = (0..40).map(|i| trace(1, i)).collect();
+        assert!(all.len() > 25, "{}", all.len());
+    }
+}

@@ -6,6 +6,9 @@ use super::guided::Policy;
 use super::profile::Profile;
 use super::{Dice, UNBOUNDED};
 
+/// How much more likely a thread is that has a selected access to make than one that should have none left.
+const MUCH: u64 = 64;
+
 /// The scheduler of Zhao, Wolff, Mathur and Roychoudhury, *Selectively Uniform Concurrency Testing*, ASPLOS 2025.
 ///
 /// Of the accesses to shared memory some are *selected* in each execution. Which thread makes the next of them is drawn
@@ -60,7 +63,7 @@ impl Surw {
         let others = consult.threads.iter().filter(|t| t.runnable).count() > 1;
         let weight = |thread: usize| match consult.threads[thread].runnable {
             true if others && but == Some(thread as ThreadId) => 0,
-            true => self.left[thread].max(1),
+            true => (MUCH * self.left[thread]).max(1),
             false => 0,
         };
         let total = (0..consult.threads.len()).map(weight).sum();
@@ -112,5 +115,72 @@ impl Policy for Surw {
 
     fn granules<'a>(&'a self, _: &'a Profile) -> &'a [usize] {
         &self.selected
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::Recorder;
+    use crate::scheduler::fake::{Fake, access, local};
+    use crate::scheduler::guided::Guided;
+    use crate::scheduler::{Ended, Scheduler};
+    use mapcheck_machine::{Access, Kind};
+    use std::collections::BTreeMap;
+
+    const SHARED: usize = 0x100;
+
+    /// How often each order of accesses to the shared word is seen, as the threads that make them.
+    fn orders(programs: &[Vec<Access>], executions: u64) -> BTreeMap<Vec<ThreadId>, u64> {
+        let mut surw = Guided::new(2, vec![Box::new(Surw::default())]);
+        let mut seen = BTreeMap::new();
+        for execution in 0..executions {
+            surw.begin(execution);
+            let mut recorder = Recorder { scheduler: &mut surw, sink: &mut |_| {} };
+            let steps = Fake::of(programs).steps(&mut recorder);
+            surw.end(Ended { steps: steps.len() as u64, threads: 3, news: None });
+            let order = steps.iter().filter(|(_, a)| a.addr == SHARED).map(|s| s.0).collect();
+            *seen.entry(order).or_default() += u64::from(execution > 0);
+        }
+        seen
+    }
+
+    /// A thread with this many accesses to the shared word, and local ones around each.
+    fn thread(id: usize, accesses: usize, between: usize) -> Vec<Access> {
+        let once = [vec![access(Kind::AtomicRmw, SHARED)], local(id, between)].concat();
+        [local(id, between), once.repeat(accesses)].concat()
+    }
+
+    #[test]
+    fn all_orders_of_the_selected_accesses_are_about_as_likely() {
+        let programs = [thread(1, 2, 9), thread(2, 2, 0), thread(3, 1, 30)];
+        let seen = orders(&programs, 6001);
+        // 5! / (2! 2! 1!), and the first execution is not of this scheduler.
+        assert_eq!(seen.values().filter(|&&n| n > 0).count(), 30, "{seen:?}");
+        let expected = 6000.0 / 30.0;
+        let squares = seen.values().map(|&n| (n as f64 - expected).powi(2) / expected);
+        // One in a thousand of uniform samples has more, with 29 degrees of freedom.
+        assert!(squares.clone().sum::<f64>() < 58.3, "{} {seen:?}", squares.sum::<f64>());
+    }
+
+    #[test]
+    fn a_thread_with_more_to_do_than_was_expected_is_not_left_out() {
+        let mut surw = Surw { selected: vec![SHARED / 8], left: vec![0, 5], ..Surw::default() };
+        let pending = access(Kind::Write, SHARED);
+        let threads =
+            [mapcheck_machine::ThreadView { pending, ..mapcheck_machine::ThreadView::NEW }; 2];
+        let (mut dice, mut seen) = (Dice::new(1, 1), [0; 2]);
+        for step in 0..2000 {
+            surw.left = vec![0, 5];
+            let consult = Consult {
+                current: 1,
+                local_step: step,
+                step,
+                reason: Reason::Point,
+                threads: &threads,
+            };
+            seen[surw.schedule(&consult, step, &mut dice).thread as usize] += 1;
+        }
+        assert!(seen[0] > 0 && seen[1] > 1900, "{seen:?}");
     }
 }

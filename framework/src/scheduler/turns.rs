@@ -77,3 +77,51 @@ impl Turns {
         (odd.is_empty() && tallies.iter().all(sound)).then_some(Turns(tallies))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shares(mut turns: Turns, news: impl Fn(usize) -> Option<u64>) -> Vec<u64> {
+        let mut had = vec![0; turns.0.len()];
+        for execution in 0..1000 {
+            let member = turns.next(execution);
+            turns.took(member, news(member));
+            had[member] += 1;
+        }
+        had
+    }
+
+    #[test]
+    fn who_brings_news_gets_more_turns_and_nobody_is_left_out() {
+        let had = shares(Turns::new(5), |member| Some(u64::from(member == 3)));
+        assert!(had[3] > 400, "{had:?}");
+        assert!(had.iter().all(|&n| n > 100), "{had:?}");
+    }
+
+    #[test]
+    fn without_news_all_get_as_many_turns() {
+        for news in [None, Some(0), Some(7)] {
+            let had = shares(Turns::new(4), |_| news);
+            assert!(had.iter().all(|n| (240..=260).contains(n)), "{had:?}");
+        }
+    }
+
+    #[test]
+    fn what_brought_news_long_ago_fades() {
+        let mut turns = Turns::new(2);
+        (0..10).for_each(|_| turns.took(0, Some(100)));
+        (0..1000).for_each(|_| turns.took(0, Some(0)));
+        (0..10).for_each(|_| turns.took(1, Some(1)));
+        assert!(turns.weight(&turns.0[0]) < turns.weight(&turns.0[1]));
+    }
+
+    #[test]
+    fn words_round_trip_and_others_are_refused() {
+        let mut turns = Turns::new(3);
+        turns.took(1, Some(4));
+        assert_eq!(Turns::of(&turns.words()), Some(turns));
+        assert_eq!(Turns::of(&[1, 2]), None);
+        assert_eq!(Turns::of(&[1, 2, u64::MAX]), None);
+    }
+}
