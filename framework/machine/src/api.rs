@@ -454,6 +454,8 @@ pub struct Touch {
     pub thread: ThreadId,
     /// When: no two of an execution have the same.
     pub step: u64,
+    /// Under which label.
+    pub label: u32,
     /// Where: an address of code, the same in every process of a build; 0 where it is not known.
     pub site: usize,
     /// What. Of a compare-exchange that fails, the order is that of the failure.

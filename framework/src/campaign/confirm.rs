@@ -84,6 +84,7 @@ fn history(candidate: &Candidate) -> History {
         suspend: batch.suspend,
         first: batch.first,
         executions: candidate.execution - batch.first + 1,
+        learnt: batch.learnt.clone(),
     }
 }
 

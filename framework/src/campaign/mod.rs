@@ -5,6 +5,8 @@ mod confirm;
 pub(crate) mod console;
 mod queue;
 
+use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,15 +17,18 @@ use crate::mutant::{Mutant, Mutants};
 use crate::oracle::{Class, race};
 use crate::report::Finding;
 use crate::scenario::{self, Scenario};
+use crate::scheduler::splitmix;
 use crate::settings::Settings;
 pub(crate) use crate::worker::Totals;
 use crate::worker::watch::{Outcome, Watched};
 use crate::worker::{Code, Foreign, Script, Setting, random_of, sees_races};
 use console::{Console, Told};
-use queue::{Job, Queue};
+use queue::{Job, Next, Queue};
 
 /// Times that a scenario may meet findings that are known already.
 const REPEATS: u32 = 20;
+/// Executions that a worker gets at least, if there are as many: starting it costs as much as some of them.
+const LOAD: u64 = 100;
 /// How long the coordinator sleeps before it looks at its workers again.
 const LOOK: Duration = Duration::from_micros(300);
 
@@ -115,6 +120,8 @@ pub(crate) struct Done {
     pub notes: Vec<String>,
     /// Pairs of sites whose data race is accepted.
     pub accepted: u64,
+    /// Different interleavings, of the executions that were looked at.
+    pub interleavings: u64,
     /// Scenarios of which every execution was made.
     pub exhausted: usize,
     /// Scenarios in all.
@@ -127,7 +134,9 @@ struct Campaign<'a> {
     settings: &'a Settings,
     console: Console,
     queue: Queue,
-    running: Vec<(Job, Watched)>,
+    running: Vec<Running>,
+    /// The different interleavings that were met, of the executions that were looked at.
+    interleavings: HashSet<u64>,
     /// What workers found and nobody has looked at yet.
     candidates: Vec<Candidate>,
     /// Findings that are settled.
@@ -142,6 +151,19 @@ struct Campaign<'a> {
     started: Instant,
     /// CPU time of the process when the campaign began.
     cpu: Duration,
+}
+
+/// A worker, and what it has been given to do.
+struct Running {
+    jobs: Vec<Job>,
+    worker: Watched,
+}
+
+impl Running {
+    /// The job that it has come to.
+    fn at(&self) -> usize {
+        self.worker.recording.batch().min(self.jobs.len() - 1)
+    }
 }
 
 /// What a worker found, before it is confirmed.
@@ -172,6 +194,7 @@ fn run_with(subject: &Subject<'_>, settings: &Settings, console: Console) -> Res
         console,
         queue: Queue::new(settings, subject.scenarios.len()),
         running: Vec::new(),
+        interleavings: HashSet::new(),
         candidates: Vec::new(),
         known: Vec::new(),
         repeats: vec![0; subject.scenarios.len()],
@@ -184,6 +207,7 @@ fn run_with(subject: &Subject<'_>, settings: &Settings, console: Console) -> Res
     let ended = campaign.explore();
     campaign.console.clear();
     ended?;
+    campaign.done.interleavings = campaign.interleavings.len() as u64;
     campaign.done.accepted = race::accepted().len() as u64;
     campaign.warn();
     campaign.done.wall = campaign.started.elapsed();
@@ -215,7 +239,7 @@ impl Campaign<'_> {
     /// What is done, and what the running workers have done so far.
     fn totals(&self) -> Totals {
         let mut totals = self.done.totals;
-        self.running.iter().for_each(|(_, w)| totals.add(w.recording.totals()));
+        self.running.iter().for_each(|r| totals.add(r.worker.recording.totals()));
         totals
     }
 
@@ -247,22 +271,40 @@ impl Campaign<'_> {
         }
     }
 
-    /// Starts workers while there are jobs, unless a candidate waits to be settled.
+    /// Starts workers while there are jobs; while a candidate waits to be settled, only for earlier ones.
     fn fill(&mut self) -> Result<(), String> {
-        while self.running.len() < self.settings.workers
-            && self.candidates.is_empty()
-            && !self.out_of_time()
-        {
-            let Some(job) = self.queue.next() else { return Ok(()) };
-            let worker = self.start(&job)?;
-            self.running.push((job, worker));
+        while self.running.len() < self.settings.workers && !self.out_of_time() {
+            let jobs = self.load();
+            if jobs.is_empty() {
+                return Ok(());
+            }
+            let worker = self.start(&jobs)?;
+            self.running.push(Running { jobs, worker });
         }
         Ok(())
     }
 
-    fn start(&self, job: &Job) -> Result<Watched, String> {
+    /// What the next worker does.
+    fn load(&mut self) -> Vec<Job> {
+        let (mut jobs, mut executions) = (Vec::new(), 0);
+        let first = self.candidates.iter().map(|c| c.job.order).min();
+        while executions < LOAD && !(self.subject.foreign.is_some() && executions > 0) {
+            let comes_before = |first| self.queue.earliest_rest().is_some_and(|rest| rest < first);
+            if first.is_some_and(|first| !comes_before(first)) {
+                break;
+            }
+            let Next::Job(job) = self.queue.next() else { break };
+            executions += job.batch.count;
+            jobs.push(*job);
+        }
+        jobs
+    }
+
+    fn start(&self, jobs: &[Job]) -> Result<Watched, String> {
+        let job = &jobs[0];
         let Some(run) = self.subject.foreign else {
-            return Watched::start(self.setting(job), &Script::Batch(&job.batch));
+            let batches: Vec<_> = jobs.iter().map(|j| (self.setting(j), &j.batch)).collect();
+            return Watched::start(self.setting(job), &Script::Batches(&batches));
         };
         let Settings { engine, scheduler, bound, max_steps, .. } = self.settings;
         let limits = Limits {
@@ -295,34 +337,52 @@ impl Campaign<'_> {
     /// Looks at every worker and takes in what the ended ones did.
     fn collect(&mut self) -> Result<(), String> {
         for i in (0..self.running.len()).rev() {
-            let scenario = &self.subject.scenarios[self.running[i].0.scenario];
-            if let Some(outcome) = self.running[i].1.poll(scenario)? {
-                let (job, worker) = self.running.swap_remove(i);
-                self.take_in(job, &worker, outcome);
+            let Running { jobs, worker } = &mut self.running[i];
+            let at = worker.recording.batch().min(jobs.len() - 1);
+            let scenario = &self.subject.scenarios[jobs[at].scenario];
+            if let Some(outcome) = worker.poll(scenario)? {
+                let ended = self.running.swap_remove(i);
+                self.take_in(ended, outcome);
             }
         }
         Ok(())
     }
 
-    fn take_in(&mut self, job: Job, worker: &Watched, outcome: Outcome) {
-        self.done.totals.add(worker.recording.totals());
-        let execution = worker.recording.execution().max(job.batch.first);
-        match outcome {
-            Outcome::Finished if self.subject.foreign.is_some() => {
-                self.take_in_limits(&job, worker)
+    fn take_in(&mut self, ended: Running, outcome: Outcome) {
+        let at = ended.at();
+        let Running { jobs, worker } = ended;
+        let recording = &worker.recording;
+        self.done.totals.add(recording.totals());
+        let of = |batch: usize| jobs.get(batch).map_or(0, |job| job.scenario as u64);
+        let numbers = recording.interleavings().into_iter();
+        self.interleavings.extend(numbers.map(|(batch, number)| splitmix(of(batch)) ^ number));
+        for (i, job) in jobs.into_iter().enumerate() {
+            if i <= at {
+                self.queue.learn(&job, recording.learnt(i));
             }
-            Outcome::Finished => {}
-            Outcome::Spent => self.continue_after(&job, execution),
-            Outcome::Found(finding) => {
-                let decisions = worker.recording.decisions();
-                self.candidates.push(Candidate { job, execution, finding, decisions });
+            match i.cmp(&at) {
+                Ordering::Less => self.queue.done(&job, None),
+                Ordering::Equal => self.take_in_last(job, &worker, &outcome),
+                Ordering::Greater => self.queue.take_back(job),
             }
         }
     }
 
-    fn continue_after(&mut self, job: &Job, execution: u64) {
-        if let Some(rest) = job.rest_after(execution) {
-            self.queue.take_back(rest);
+    /// Takes in the job that a worker has come to when it ended.
+    fn take_in_last(&mut self, job: Job, worker: &Watched, outcome: &Outcome) {
+        let execution = worker.recording.execution().max(job.batch.first);
+        match outcome {
+            Outcome::Finished => {
+                if self.subject.foreign.is_some() {
+                    self.take_in_limits(&job, worker);
+                }
+                self.queue.done(&job, None);
+            }
+            Outcome::Spent => self.queue.done(&job, Some(execution)),
+            Outcome::Found(finding) => {
+                let (finding, decisions) = (finding.clone(), worker.recording.decisions());
+                self.candidates.push(Candidate { job, execution, finding, decisions });
+            }
         }
     }
 
@@ -334,19 +394,21 @@ impl Campaign<'_> {
             return Ok(false);
         };
         let order = self.candidates[first].job.order;
-        if self.running.iter().any(|(job, _)| job.order < order) && !self.out_of_time() {
+        let under_way = self.running.iter().map(|r| r.jobs[r.at()].order);
+        let earliest = under_way.chain(self.queue.earliest_rest()).min();
+        if earliest.is_some_and(|earliest| earliest < order) && !self.out_of_time() {
             return Ok(false);
         }
         let candidate = self.candidates.swap_remove(first);
         if confirm::is_accepted(self.subject, self.settings, &candidate)? {
-            self.continue_after(&candidate.job, candidate.execution);
+            self.queue.done(&candidate.job, Some(candidate.execution));
             return Ok(false);
         }
         let leak = candidate.finding.left_behind;
         // What a leak costs is memory: it is told, and does not keep worse from being found.
         let goes_on = self.settings.keep_going || leak;
         if goes_on {
-            self.continue_after(&candidate.job, candidate.execution);
+            self.queue.done(&candidate.job, Some(candidate.execution));
         }
         if leak && self.leaks_told {
             return Ok(false);
@@ -408,7 +470,7 @@ impl Campaign<'_> {
         let told = Told {
             finding: &settled.finding,
             scenario: &settled.repro.scenario.name,
-            execution: candidate.execution,
+            execution: candidate.job.number_of(candidate.execution),
             cpu,
             repro: path.as_deref(),
             replay: &replay,
@@ -418,7 +480,7 @@ impl Campaign<'_> {
         let text = told.text(&self.subject.target);
         self.done.findings.push(Reported {
             text,
-            execution: candidate.execution,
+            execution: candidate.job.number_of(candidate.execution),
             cpu,
             wall,
             decisions: settled.repro.decisions.0.len() as u64,
