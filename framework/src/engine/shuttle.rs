@@ -28,7 +28,8 @@ pub(super) fn search(limits: &Limits, body: Arc<dyn Fn() + Send + Sync>) -> bool
         under_way::end();
     };
     let (seed, executions) = (limits.seed, count(limits.executions));
-    if limits.scheduler == "pct" {
+    // Of those that are ours shuttle has two.
+    if limits.scheduler != "random" {
         let pct = PctScheduler::new_from_seed(seed, DEPTH, executions);
         Runner::new(pct, config).run(execution);
     } else {
