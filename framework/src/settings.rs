@@ -97,7 +97,7 @@ impl Default for Settings {
             counted: false,
             seed: 0,
             engine: Engine::Native,
-            scheduler: "pct".to_owned(),
+            scheduler: "portfolio".to_owned(),
             scenario: None,
             threads: None,
             bound: None,

@@ -43,6 +43,10 @@ impl Scheduler for Bounded {
         self.inner.choose(kind, thread, index, n)
     }
 
+    fn granules(&self) -> &[usize] {
+        self.inner.granules()
+    }
+
     fn end(&mut self, ended: Ended) {
         self.inner.end(ended);
     }

@@ -53,6 +53,10 @@ impl Scheduler for Suspending {
         (1 + self.dice.below(length)).min(u64::from(n) - 1) as u32
     }
 
+    fn granules(&self) -> &[usize] {
+        self.inner.granules()
+    }
+
     fn end(&mut self, ended: Ended) {
         let length = self.several.map_or(0, |(first, last)| last - first);
         self.longest = self.longest.max(length);
