@@ -5,6 +5,7 @@
 //! executions of the same batch, so a batch replays from its start.
 
 mod bounded;
+mod exhaustive;
 mod pct;
 mod random;
 mod suspending;
@@ -14,6 +15,7 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng;
 
 pub use bounded::Bounded;
+pub use exhaustive::{Coverage, Exhaustive, Limit};
 pub use pct::Pct;
 pub use random::Random;
 pub use suspending::Suspending;
@@ -37,6 +39,10 @@ pub trait Scheduler {
     }
     /// Takes over what another has learnt, before its first execution. What cannot be read is as good as nothing.
     fn recall(&mut self, _learnt: &[u64]) {}
+    /// What it has covered, if it is one that knows what there is to cover.
+    fn coverage(&self) -> Option<Coverage> {
+        None
+    }
 }
 
 /// What became of an execution, as a scheduler may learn from it.
