@@ -17,7 +17,6 @@ struct Turn {
     enabled: Threads,
     /// The current thread, if it spins and may go on all the same.
     spinner: Threads,
-    sight: u64,
 }
 
 impl Turn {
@@ -30,10 +29,10 @@ impl Turn {
     }
 }
 
-/// What the threads are about to do, as a number that tells most of it apart.
-fn sight(consult: &Consult<'_>) -> u64 {
-    let seed = u64::from(consult.current) << 2 | consult.reason as u64;
-    consult.threads.iter().fold(splitmix(seed), |sight, view| {
+/// What the threads have done and are about to do, as a number that tells most of it apart.
+fn sight(trail: u64, consult: &Consult<'_>) -> u64 {
+    let asked = u64::from(consult.current) << 2 | consult.reason as u64;
+    consult.threads.iter().fold(splitmix(trail ^ asked), |sight, view| {
         let access = view.pending;
         let word = (access.addr as u64) << 8 ^ (access.size as u64) << 1;
         let who = u64::from(view.label) << 8 | (access.kind as u64) << 1;
@@ -44,6 +43,7 @@ fn sight(consult: &Consult<'_>) -> u64 {
 impl Exhaustive {
     /// The slice that answers a question; `None` if this execution need not be watched any longer.
     pub(super) fn pick(&mut self, consult: &Consult<'_>) -> Option<Slice> {
+        self.run.trail = sight(self.run.trail, consult);
         let (me, course) = (consult.current as usize, &self.run.course);
         if course.runnable() == only(me) && self.run.sleep & only(me) == 0 && course.is_last(me) {
             return Some(Slice { thread: consult.current, points: UNBOUNDED });
@@ -76,7 +76,7 @@ impl Exhaustive {
             enabled = only(current);
         }
         let goes_on = reason == Reason::Point && enabled & only(current) != 0;
-        Turn { current, step: consult.step, goes_on, enabled, spinner, sight: sight(consult) }
+        Turn { current, step: consult.step, goes_on, enabled, spinner }
     }
 
     /// A thread whose next step does not matter to the others, where there is a choice: it takes it at once.
@@ -98,7 +98,7 @@ impl Exhaustive {
             return Some(self.go(thread, None, turn));
         }
         let thread = node.chosen as usize;
-        let same = node.step == turn.step && node.sight == turn.sight;
+        let same = node.step == turn.step && node.sight == self.run.trail;
         self.diverged |= !same || turn.enabled & only(thread) == 0;
         if self.diverged {
             return None;
@@ -124,7 +124,7 @@ impl Exhaustive {
         }
         self.tree.push(Node {
             step: turn.step,
-            sight: turn.sight,
+            sight: self.run.trail,
             chosen: chosen as ThreadId,
             todo,
             done: 0,

@@ -154,6 +154,8 @@ struct Run {
     sleep: Threads,
     /// Those of them in whose next step an operation returns.
     responds: Threads,
+    /// What the threads have done so far, as a number.
+    trail: u64,
     /// The first event that no execution has had before.
     first_new: usize,
     /// Whether there is nothing to be learnt from the rest.

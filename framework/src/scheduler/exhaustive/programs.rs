@@ -555,7 +555,7 @@ fn dependent(a: &Step, b: &Step) -> bool {
 
 /// A number for the order of all pairs of dependent steps.
 fn trace(steps: &[Step], dependent: impl Fn(&Step, &Step) -> bool) -> u64 {
-    let mut counts = [0_u64; 16];
+    let mut counts = [0_u64; 32];
     let mut names = Vec::new();
     for step in steps {
         counts[step.thread] += 1;

@@ -14,7 +14,7 @@ const LOW_BITS: u32 = 8;
 pub(super) struct Node {
     /// Schedule points of all threads before it.
     pub step: u64,
-    /// What the threads are about to do there: it must be the same whenever the search comes here.
+    /// What the threads have done before and are about to do: it must be the same whenever the search comes here.
     pub sight: u64,
     /// The thread that goes on.
     pub chosen: ThreadId,
