@@ -123,9 +123,11 @@ pub(crate) fn shrink(repro: &Repro, code: Code<'_>, path: &Path) -> Result<Strin
     let Some(finding) = watch::replay(code, repro, true)? else {
         return Ok("nothing found, so there is nothing to shrink\n".to_owned());
     };
-    let smaller = shrinker::shrink(code, repro, &finding)?;
+    let shrunk = shrinker::shrink(code, repro, &finding)?;
+    let notes: String = shrunk.notes.iter().map(|note| format!("note: {note}\n")).collect();
+    let (smaller, cost) = (shrunk.repro, shrunk.cost);
     if smaller == *repro {
-        return Ok("it does not get smaller\n".to_owned());
+        return Ok(format!("it does not get smaller\n{notes}"));
     }
     let name = smaller.path(Path::new("."));
     let beside = path.with_file_name(name.file_name().unwrap_or_default());
@@ -135,9 +137,11 @@ pub(crate) fn shrink(repro: &Repro, code: Code<'_>, path: &Path) -> Result<Strin
         format!("{threads} threads, {ops} operations, {} decisions", r.decisions.0.len())
     };
     Ok(format!(
-        "{}\n  became {}\nreplay: {}\n",
+        "{}\n  became {}, with {} executions in {} processes\n{notes}replay: {}\n",
         size(repro),
         size(&smaller),
+        cost.executions,
+        cost.workers,
         replay_command(&beside)
     ))
 }

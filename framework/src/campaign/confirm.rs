@@ -110,10 +110,11 @@ fn repro(subject: &Subject<'_>, settings: &Settings, candidate: &Candidate) -> R
 
 /// Shrinks a finding that replays alone, and tells it anew.
 fn shrunk(subject: &Subject<'_>, repro: Repro, finding: Finding) -> Result<Settled, String> {
-    let smaller = shrink::shrink(subject.code(), &repro, &finding)?;
+    let shrunk = shrink::shrink(subject.code(), &repro, &finding)?;
+    let smaller = shrunk.repro;
     let told = watch::replay(subject.code(), &smaller, true)?.filter(|f| f.same_as(&finding));
     let (finding, mut repro) = told.map_or((finding, repro), |told| (told, smaller));
     // Of a data race, either access may be the later one; a leak's site is known of a recorded execution alone.
     repro.site.clone_from(&finding.site);
-    Ok(Settled { finding, repro, notes: Vec::new() })
+    Ok(Settled { finding, repro, notes: shrunk.notes })
 }

@@ -189,8 +189,7 @@ impl Diagnosis<'_> {
 
     /// The innermost place in the map's crate, or else in any.
     fn site<'p>(&self, places: &'p [Place]) -> Option<&'p str> {
-        let at_home = places.iter().find(|p| is_of(&p.site, self.home));
-        at_home.or(places.first()).map(|p| p.site.as_str())
+        site_of(places, self.home).map(|p| p.site.as_str())
     }
 
     /// The stack that tells where it happened: where threads wait for each other, that of the first one that does not
@@ -299,6 +298,11 @@ impl Diagnosis<'_> {
         };
         (0..self.threads).map(name).collect()
     }
+}
+
+/// The innermost place in the map's crate, or else in any.
+pub(crate) fn site_of<'p>(places: &'p [Place], home: &str) -> Option<&'p Place> {
+    places.iter().find(|p| is_of(&p.site, home)).or(places.first())
 }
 
 /// Whether a site is in this crate of a registry: `crate-1.2.3/…`.

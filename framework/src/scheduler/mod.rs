@@ -4,7 +4,9 @@
 //! choices of an execution are a function of the seed, the number of the execution and what was learnt from earlier
 //! executions of the same batch, so a batch replays from its start.
 
+pub(crate) mod after;
 mod bounded;
+mod near;
 mod pct;
 mod random;
 mod suspending;
@@ -13,7 +15,9 @@ use mapcheck_machine::{ChoiceKind, Consult, Slice, ThreadId};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng;
 
+pub(crate) use after::After;
 pub use bounded::Bounded;
+pub(crate) use near::{Anchor, Near};
 pub use pct::Pct;
 pub use random::Random;
 pub use suspending::Suspending;

@@ -3,6 +3,8 @@
 //! The parent sees a worker through shared memory alone, so whatever kills the worker leaves the
 //! decisions behind.
 
+pub(crate) mod survey;
+pub(crate) mod trial;
 pub(crate) mod watch;
 
 use std::cell::RefCell;
@@ -14,7 +16,7 @@ use mapcheck_machine::{
     Stack, Stamp, Touch, Worker,
 };
 
-use crate::decision::{Decision, Decisions, Recorder, Replayer};
+use crate::decision::{Decision, Decisions, Recorder};
 use crate::element;
 use crate::engine::{self, Engine, Event, Limits};
 use crate::fault::Fault;
@@ -42,6 +44,7 @@ const OUTLIVED: usize = 6;
 const EXHAUSTED: usize = 7;
 const UNJUDGED: usize = 8;
 const ACCEPTED: usize = 9;
+const TRIAL: usize = 10;
 
 /// How far a worker has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,6 +173,10 @@ pub(crate) enum Script<'a> {
     Batch(&'a Batch),
     /// One execution with these decisions, recorded in full or not.
     Replay(&'a Decisions, bool),
+    /// One after the other, until one finds something.
+    Trials(&'a [trial::Trial]),
+    /// One execution with these decisions, of which each step is told, and of these steps the places.
+    Survey(&'a Decisions, &'a [u64]),
 }
 
 /// The shared memory of a worker, read by its parent.
@@ -280,10 +287,10 @@ impl Recording {
 }
 
 /// Forks a worker.
-pub(crate) fn start(
-    setting: Setting<'_>,
-    script: &Script<'_>,
-    recording: &Recording,
+pub(crate) fn start<'a>(
+    setting: Setting<'a>,
+    script: &Script<'a>,
+    recording: &'a Recording,
 ) -> Result<Worker, String> {
     let mut body = || Child { setting, recording, races: RefCell::default() }.work(script);
     Worker::fork(&mut body).map_err(|e| format!("no worker process could be started: {e}"))
@@ -318,7 +325,7 @@ struct Child<'a> {
 
 /// Sees an execution for the report, and for the oracle of data races.
 struct Seer<'a> {
-    trace: &'a mut Trace,
+    trace: &'a mut dyn Observer,
     races: &'a mut Races,
 }
 
@@ -336,9 +343,9 @@ impl Observer for Seer<'_> {
     }
 }
 
-impl Child<'_> {
+impl<'a> Child<'a> {
     /// Does the work; a panic in it that is not one of the code under test is mapcheck's own.
-    fn work(&self, script: &Script<'_>) {
+    fn work(&mut self, script: &Script<'a>) {
         listen_for_panics();
         if panic::catch_unwind(AssertUnwindSafe(|| self.follow(script))).is_err() {
             let note = first_panic().map_or_else(|| "a panic".to_owned(), |p| p.message);
@@ -347,7 +354,7 @@ impl Child<'_> {
         }
     }
 
-    fn follow(&self, script: &Script<'_>) {
+    fn follow(&mut self, script: &Script<'a>) {
         machine::silence();
         mutant::switch(self.setting.mutant);
         oracle::promises::switch(self.setting.judging, self.setting.leaks);
@@ -357,6 +364,8 @@ impl Child<'_> {
             Script::Foreign(foreign) => self.foreign(foreign),
             Script::Batch(batch) => self.batch(batch),
             Script::Replay(decisions, record) => self.replay(decisions, *record),
+            Script::Trials(trials) => self.trials(trials),
+            Script::Survey(decisions, at) => self.survey(decisions, at),
         }
     }
 
@@ -441,21 +450,17 @@ impl Child<'_> {
         self.recording.add(ACCEPTED, races.met());
     }
 
+    /// One execution, at whose end no other is to follow.
     fn replay(&self, decisions: &Decisions, record: bool) {
-        let mut trace = Trace::default();
-        let mut decider = Replayer::new(decisions);
-        let (done, past) = self.execute(&mut decider, &mut trace, self.setting.random, record);
-        self.count(&done);
-        if done.found.is_some() {
-            return self.tell(&done, past.as_ref(), &trace, record);
+        if self.replay_once(decisions, record) || self.recording.state() == State::Spent {
+            self.recording.enter(State::Finished);
         }
-        self.recording.enter(State::Finished);
     }
 
     fn execute(
         &self,
         decider: &mut dyn Decider,
-        trace: &mut Trace,
+        trace: &mut dyn Observer,
         random: u64,
         record: bool,
     ) -> (Execution, Option<Promises>) {
