@@ -7,6 +7,7 @@ use mapcheck_machine as machine;
 
 use crate::campaign::replay_command;
 use crate::exit;
+use crate::explain;
 use crate::report::Finding;
 use crate::repro::Repro;
 use crate::shrink as shrinker;
@@ -73,6 +74,13 @@ pub(crate) fn run(repro: &Repro, code: Code<'_>, times: u64) -> Result<Replayed,
     for _ in 1..times {
         different += u64::from(watch::replay(code, repro, true)? != first);
     }
+    let first = match first {
+        Some(first) if repro.is_of(&first) => {
+            let order = explain::explain(code, repro, &first)?;
+            Some(order.iter().fold(first, Finding::with_order))
+        }
+        other => other,
+    };
     Ok(Replayed { first, times, different })
 }
 
@@ -90,7 +98,7 @@ impl Replayed {
             _ if different > 0 => {
                 writeln!(out, "replayed {times} times: {different} of them were not like the first")
             }
-            Some(f) if f.class == repro.class && f.site == repro.site => {
+            Some(f) if repro.is_of(f) => {
                 writeln!(out, "{replayed} the same finding")
             }
             Some(_) => writeln!(

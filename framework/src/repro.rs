@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::decision::Decisions;
 use crate::fault::Fault;
 use crate::oracle::Class;
+use crate::report::Finding;
 use crate::scenario::Scenario;
 use crate::settings::PATIENCE;
 use crate::text::{self, Section, Writer};
@@ -94,6 +95,11 @@ const KEYS: [&str; 17] = [
 ];
 
 impl Repro {
+    /// Whether a finding is the one that it tells of.
+    pub(crate) fn is_of(&self, finding: &Finding) -> bool {
+        finding.class == self.class && finding.site == self.site
+    }
+
     /// The file's text.
     pub fn to_text(&self) -> String {
         let mut to = Writer::default();

@@ -1,6 +1,7 @@
 //! From something a worker saw to a finding: replayed in a fresh process, shrunk, and told in full.
 
 use super::{Candidate, Subject};
+use crate::explain;
 use crate::oracle::race;
 use crate::report::Finding;
 use crate::repro::{self, History, Repro};
@@ -116,5 +117,7 @@ fn shrunk(subject: &Subject<'_>, repro: Repro, finding: Finding) -> Result<Settl
     let (finding, mut repro) = told.map_or((finding, repro), |told| (told, smaller));
     // Of a data race, either access may be the later one; a leak's site is known of a recorded execution alone.
     repro.site.clone_from(&finding.site);
+    let order = explain::explain(subject.code(), &repro, &finding)?;
+    let finding = order.iter().fold(finding, Finding::with_order);
     Ok(Settled { finding, repro, notes: shrunk.notes })
 }

@@ -2,6 +2,7 @@
 
 mod frames;
 mod json;
+mod order;
 mod schedule;
 mod standing;
 
@@ -14,6 +15,7 @@ use crate::scenario::Scenario;
 use crate::text::{Section, Writer};
 pub(crate) use frames::{Place, from_here, places, short_file};
 pub(crate) use json::Object;
+pub(crate) use order::{Inflection, Order, Switch};
 pub(crate) use schedule::{Trace, WIDTH};
 
 /// What an execution found, told so that it can be understood without the process that found it.
@@ -38,6 +40,11 @@ pub struct Finding {
     pub waits: Vec<String>,
     /// What more is known of a data race.
     pub race: Option<Race>,
+    /// What it needs of the order of steps, a sentence a switch, and from where on it cannot be avoided: known of
+    /// findings that were shrunk, or replayed.
+    pub order: Vec<String>,
+    /// See there; empty where it is not known.
+    pub inflection: String,
     /// Whether it is what an execution has left behind, which had run to its end.
     pub left_behind: bool,
 }
@@ -79,6 +86,13 @@ impl Finding {
         self.class == other.class && same.unwrap_or(self.site == other.site)
     }
 
+    /// Adds what is known of the order of steps.
+    pub(crate) fn with_order(mut self, order: &Order) -> Finding {
+        self.report += &order.section();
+        (self.order, self.inflection) = (order.sentences(), order.inflection());
+        self
+    }
+
     pub(crate) fn write(&self, to: &mut Writer) {
         to.text("class", &self.class.to_string());
         to.text("message", &self.message);
@@ -89,6 +103,8 @@ impl Finding {
         to.number("preemptions", self.preemptions);
         to.texts("waits", &self.waits);
         to.number("left-behind", self.left_behind.into());
+        to.texts("order", &self.order);
+        to.text("inflection", &self.inflection);
         let Some(race) = &self.race else { return };
         to.number("race-low", race.pair.0 as u64);
         to.number("race-high", race.pair.1 as u64);
@@ -107,6 +123,8 @@ impl Finding {
             operations: from.number("operations")?,
             preemptions: from.number("preemptions")?,
             waits: from.texts("waits")?,
+            order: from.texts("order")?,
+            inflection: from.text("inflection")?,
             left_behind: from.number("left-behind")? > 0,
             race: from.has("earlier-step").then(|| Race::read(from)).transpose()?,
         })
@@ -167,6 +185,8 @@ impl Diagnosis<'_> {
             preemptions: self.trace.map_or(0, |t| t.preemptions),
             waits: self.waits(),
             race: self.race(&places),
+            order: Vec::new(),
+            inflection: String::new(),
             left_behind: matches!(
                 self.found.fact,
                 Fact::Leaked { .. } | Fact::Told { class: "leak", .. }
@@ -386,6 +406,8 @@ pub(crate) fn told(class: Class, message: &str, scenario: &Scenario) -> Finding 
         preemptions: 0,
         waits: Vec::new(),
         race: None,
+        order: Vec::new(),
+        inflection: String::new(),
         left_behind: false,
     }
 }

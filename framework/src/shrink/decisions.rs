@@ -20,6 +20,7 @@ pub(super) fn weight(decisions: &Decisions, survey: &Survey) -> (usize, usize, u
 }
 
 /// Whether it preempts a thread after the first step of an operation.
+#[cfg(test)]
 fn is_inside(decision: &Decision, survey: &Survey) -> bool {
     preempts(decision, survey)
         && survey

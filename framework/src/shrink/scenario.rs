@@ -39,6 +39,8 @@ pub(super) fn smaller(of: &Scenario) -> Vec<Candidate> {
         all.push(Draft { elements: false, ..draft });
     }
     let mut all: Vec<Candidate> = all.iter().map(|draft| draft.candidate(of)).collect();
+    let now = size(of);
+    all.retain(|candidate| size(&candidate.scenario) < now);
     all.dedup_by(|a, b| a.scenario == b.scenario);
     all
 }

@@ -292,7 +292,8 @@ pub(crate) fn start<'a>(
     script: &Script<'a>,
     recording: &'a Recording,
 ) -> Result<Worker, String> {
-    let mut body = || Child { setting, recording, races: RefCell::default() }.work(script);
+    let mut body =
+        || Child { setting, recording, races: RefCell::default(), stacks: true }.work(script);
     Worker::fork(&mut body).map_err(|e| format!("no worker process could be started: {e}"))
 }
 
@@ -321,6 +322,8 @@ struct Child<'a> {
     setting: Setting<'a>,
     recording: &'a Recording,
     races: RefCell<Races>,
+    /// Whether the place of a finding is asked for, which costs some milliseconds.
+    stacks: bool,
 }
 
 /// Sees an execution for the report, and for the oracle of data races.
@@ -466,7 +469,7 @@ impl<'a> Child<'a> {
     ) -> (Execution, Option<Promises>) {
         let options = Options {
             record,
-            stacks: true,
+            stacks: self.stacks,
             watch: self.watches(self.recording.execution()),
             stack_at: self.setting.stack_at,
             max_steps: self.setting.max_steps,

@@ -76,6 +76,14 @@ impl Survey {
         self.of(thread).get(index).map(|at| *at as u64 + 1)
     }
 
+    /// The first and the last local step of a thread's run that begins after this step of all threads.
+    pub(crate) fn run(&self, thread: ThreadId, after: u64) -> Option<(u64, u64)> {
+        let rest = self.steps.get(after as usize..)?;
+        let length = rest.iter().take_while(|step| step.thread == thread).count() as u64;
+        let before = self.of(thread).partition_point(|at| *at < after as usize) as u64;
+        (length > 0).then_some((before + 1, before + length))
+    }
+
     /// The step whose access was made after this many steps were decided: that of the thread that comes next.
     pub(crate) fn made_after(&self, step: u64) -> Option<u64> {
         let next = self.steps.get(step as usize)?.thread;
@@ -214,7 +222,9 @@ impl Child<'_> {
         let site = report::site_of(&places, home).map_or("", |place: &Place| &place.site);
         let operation = self.setting.scenario.operation(*label).filter(|_| *label > 0);
         let verb = match kind {
-            Kind::None | Kind::Sync => "",
+            Kind::None => "",
+            Kind::Sync => "synchronised",
+            Kind::Fence => "fenced",
             kind => oracle::verb_of(*kind),
         };
         Doing {
@@ -253,6 +263,7 @@ pub(crate) mod tests {
             (survey.global(1, 3), survey.global(1, 5), survey.global(1, 0)),
             (Some(5), None, None)
         );
+        assert_eq!((survey.run(1, 4), survey.run(1, 3)), (Some((3, 4)), None));
         assert_eq!(survey.operation(1, 4), Some((3, 5)));
         assert_eq!(survey.operation(1, 1), Some((1, 3)));
         // After three steps thread 2 is next to be asked, so it made what it was about to do: nothing so far.

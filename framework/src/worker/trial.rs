@@ -32,7 +32,8 @@ pub(crate) enum How {
     Replay(Decisions, bool),
     /// Near an execution of another scenario, in so many executions; then in so many with priorities at random.
     Search { anchors: Vec<Anchor>, others: Decisions, near: u64, far: u64, seed: u64 },
-    /// As these decisions say until so many steps are done, and then in the `nth` of several ways.
+    /// As these decisions say until so many steps are done, and then in the `nth` of several ways. Of what it finds only
+    /// the class is told.
     Continue { prefix: Decisions, steps: u64, nth: u64 },
 }
 
@@ -113,6 +114,7 @@ impl<'a> Child<'a> {
             let Trial { scenario, faults, random, .. } = trial;
             self.setting = Setting { scenario, faults, random: *random, ..self.setting };
             element::allow_collisions(faults.contains(&Fault::HashCollisions));
+            self.stacks = !matches!(trial.how, How::Continue { .. });
             if !self.attempt(trial) {
                 return;
             }
