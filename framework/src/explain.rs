@@ -19,17 +19,23 @@ use crate::worker::trial::{self, Cost, How, Trial};
 
 /// Continuations that are tried after a step: the default, and in equal parts priorities at random and a random walk.
 const CONTINUATIONS: u64 = 51;
+/// As many are tried first.
+const FEW: u64 = 7;
 /// Steps of an execution that is explained, at most: each costs as many in every continuation.
 const STEPS: usize = 100_000;
 /// Decisions of an execution that is explained, at most.
 const DECISIONS: usize = 16;
 
-/// Explains a finding that replays alone; `None` for one with a history, or one that is too long.
-pub(crate) fn explain(
-    code: Code<'_>,
-    repro: &Repro,
-    finding: &Finding,
-) -> Result<Option<Order>, String> {
+/// Explains a finding that replays alone, in its repro. Of one with a history, or that is too long, nothing is told.
+pub(crate) fn explain(code: Code<'_>, repro: &mut Repro, finding: &Finding) -> Result<(), String> {
+    (repro.order, repro.inflection) = (Vec::new(), String::new());
+    if let Some(order) = order_of(code, repro, finding)? {
+        (repro.order, repro.inflection) = (order.sentences(), order.inflection());
+    }
+    Ok(())
+}
+
+fn order_of(code: Code<'_>, repro: &Repro, finding: &Finding) -> Result<Option<Order>, String> {
     if repro.history.is_some() || repro.decisions.0.len() > DECISIONS {
         return Ok(None);
     }
@@ -145,22 +151,34 @@ impl Explainer<'_> {
     /// The first number of steps after which each continuation that was tried fails, taking for granted that what
     /// cannot be avoided after a step cannot be avoided after the next; `None` if one passes even after the last.
     fn inflection(&self) -> Result<Option<u64>, String> {
-        let (mut passes, mut fails) = (0, self.survey.steps.len() as u64);
-        if self.unavoidable(0)? {
-            return Ok(Some(0));
+        let (mut passes, last) = (None, self.survey.steps.len() as u64);
+        loop {
+            // A failure costs a process: a few find the step, and all of them confirm it.
+            let step = match passes {
+                None if self.unavoidable(0, FEW)? => 0,
+                from => self.earliest(from.unwrap_or(0), last)?,
+            };
+            if self.unavoidable(step, CONTINUATIONS)? {
+                return Ok(Some(step));
+            }
+            if step == last {
+                return Ok(None);
+            }
+            passes = Some(step);
         }
-        if !self.unavoidable(fails)? {
-            return Ok(None);
-        }
-        while fails - passes > 1 {
-            let middle = passes + (fails - passes) / 2;
-            if self.unavoidable(middle)? { fails = middle } else { passes = middle }
-        }
-        Ok(Some(fails))
     }
 
-    fn unavoidable(&self, steps: u64) -> Result<bool, String> {
-        for nth in 0..CONTINUATIONS {
+    /// The first step after `passes` from where a few continuations fail, if those after `last` do.
+    fn earliest(&self, mut passes: u64, mut last: u64) -> Result<u64, String> {
+        while last - passes > 1 {
+            let middle = passes + (last - passes) / 2;
+            if self.unavoidable(middle, FEW)? { last = middle } else { passes = middle }
+        }
+        Ok(last)
+    }
+
+    fn unavoidable(&self, steps: u64, continuations: u64) -> Result<bool, String> {
+        for nth in 0..continuations {
             let how = How::Continue { prefix: self.repro.decisions.clone(), steps, nth };
             if !self.finds(how, &|found| found.class == self.finding.class)? {
                 return Ok(false);

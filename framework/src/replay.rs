@@ -75,10 +75,8 @@ pub(crate) fn run(repro: &Repro, code: Code<'_>, times: u64) -> Result<Replayed,
         different += u64::from(watch::replay(code, repro, true)? != first);
     }
     let first = match first {
-        Some(first) if repro.is_of(&first) => {
-            let order = explain::explain(code, repro, &first)?;
-            Some(order.iter().fold(first, Finding::with_order))
-        }
+        // It is costly to find out, and an execution is a function of its repro.
+        Some(first) if repro.is_of(&first) => Some(first.with_order(repro)),
         other => other,
     };
     Ok(Replayed { first, times, different })
@@ -133,10 +131,11 @@ pub(crate) fn shrink(repro: &Repro, code: Code<'_>, path: &Path) -> Result<Strin
     };
     let shrunk = shrinker::shrink(code, repro, &finding)?;
     let notes: String = shrunk.notes.iter().map(|note| format!("note: {note}\n")).collect();
-    let (smaller, cost) = (shrunk.repro, shrunk.cost);
+    let (mut smaller, cost) = (shrunk.repro, shrunk.cost);
     if smaller == *repro {
         return Ok(format!("it does not get smaller\n{notes}"));
     }
+    explain::explain(code, &mut smaller, &finding)?;
     let name = smaller.path(Path::new("."));
     let beside = path.with_file_name(name.file_name().unwrap_or_default());
     smaller.save_as(&beside)?;

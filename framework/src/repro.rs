@@ -70,11 +70,15 @@ pub struct Repro {
     pub decisions: Decisions,
     /// The executions before it, if they matter.
     pub history: Option<History>,
+    /// What the finding needs of the order of steps, as its report told; empty where it is not known.
+    pub order: Vec<String>,
+    /// From where on it cannot be avoided, likewise.
+    pub inflection: String,
     /// The scenario.
     pub scenario: Scenario,
 }
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 19] = [
     "format",
     "mapcheck",
     "target",
@@ -90,6 +94,8 @@ const KEYS: [&str; 17] = [
     "faults",
     "mutant",
     "decisions",
+    "order",
+    "inflection",
     "history",
     "scenario",
 ];
@@ -125,6 +131,12 @@ impl Repro {
             to.text("mutant", mutant);
         }
         to.text("decisions", &self.decisions.to_string());
+        if !self.order.is_empty() {
+            to.texts("order", &self.order);
+        }
+        if !self.inflection.is_empty() {
+            to.text("inflection", &self.inflection);
+        }
         if let Some(history) = &self.history {
             to.section("history");
             history.write(&mut to);
@@ -169,6 +181,8 @@ impl Repro {
             faults: faults.iter().map(|f| fault(f)).collect::<Result<_, _>>()?,
             mutant: from.optional_text("mutant")?,
             decisions: decisions.parse().map_err(|e| format!("`decisions`: {e}"))?,
+            order: if from.has("order") { from.texts("order")? } else { Vec::new() },
+            inflection: from.optional_text("inflection")?.unwrap_or_default(),
             history: from.section("history")?.map(|h| History::read(&h)).transpose()?,
             scenario: Scenario::read(&scenario)?,
         })
@@ -281,6 +295,8 @@ mod tests {
             mutant: Some("delete-without-barrier".into()),
             decisions: "1@137>2 reuse:1@3=1".parse().unwrap(),
             history: None,
+            order: vec!["thread 2 goes on first where thread 0 waits".into()],
+            inflection: "none".into(),
             scenario: Scenario { name: "n".into(), family: "f".into(), ..Scenario::default() },
         }
     }
@@ -298,6 +314,7 @@ mod tests {
         for repro in [
             repro(),
             Repro { test: Some("a::b".into()), history: Some(history), patience: 7, ..repro() },
+            Repro { order: Vec::new(), inflection: String::new(), ..repro() },
         ] {
             assert_eq!(Repro::from_text(&repro.to_text()), Ok(repro));
         }

@@ -105,6 +105,8 @@ fn repro(subject: &Subject<'_>, settings: &Settings, candidate: &Candidate) -> R
         mutant: subject.mutant.map(|m| m.name.to_owned()),
         decisions: candidate.decisions.clone().unwrap_or_default(),
         history: None,
+        order: Vec::new(),
+        inflection: String::new(),
         scenario: subject.scenarios[candidate.job.scenario].clone(),
     }
 }
@@ -117,7 +119,7 @@ fn shrunk(subject: &Subject<'_>, repro: Repro, finding: Finding) -> Result<Settl
     let (finding, mut repro) = told.map_or((finding, repro), |told| (told, smaller));
     // Of a data race, either access may be the later one; a leak's site is known of a recorded execution alone.
     repro.site.clone_from(&finding.site);
-    let order = explain::explain(subject.code(), &repro, &finding)?;
-    let finding = order.iter().fold(finding, Finding::with_order);
+    explain::explain(subject.code(), &mut repro, &finding)?;
+    let finding = finding.with_order(&repro);
     Ok(Settled { finding, repro, notes: shrunk.notes })
 }

@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use mapcheck_machine::{Block, Fact, Found, Stack, Stamp, WaitsFor};
 
 use crate::oracle::{self, Class, Promises, Violation, race};
+use crate::repro::Repro;
 use crate::scenario::Scenario;
 use crate::text::{Section, Writer};
 pub(crate) use frames::{Place, from_here, places, short_file};
@@ -86,10 +87,11 @@ impl Finding {
         self.class == other.class && same.unwrap_or(self.site == other.site)
     }
 
-    /// Adds what is known of the order of steps.
-    pub(crate) fn with_order(mut self, order: &Order) -> Finding {
-        self.report += &order.section();
-        (self.order, self.inflection) = (order.sentences(), order.inflection());
+    /// Adds what its repro tells of the order of steps.
+    pub(crate) fn with_order(mut self, repro: &Repro) -> Finding {
+        self.report += &order::section(&repro.order, &repro.inflection);
+        self.order.clone_from(&repro.order);
+        self.inflection.clone_from(&repro.inflection);
         self
     }
 

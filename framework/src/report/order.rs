@@ -32,7 +32,7 @@ pub(crate) struct Inflection {
 }
 
 /// What a finding needs of the order of steps.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Order {
     pub switches: Vec<Switch>,
     pub inflection: Option<Inflection>,
@@ -103,20 +103,19 @@ impl Order {
     pub(crate) fn inflection(&self) -> String {
         self.inflection.as_ref().map_or_else(String::new, Inflection::sentence)
     }
+}
 
-    /// The end of a report.
-    pub(crate) fn section(&self) -> String {
-        let mut out = String::new();
-        for (sentence, i) in self.sentences().iter().zip(0..) {
-            let start = if i == 0 { "  order:      " } else { "              " };
-            push_wrapped(&mut out, start, sentence, "                ");
-        }
-        let inflection = self.inflection();
-        if !inflection.is_empty() {
-            push_wrapped(&mut out, "  inflection: ", &inflection, "                ");
-        }
-        out
+/// The end of a report: these sentences.
+pub(super) fn section(order: &[String], inflection: &str) -> String {
+    let mut out = String::new();
+    for (sentence, i) in order.iter().zip(0..) {
+        let start = if i == 0 { "  order:      " } else { "              " };
+        push_wrapped(&mut out, start, sentence, "                ");
     }
+    if !inflection.is_empty() {
+        push_wrapped(&mut out, "  inflection: ", inflection, "                ");
+    }
+    out
 }
 
 #[cfg(test)]
@@ -157,7 +156,7 @@ mod tests {
             "after 7 of 90 steps, the last by thread 2, which freed at a-1.0.0/src/map.rs:40 in `insert 3`: from \
              there it fails in all 51 continuations tried, from one step earlier not in all"
         );
-        let section = order.section();
+        let section = section(&order.sentences(), &order.inflection());
         assert!(section.lines().all(|line| line.chars().count() <= WIDTH), "{section}");
         assert!(section.contains("\n  inflection: after 7 of 90"), "{section}");
     }
@@ -168,7 +167,7 @@ mod tests {
         let order = Order { switches: Vec::new(), inflection: Some(inflection) };
         let wanted =
             "  inflection: none: it fails in all 51 executions tried with other switches\n";
-        assert_eq!(order.section(), wanted);
-        assert_eq!(Order::default().section(), "");
+        assert_eq!(section(&order.sentences(), &order.inflection()), wanted);
+        assert_eq!(section(&[], ""), "");
     }
 }
