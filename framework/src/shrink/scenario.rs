@@ -8,8 +8,8 @@ use super::draft::{Candidate, Draft, Lane};
 use crate::scenario::{Op, Scenario};
 
 /// The size of a scenario, the weightiest first: threads, operations, keys, words and numbers of the operations, how
-/// many of them are in threads, and how unevenly, which says how soon a thread has none left.
-type Size = (usize, usize, usize, usize, u64, usize, Reverse<usize>);
+/// many of them are in threads, and how unevenly, which says how soon a thread has none left; last the teardown's.
+type Size = (usize, usize, usize, usize, u64, usize, Reverse<usize>, usize);
 
 /// How large a scenario is.
 pub(super) fn size(of: &Scenario) -> Size {
@@ -23,6 +23,7 @@ pub(super) fn size(of: &Scenario) -> Size {
         all().map(Op::numbers).sum(),
         beside().sum(),
         Reverse(beside().map(|n| n * n).sum()),
+        of.teardown.len(),
     )
 }
 
@@ -120,6 +121,12 @@ fn halves(draft: &Draft) -> Vec<Draft> {
 fn moved(draft: &Draft) -> Vec<Draft> {
     let mut all = Vec::new();
     let teardown = draft.threads.len() + 1;
+    if draft.threads.is_empty() && !draft.teardown.is_empty() {
+        // Where nothing comes between, what comes after is no other than what comes before.
+        let mut other = draft.clone();
+        other.setup.append(&mut other.teardown);
+        all.push(other);
+    }
     for from in 1..teardown {
         let n = draft.threads[from - 1].ops.len();
         let larger = |to: &usize| *to != from && draft.threads[to - 1].ops.len() >= n;
@@ -243,6 +250,15 @@ mod tests {
             assert!(all.contains(&wanted.to_owned()), "{wanted} in {all:?}");
         }
         assert!(!all.contains(&"reclaim|len, clear/shrink|".into()), "never to a smaller thread");
+    }
+
+    #[test]
+    fn without_threads_all_is_setup() {
+        let of = Scenario { setup: ops("len"), teardown: ops("clear"), ..Scenario::default() };
+        assert!(texts(&of).contains(&"len, clear||".into()));
+        assert!(
+            !texts(&Scenario { threads: vec![Vec::new()], ..of }).contains(&"len, clear||".into())
+        );
     }
 
     #[test]
