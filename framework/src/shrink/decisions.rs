@@ -153,7 +153,7 @@ mod tests {
         for text in ["1@4>2 2@2>1 suspend:0@0=9 reuse:1@3=4", "0@1>2 1@4>2", "data:0@0=65535"] {
             let decisions: Decisions = text.parse().unwrap();
             for simpler in simpler(&decisions, &survey) {
-                // Where a moved switch is no preemption any more, the survey does not know of it: it weighs as if it were.
+                // A moved switch weighs by what the survey knew of the step it moves to.
                 let (count, inside, indices, chosen) = weight(&simpler, &survey);
                 let before = weight(&decisions, &survey);
                 assert!((count, inside, indices, chosen) < before, "{simpler} of {decisions}");

@@ -32,8 +32,8 @@ pub(crate) enum How {
     Replay(Decisions, bool),
     /// Near an execution of another scenario, in so many executions; then in so many with priorities at random.
     Search { anchors: Vec<Anchor>, others: Decisions, near: u64, far: u64, seed: u64 },
-    /// As these decisions say until so many steps are done, and then in the `nth` of several ways. Of what it finds only
-    /// the class is told.
+    /// As these decisions say until so many steps are done, and then in the `nth` of several ways. What it finds is
+    /// told by its class, without a place.
     Continue { prefix: Decisions, steps: u64, nth: u64 },
 }
 
