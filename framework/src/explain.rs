@@ -151,28 +151,31 @@ impl Explainer<'_> {
     /// The first number of steps after which each continuation that was tried fails, taking for granted that what
     /// cannot be avoided after a step cannot be avoided after the next; `None` if one passes even after the last.
     fn inflection(&self) -> Result<Option<u64>, String> {
-        let (mut passes, last) = (None, self.survey.steps.len() as u64);
-        loop {
-            // A failure costs a process: a few find the step, and all of them confirm it.
-            let step = match passes {
-                None if self.unavoidable(0, FEW)? => 0,
-                from => self.earliest(from.unwrap_or(0), last)?,
-            };
-            if self.unavoidable(step, CONTINUATIONS)? {
-                return Ok(Some(step));
-            }
-            if step == last {
-                return Ok(None);
-            }
-            passes = Some(step);
+        let last = self.survey.steps.len() as u64;
+        // A failure costs a process: a few find the step, all of them confirm it, or find a later one.
+        let step = match self.unavoidable(0, FEW)? {
+            true => 0,
+            false => self.earliest(0, last, FEW)?,
+        };
+        if self.unavoidable(step, CONTINUATIONS)? {
+            return Ok(Some(step));
         }
+        if step == last {
+            return Ok(None);
+        }
+        let step = self.earliest(step, last, CONTINUATIONS)?;
+        let known = step < last || self.unavoidable(last, CONTINUATIONS)?;
+        Ok(known.then_some(step))
     }
 
-    /// The first step after `passes` from where a few continuations fail, if those after `last` do.
-    fn earliest(&self, mut passes: u64, mut last: u64) -> Result<u64, String> {
+    /// The first step after `passes` from where so many continuations fail, if those after `last` do.
+    fn earliest(&self, mut passes: u64, mut last: u64, continuations: u64) -> Result<u64, String> {
         while last - passes > 1 {
             let middle = passes + (last - passes) / 2;
-            if self.unavoidable(middle, FEW)? { last = middle } else { passes = middle }
+            match self.unavoidable(middle, continuations)? {
+                true => last = middle,
+                false => passes = middle,
+            }
         }
         Ok(last)
     }
