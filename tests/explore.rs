@@ -236,6 +236,48 @@ fn the_report_of_a_replay_is_the_report_of_the_test() {
     replay(&tested.repro(name), "1").code(2).says(&[body]);
 }
 
+/// The place of a line of the subject.
+fn line_of(code: &str) -> String {
+    let text = read(&subject("explored").join("src/lib.rs"));
+    let before = text.split_once(code).unwrap_or_else(|| panic!("`{code}` is there")).0;
+    format!("src/lib.rs:{}", before.matches('\n').count() + 1)
+}
+
+#[test]
+fn a_lost_update_needs_each_thread_to_load_before_the_other_stores() {
+    let name = "panic_because_a_counter_loses_counts";
+    let repro = wrong(Instrumented).repro(name);
+    let text = read(&repro);
+    let decisions = text.lines().find_map(|l| l.strip_prefix("decisions = ")).unwrap();
+    assert_eq!(decisions.matches('>').count(), 1, "one switch is the least: {text}");
+    let (load, store) = (line_of("let n = self.0.load"), line_of("self.0.store(n + 1"));
+    let order = format!(
+        "order = [\"thread 2 goes on after thread 1 loaded at {load} and before it stored at {store}; \
+         thread 1 goes on after thread 2 loaded at {load}\"]"
+    );
+    assert!(text.lines().any(|line| line == order), "{order} in\n{text}");
+    let inflection = text.lines().find(|l| l.starts_with("inflection = ")).unwrap();
+    let after_both_loads = format!("the last by thread 2, which loaded at {load}: ");
+    assert!(inflection.contains(&after_both_loads), "{inflection}");
+    let report = wrong(Instrumented).report(name);
+    assert!(
+        report.contains("\n  order:      thread 2 goes on after thread 1 loaded at "),
+        "{report}"
+    );
+    assert!(report.contains("\n  inflection: after "), "{report}");
+}
+
+#[test]
+fn a_repro_of_a_test_does_not_shrink_again() {
+    for name in ["panic_because_a_counter_loses_counts", "premature_reclamation_of_a_large_block"] {
+        let repro = wrong(Instrumented).repro(name);
+        let run =
+            Run::of(&mut mapcheck_in(&subject("explored"), ["shrink", repro.to_str().unwrap()]));
+        let told = format!("{}{}", run.stdout, run.stderr);
+        assert!(told.contains("it does not get smaller"), "{name}: {told}");
+    }
+}
+
 #[test]
 fn a_repro_of_a_test_that_is_gone_is_refused() {
     let path = wrong(Instrumented).repro("panic_because_a_counter_loses_counts");

@@ -91,6 +91,7 @@ impl Row {
             .number("wall_ms", first.wall.as_millis() as u64)
             .number("threads", first.finding.threads)
             .number("operations", first.finding.operations)
+            .number("preemptions", first.finding.preemptions)
             .number("decisions", first.decisions)
             .text("repro", &repro)
             .line()

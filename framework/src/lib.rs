@@ -75,6 +75,7 @@ pub mod decision;
 pub mod element;
 pub mod engine;
 pub mod exit;
+mod explain;
 pub mod fault;
 mod in_test;
 pub mod map;

@@ -7,6 +7,7 @@ use mapcheck_machine as machine;
 
 use crate::campaign::replay_command;
 use crate::exit;
+use crate::explain;
 use crate::report::Finding;
 use crate::repro::Repro;
 use crate::shrink as shrinker;
@@ -73,6 +74,11 @@ pub(crate) fn run(repro: &Repro, code: Code<'_>, times: u64) -> Result<Replayed,
     for _ in 1..times {
         different += u64::from(watch::replay(code, repro, true)? != first);
     }
+    let first = match first {
+        // It is costly to find out, and an execution is a function of its repro.
+        Some(first) if repro.is_of(&first) => Some(first.with_order(repro)),
+        other => other,
+    };
     Ok(Replayed { first, times, different })
 }
 
@@ -90,7 +96,7 @@ impl Replayed {
             _ if different > 0 => {
                 writeln!(out, "replayed {times} times: {different} of them were not like the first")
             }
-            Some(f) if f.class == repro.class && f.site == repro.site => {
+            Some(f) if repro.is_of(f) => {
                 writeln!(out, "{replayed} the same finding")
             }
             Some(_) => writeln!(
@@ -123,10 +129,13 @@ pub(crate) fn shrink(repro: &Repro, code: Code<'_>, path: &Path) -> Result<Strin
     let Some(finding) = watch::replay(code, repro, true)? else {
         return Ok("nothing found, so there is nothing to shrink\n".to_owned());
     };
-    let smaller = shrinker::shrink(code, repro, &finding)?;
+    let shrunk = shrinker::shrink(code, repro, &finding)?;
+    let notes: String = shrunk.notes.iter().map(|note| format!("note: {note}\n")).collect();
+    let (mut smaller, cost) = (shrunk.repro, shrunk.cost);
     if smaller == *repro {
-        return Ok("it does not get smaller\n".to_owned());
+        return Ok(format!("it does not get smaller\n{notes}"));
     }
+    explain::explain(code, &mut smaller, &finding)?;
     let name = smaller.path(Path::new("."));
     let beside = path.with_file_name(name.file_name().unwrap_or_default());
     smaller.save_as(&beside)?;
@@ -135,9 +144,11 @@ pub(crate) fn shrink(repro: &Repro, code: Code<'_>, path: &Path) -> Result<Strin
         format!("{threads} threads, {ops} operations, {} decisions", r.decisions.0.len())
     };
     Ok(format!(
-        "{}\n  became {}\nreplay: {}\n",
+        "{}\n  became {}, with {} executions in {} processes\n{notes}replay: {}\n",
         size(repro),
         size(&smaller),
+        cost.executions,
+        cost.workers,
         replay_command(&beside)
     ))
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::decision::Decisions;
 use crate::fault::Fault;
 use crate::oracle::Class;
+use crate::report::Finding;
 use crate::scenario::Scenario;
 use crate::settings::PATIENCE;
 use crate::text::{self, Section, Writer};
@@ -72,11 +73,15 @@ pub struct Repro {
     pub decisions: Decisions,
     /// The executions before it, if they matter.
     pub history: Option<History>,
+    /// What the finding needs of the order of steps, as its report told; empty where it is not known.
+    pub order: Vec<String>,
+    /// From where on it cannot be avoided, likewise.
+    pub inflection: String,
     /// The scenario.
     pub scenario: Scenario,
 }
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 19] = [
     "format",
     "mapcheck",
     "target",
@@ -92,11 +97,18 @@ const KEYS: [&str; 17] = [
     "faults",
     "mutant",
     "decisions",
+    "order",
+    "inflection",
     "history",
     "scenario",
 ];
 
 impl Repro {
+    /// Whether a finding is the one that it tells of.
+    pub(crate) fn is_of(&self, finding: &Finding) -> bool {
+        finding.class == self.class && finding.site == self.site
+    }
+
     /// The file's text.
     pub fn to_text(&self) -> String {
         let mut to = Writer::default();
@@ -122,6 +134,12 @@ impl Repro {
             to.text("mutant", mutant);
         }
         to.text("decisions", &self.decisions.to_string());
+        if !self.order.is_empty() {
+            to.texts("order", &self.order);
+        }
+        if !self.inflection.is_empty() {
+            to.text("inflection", &self.inflection);
+        }
         if let Some(history) = &self.history {
             to.section("history");
             history.write(&mut to);
@@ -166,6 +184,8 @@ impl Repro {
             faults: faults.iter().map(|f| fault(f)).collect::<Result<_, _>>()?,
             mutant: from.optional_text("mutant")?,
             decisions: decisions.parse().map_err(|e| format!("`decisions`: {e}"))?,
+            order: if from.has("order") { from.texts("order")? } else { Vec::new() },
+            inflection: from.optional_text("inflection")?.unwrap_or_default(),
             history: from.section("history")?.map(|h| History::read(&h)).transpose()?,
             scenario: Scenario::read(&scenario)?,
         })
@@ -283,6 +303,8 @@ mod tests {
             mutant: Some("delete-without-barrier".into()),
             decisions: "1@137>2 reuse:1@3=1".parse().unwrap(),
             history: None,
+            order: vec!["thread 2 goes on first where thread 0 waits".into()],
+            inflection: "none".into(),
             scenario: Scenario { name: "n".into(), family: "f".into(), ..Scenario::default() },
         }
     }
@@ -301,6 +323,7 @@ mod tests {
         for repro in [
             repro(),
             Repro { test: Some("a::b".into()), history: Some(history), patience: 7, ..repro() },
+            Repro { order: Vec::new(), inflection: String::new(), ..repro() },
         ] {
             assert_eq!(Repro::from_text(&repro.to_text()), Ok(repro));
         }
@@ -309,7 +332,8 @@ mod tests {
     #[test]
     fn a_truncated_repro_is_refused_wherever_it_ends() {
         let text = repro().to_text();
-        let needed = text.rfind("teardown").unwrap();
+        // All before the teardown, which may be left out.
+        let needed = text.rfind("\nteardown").unwrap();
         for end in (0..needed).step_by(7) {
             let error = Repro::from_text(&text[..end]).unwrap_err();
             assert!(error.starts_with("is not a repro, or only a part of one: "), "{end}: {error}");

@@ -1,6 +1,7 @@
 //! From something a worker saw to a finding: replayed in a fresh process, shrunk, and told in full.
 
 use super::{Candidate, Subject};
+use crate::explain;
 use crate::oracle::race;
 use crate::report::Finding;
 use crate::repro::{self, History, Repro};
@@ -108,16 +109,21 @@ fn repro(subject: &Subject<'_>, settings: &Settings, candidate: &Candidate) -> R
         mutant: subject.mutant.map(|m| m.name.to_owned()),
         decisions: candidate.decisions.clone().unwrap_or_default(),
         history: None,
+        order: Vec::new(),
+        inflection: String::new(),
         scenario: subject.scenarios[candidate.job.scenario].clone(),
     }
 }
 
 /// Shrinks a finding that replays alone, and tells it anew.
 fn shrunk(subject: &Subject<'_>, repro: Repro, finding: Finding) -> Result<Settled, String> {
-    let smaller = shrink::shrink(subject.code(), &repro, &finding)?;
+    let shrunk = shrink::shrink(subject.code(), &repro, &finding)?;
+    let smaller = shrunk.repro;
     let told = watch::replay(subject.code(), &smaller, true)?.filter(|f| f.same_as(&finding));
     let (finding, mut repro) = told.map_or((finding, repro), |told| (told, smaller));
     // Of a data race, either access may be the later one; a leak's site is known of a recorded execution alone.
     repro.site.clone_from(&finding.site);
-    Ok(Settled { finding, repro, notes: Vec::new() })
+    explain::explain(subject.code(), &mut repro, &finding)?;
+    let finding = finding.with_order(&repro);
+    Ok(Settled { finding, repro, notes: shrunk.notes })
 }

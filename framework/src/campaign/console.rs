@@ -134,6 +134,8 @@ impl Told<'_> {
             .number("operations", self.finding.operations)
             .number("preemptions", self.finding.preemptions)
             .texts("waits", &self.finding.waits)
+            .texts("order", &self.finding.order)
+            .text("inflection", &self.finding.inflection)
             .line()
     }
 }

@@ -162,7 +162,7 @@ struct Running {
 impl Running {
     /// The job that it has come to.
     fn at(&self) -> usize {
-        self.worker.recording.batch().min(self.jobs.len() - 1)
+        self.worker.recording.at().min(self.jobs.len() - 1)
     }
 }
 
@@ -338,7 +338,7 @@ impl Campaign<'_> {
     fn collect(&mut self) -> Result<(), String> {
         for i in (0..self.running.len()).rev() {
             let Running { jobs, worker } = &mut self.running[i];
-            let at = worker.recording.batch().min(jobs.len() - 1);
+            let at = worker.recording.at().min(jobs.len() - 1);
             let scenario = &self.subject.scenarios[jobs[at].scenario];
             if let Some(outcome) = worker.poll(scenario)? {
                 let ended = self.running.swap_remove(i);

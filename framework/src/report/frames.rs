@@ -67,6 +67,7 @@ fn own_file(frame: &Frame) -> bool {
     let below = |dir: &str| frame.file.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'));
     // Of a function that stands in for libc's, the name says nothing, and the path may be relative.
     below(HERE)
+        || frame.file.starts_with("framework/src/")
         || frame.file.contains("machine/src/shim/")
         || frame.file.contains("/mapcheck-machine-")
 }

@@ -2,6 +2,7 @@
 
 mod frames;
 mod json;
+mod order;
 mod schedule;
 mod standing;
 
@@ -10,10 +11,12 @@ use std::fmt::Write as _;
 use mapcheck_machine::{Block, Fact, Found, Stack, Stamp, WaitsFor};
 
 use crate::oracle::{self, Class, Promises, Violation, race};
+use crate::repro::Repro;
 use crate::scenario::Scenario;
 use crate::text::{Section, Writer};
 pub(crate) use frames::{Place, from_here, places, short_file};
 pub(crate) use json::Object;
+pub(crate) use order::{Inflection, Order, Switch};
 pub(crate) use schedule::{Trace, WIDTH};
 
 /// What an execution found, told so that it can be understood without the process that found it.
@@ -38,6 +41,11 @@ pub struct Finding {
     pub waits: Vec<String>,
     /// What more is known of a data race.
     pub race: Option<Race>,
+    /// What it needs of the order of steps, a sentence a switch, and from where on it cannot be avoided: known of
+    /// findings that were shrunk, or replayed.
+    pub order: Vec<String>,
+    /// See there; empty where it is not known.
+    pub inflection: String,
     /// Whether it is what an execution has left behind, which had run to its end.
     pub left_behind: bool,
 }
@@ -79,6 +87,14 @@ impl Finding {
         self.class == other.class && same.unwrap_or(self.site == other.site)
     }
 
+    /// Adds what its repro tells of the order of steps.
+    pub(crate) fn with_order(mut self, repro: &Repro) -> Finding {
+        self.report += &order::section(&repro.order, &repro.inflection);
+        self.order.clone_from(&repro.order);
+        self.inflection.clone_from(&repro.inflection);
+        self
+    }
+
     pub(crate) fn write(&self, to: &mut Writer) {
         to.text("class", &self.class.to_string());
         to.text("message", &self.message);
@@ -89,6 +105,8 @@ impl Finding {
         to.number("preemptions", self.preemptions);
         to.texts("waits", &self.waits);
         to.number("left-behind", self.left_behind.into());
+        to.texts("order", &self.order);
+        to.text("inflection", &self.inflection);
         let Some(race) = &self.race else { return };
         to.number("race-low", race.pair.0 as u64);
         to.number("race-high", race.pair.1 as u64);
@@ -107,6 +125,8 @@ impl Finding {
             operations: from.number("operations")?,
             preemptions: from.number("preemptions")?,
             waits: from.texts("waits")?,
+            order: from.texts("order")?,
+            inflection: from.text("inflection")?,
             left_behind: from.number("left-behind")? > 0,
             race: from.has("earlier-step").then(|| Race::read(from)).transpose()?,
         })
@@ -167,6 +187,8 @@ impl Diagnosis<'_> {
             preemptions: self.trace.map_or(0, |t| t.preemptions),
             waits: self.waits(),
             race: self.race(&places),
+            order: Vec::new(),
+            inflection: String::new(),
             left_behind: matches!(
                 self.found.fact,
                 Fact::Leaked { .. } | Fact::Told { class: "leak", .. }
@@ -189,8 +211,7 @@ impl Diagnosis<'_> {
 
     /// The innermost place in the map's crate, or else in any.
     fn site<'p>(&self, places: &'p [Place]) -> Option<&'p str> {
-        let at_home = places.iter().find(|p| is_of(&p.site, self.home));
-        at_home.or(places.first()).map(|p| p.site.as_str())
+        site_of(places, self.home).map(|p| p.site.as_str())
     }
 
     /// The stack that tells where it happened: where threads wait for each other, that of the first one that does not
@@ -301,6 +322,11 @@ impl Diagnosis<'_> {
     }
 }
 
+/// The innermost place in the map's crate, or else in any.
+pub(crate) fn site_of<'p>(places: &'p [Place], home: &str) -> Option<&'p Place> {
+    places.iter().find(|p| is_of(&p.site, home)).or(places.first())
+}
+
 /// Whether a site is in this crate of a registry: `crate-1.2.3/…`.
 fn is_of(site: &str, home: &str) -> bool {
     let version = site.strip_prefix(home).and_then(|rest| rest.strip_prefix('-'));
@@ -382,6 +408,8 @@ pub(crate) fn told(class: Class, message: &str, scenario: &Scenario) -> Finding 
         preemptions: 0,
         waits: Vec::new(),
         race: None,
+        order: Vec::new(),
+        inflection: String::new(),
         left_behind: false,
     }
 }

@@ -139,14 +139,56 @@ impl Visit {
         }
     }
 
-    /// What does a little less.
+    /// The visit at which it acts, and the first at which it can.
+    fn at(self) -> Option<(u32, u32)> {
+        match self {
+            Visit::Nested => None,
+            Visit::RemoveVisited { at } => Some((at, 2)),
+            Visit::RemoveCurrent { at }
+            | Visit::Stop { at }
+            | Visit::Clear { at }
+            | Visit::Reclaim { at }
+            | Visit::RemoveUnvisited { at, .. }
+            | Visit::Remove { at, .. }
+            | Visit::Insert { at, .. }
+            | Visit::Refill { at, .. }
+            | Visit::Churn { at, .. } => Some((at, 1)),
+        }
+    }
+
+    /// The same at another visit, for those that have one.
+    fn with_at(self, to: u32) -> Visit {
+        let mut other = self;
+        match &mut other {
+            Visit::Nested => {}
+            Visit::RemoveVisited { at }
+            | Visit::RemoveCurrent { at }
+            | Visit::Stop { at }
+            | Visit::Clear { at }
+            | Visit::Reclaim { at }
+            | Visit::RemoveUnvisited { at, .. }
+            | Visit::Remove { at, .. }
+            | Visit::Insert { at, .. }
+            | Visit::Refill { at, .. }
+            | Visit::Churn { at, .. } => *at = to,
+        }
+        other
+    }
+
+    /// What does a little less, or does it earlier.
     fn smaller(self) -> Vec<Visit> {
-        let fewer = self.keys().map(Keys::smaller).unwrap_or_default();
-        let clear = match self {
-            Visit::Refill { at, .. } => Some(Visit::Clear { at }),
-            _ => None,
+        let less = match self {
+            Visit::Refill { at, .. } => vec![Visit::Clear { at }],
+            Visit::Churn { keys, at } => {
+                vec![Visit::Insert { keys, at }, Visit::Remove { keys, at }]
+            }
+            _ => Vec::new(),
         };
-        clear.into_iter().chain(fewer.into_iter().map(|keys| self.with_keys(keys))).collect()
+        let fewer = self.keys().map(Keys::smaller).unwrap_or_default();
+        let fewer = fewer.into_iter().map(|keys| self.with_keys(keys));
+        let earlier = self.at().map(|(at, least)| lower(at, least)).unwrap_or_default();
+        let earlier = earlier.into_iter().map(|at| self.with_at(at));
+        less.into_iter().chain(fewer).chain(earlier).collect()
     }
 }
 
@@ -199,13 +241,53 @@ pub enum Op {
 }
 
 impl Op {
-    /// How many keys it writes, or its visitor names.
-    #[cfg(test)]
-    pub(crate) fn keys(&self) -> usize {
+    /// The keys it names, itself or in what its visitor does.
+    pub(crate) fn named(&self) -> Option<Keys> {
         match self {
-            Op::Insert(keys) | Op::Remove(keys) => keys.iter().len(),
-            Op::Iterate { visit: Some(visit), .. } => visit.keys().map_or(0, |k| k.iter().len()),
+            Op::Insert(keys) | Op::Remove(keys) => Some(*keys),
+            Op::Get { key, .. } | Op::GetRemove(key) => Some(Keys::one(*key)),
+            Op::Iterate { visit, .. } => visit.and_then(Visit::keys),
+            _ => None,
+        }
+    }
+
+    /// How many keys it names.
+    pub(crate) fn keys(&self) -> usize {
+        self.named().map_or(0, |keys| keys.iter().len())
+    }
+
+    /// How much it says besides: the words of its text form.
+    pub(crate) fn complexity(&self) -> usize {
+        // A churn does two things, a refill too.
+        let two = |visit: &Visit| matches!(visit, Visit::Churn { .. } | Visit::Refill { .. });
+        let twice = matches!(self, Op::Iterate { visit: Some(visit), .. } if two(visit));
+        self.to_string().split_whitespace().count() + usize::from(twice)
+    }
+
+    /// The sum of its numbers: its first key, the visit at which its visitor acts, how much room it makes.
+    pub(crate) fn numbers(&self) -> u64 {
+        let at = match self {
+            Op::Iterate { visit: Some(visit), .. } => visit.at().map_or(0, |(at, _)| at),
+            Op::Reserve(additional) => *additional,
             _ => 0,
+        };
+        u64::from(at) + self.named().map_or(0, |keys| u64::from(keys.first))
+    }
+
+    /// The same with all keys from this one on lowered by one. The key before it must not be named.
+    pub(crate) fn lowered(&self, from: u32) -> Op {
+        let low = |key: u32| if key > from { key - 1 } else { key };
+        let keys = |keys: Keys| Keys { first: low(keys.first), end: low(keys.end) };
+        match *self {
+            Op::Insert(k) => Op::Insert(keys(k)),
+            Op::Remove(k) => Op::Remove(keys(k)),
+            Op::Get { key, hold } => Op::Get { key: low(key), hold },
+            Op::GetRemove(key) => Op::GetRemove(low(key)),
+            Op::Iterate { hold, visit } => {
+                let with = |visit: Visit| visit.keys().map_or(visit, |k| visit.with_keys(keys(k)));
+                Op::Iterate { hold, visit: visit.map(with) }
+            }
+            other => other,
         }
     }
 
@@ -215,11 +297,22 @@ impl Op {
             Op::Insert(keys) => keys.smaller().into_iter().map(Op::Insert).collect(),
             Op::Remove(keys) => keys.smaller().into_iter().map(Op::Remove).collect(),
             Op::Get { key, hold: true } => vec![Op::Get { key, hold: false }],
-            Op::GetRemove(key) => vec![Op::Get { key, hold: false }],
+            Op::GetRemove(key) => {
+                vec![Op::Get { key, hold: false }, Op::Remove(Keys::one(key))]
+            }
             Op::Iterate { hold, visit } => smaller_iteration(hold, visit),
+            Op::Reserve(additional) => lower(additional, 1).into_iter().map(Op::Reserve).collect(),
             _ => Vec::new(),
         }
     }
+}
+
+/// Smaller numbers: the least, half of it, and one less.
+fn lower(number: u32, least: u32) -> Vec<u32> {
+    let mut all = vec![least, number / 2, number.saturating_sub(1)];
+    all.retain(|n| (least..number).contains(n));
+    all.dedup();
+    all
 }
 
 /// Iterations that do a little less: without what the visitor does, without holding, with fewer keys.
@@ -417,8 +510,9 @@ mod tests {
     #[test]
     fn what_is_left_of_an_operation_does_less_until_nothing_is() {
         let texts = "get 3 remove/iterate hold stop 3/iterate clear at 2/iterate hold refill 0..8 at 3/\
-            iterate reclaim at 2/iterate churn 0..8 at 2/iterate remove-unvisited 0..8 at 2";
-        let size = |op: &Op| (op.keys(), op.to_string().len());
+            iterate reclaim at 2/iterate churn 0..8 at 2/iterate remove-unvisited 0..8 at 2/reserve 64/\
+            iterate remove-visited 5";
+        let size = |op: &Op| (op.keys(), op.complexity(), op.numbers());
         let mut todo: Vec<Op> = texts.split('/').map(|text| text.parse().unwrap()).collect();
         while let Some(op) = todo.pop() {
             for smaller in op.smaller() {
@@ -432,8 +526,43 @@ mod tests {
     fn a_refill_shrinks_to_a_clear_and_to_fewer_keys() {
         let op: Op = "iterate refill 0..2 at 3".parse().unwrap();
         let smaller: Vec<String> = op.smaller().iter().map(Op::to_string).collect();
-        let wanted =
-            ["iterate", "iterate clear at 3", "iterate refill 0 at 3", "iterate refill 1 at 3"];
+        let wanted = [
+            "iterate",
+            "iterate clear at 3",
+            "iterate refill 0 at 3",
+            "iterate refill 1 at 3",
+            "iterate refill 0..2 at 1",
+            "iterate refill 0..2 at 2",
+        ];
         assert_eq!(smaller, wanted);
+    }
+
+    #[test]
+    fn what_a_visitor_does_moves_to_an_earlier_visit_but_not_before_it_can() {
+        let smaller = |text: &str| {
+            let op: Op = text.parse().unwrap();
+            op.smaller().iter().map(Op::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            smaller("iterate remove-current 5"),
+            [
+                "iterate",
+                "iterate remove-current 1",
+                "iterate remove-current 2",
+                "iterate remove-current 4"
+            ]
+        );
+        assert_eq!(smaller("iterate remove-visited 2"), ["iterate"]);
+        assert_eq!(smaller("reserve 2"), ["reserve 1"]);
+    }
+
+    #[test]
+    fn keys_above_a_gap_are_lowered_wherever_they_are_named() {
+        let lowered = |text: &str| text.parse::<Op>().unwrap().lowered(3).to_string();
+        assert_eq!(lowered("insert 0..3"), "insert 0..3");
+        assert_eq!(lowered("insert 4..6"), "insert 3..5");
+        assert_eq!(lowered("get 9 remove"), "get 8 remove");
+        assert_eq!(lowered("iterate hold churn 7 at 2"), "iterate hold churn 6 at 2");
+        assert_eq!(lowered("iterate stop 9"), "iterate stop 9");
     }
 }

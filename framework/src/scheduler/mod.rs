@@ -4,10 +4,12 @@
 //! choices of an execution are a function of the seed, the number of the execution and what was learnt from earlier
 //! executions of the same batch, so a batch replays from its start.
 
+pub(crate) mod after;
 mod bounded;
 mod changes;
 mod exhaustive;
 mod guided;
+mod near;
 mod pct;
 mod portfolio;
 mod pos;
@@ -28,8 +30,10 @@ use portfolio::portfolio;
 use pos::Pos;
 use surw::Surw;
 
+pub(crate) use after::After;
 pub use bounded::Bounded;
 pub use exhaustive::{Coverage, Exhaustive, Limit};
+pub(crate) use near::{Anchor, Near};
 pub use pct::Pct;
 pub use random::Random;
 pub use round_robin::RoundRobin;

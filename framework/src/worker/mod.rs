@@ -5,6 +5,8 @@
 
 mod batch;
 mod recording;
+pub(crate) mod survey;
+pub(crate) mod trial;
 pub(crate) mod watch;
 
 use std::cell::RefCell;
@@ -23,7 +25,7 @@ use recording::{ACCEPTED, DONE, FREED, OUTLIVED, POINTS, SWITCHES, State, UNJUDG
 pub(crate) use recording::{Recording, Totals};
 
 use crate::coverage::Coverage;
-use crate::decision::{Decisions, Recorder, Replayer};
+use crate::decision::{Decisions, Recorder};
 use crate::element;
 use crate::engine::{self, Engine, Event, Limits};
 use crate::fault::Fault;
@@ -125,15 +127,20 @@ pub(crate) enum Script<'a> {
     Batches(&'a [(Setting<'a>, &'a Batch)]),
     /// One execution with these decisions, recorded in full or not.
     Replay(&'a Decisions, bool),
+    /// One after the other, until one finds something.
+    Trials(&'a [trial::Trial]),
+    /// One execution with these decisions, of which each step is told, and of these steps the places.
+    Survey(&'a Decisions, &'a [u64]),
 }
 
 /// Forks a worker.
-pub(crate) fn start(
-    setting: Setting<'_>,
-    script: &Script<'_>,
-    recording: &Recording,
+pub(crate) fn start<'a>(
+    setting: Setting<'a>,
+    script: &Script<'a>,
+    recording: &'a Recording,
 ) -> Result<Worker, String> {
-    let mut body = || Child { setting, recording, eyes: &RefCell::default() }.work(script);
+    let mut body =
+        || Child { setting, recording, eyes: &RefCell::default(), stacks: true }.work(script);
     Worker::fork(&mut body).map_err(|e| format!("no worker process could be started: {e}"))
 }
 
@@ -162,6 +169,8 @@ struct Child<'a> {
     setting: Setting<'a>,
     recording: &'a Recording,
     eyes: &'a RefCell<Eyes>,
+    /// Whether the place of a finding is asked for, which costs some milliseconds.
+    stacks: bool,
 }
 
 /// What sees the steps of watched executions.
@@ -177,7 +186,7 @@ struct Eyes {
 
 /// Sees an execution: for the report, for the oracle of data races, and for what it shows.
 struct Seer<'a> {
-    trace: &'a mut Trace,
+    trace: &'a mut dyn Observer,
     eyes: &'a mut Eyes,
 }
 
@@ -200,9 +209,9 @@ impl Observer for Seer<'_> {
     }
 }
 
-impl Child<'_> {
+impl<'a> Child<'a> {
     /// Does the work; a panic in it that is not one of the code under test is mapcheck's own.
-    fn work(&self, script: &Script<'_>) {
+    fn work(&mut self, script: &Script<'a>) {
         listen_for_panics();
         if panic::catch_unwind(AssertUnwindSafe(|| self.follow(script))).is_err() {
             let note = first_panic().map_or_else(|| "a panic".to_owned(), |p| p.message);
@@ -211,7 +220,7 @@ impl Child<'_> {
         }
     }
 
-    fn follow(&self, script: &Script<'_>) {
+    fn follow(&mut self, script: &Script<'a>) {
         machine::silence();
         self.eyes.borrow_mut().races = Races::accepting(race::accepted());
         self.switch();
@@ -219,6 +228,8 @@ impl Child<'_> {
             Script::Foreign(foreign) => self.foreign(foreign),
             Script::Batches(batches) => self.batches(batches),
             Script::Replay(decisions, record) => self.replay(decisions, *record),
+            Script::Trials(trials) => self.trials(trials),
+            Script::Survey(decisions, at) => self.survey(decisions, at),
         }
     }
 
@@ -260,7 +271,8 @@ impl Child<'_> {
     fn batches(&self, batches: &[(Setting<'_>, &Batch)]) {
         for (i, (setting, batch)) in batches.iter().enumerate() {
             self.recording.turn_to(i);
-            let child = Child { setting: *setting, recording: self.recording, eyes: self.eyes };
+            let Child { recording, eyes, stacks, .. } = *self;
+            let child = Child { setting: *setting, recording, eyes, stacks };
             child.switch();
             if !child.batch(batch) {
                 return;
@@ -273,8 +285,13 @@ impl Child<'_> {
     fn batch(&self, batch: &Batch) -> bool {
         let mut scheduler = scheduler_of(batch);
         self.eyes.borrow_mut().coverage.recall(&batch.learnt.features);
-        for execution in batch.first..batch.first + batch.count {
-            if !self.explore(&mut *scheduler, batch, execution) {
+        let base = self.setting.random;
+        for at in 0..batch.count {
+            let execution = batch.first + at;
+            let random = if batch.vary { random_of(base, execution) } else { base };
+            self.watch(at, batch.look);
+            let record = batch.record_last && at + 1 == batch.count;
+            if !self.explore(&mut *scheduler, execution, random, record) {
                 return false;
             }
         }
@@ -283,13 +300,14 @@ impl Child<'_> {
     }
 
     /// One execution; false if there can be no other.
-    fn explore(&self, scheduler: &mut dyn Scheduler, batch: &Batch, execution: u64) -> bool {
-        let at = execution - batch.first;
-        let record = batch.record_last && at + 1 == batch.count;
-        let base = self.setting.random;
-        let random = if batch.vary { random_of(base, execution) } else { base };
+    fn explore(
+        &self,
+        scheduler: &mut dyn Scheduler,
+        execution: u64,
+        random: u64,
+        record: bool,
+    ) -> bool {
         self.recording.begin(execution);
-        self.watch(at, batch.look);
         scheduler.begin(execution);
         let mut trace = Trace::default();
         let mut sink = |word| self.recording.decide(word);
@@ -347,29 +365,24 @@ impl Child<'_> {
         self.recording.add(ACCEPTED, races.met());
     }
 
+    /// One execution, at whose end no other is to follow.
     fn replay(&self, decisions: &Decisions, record: bool) {
-        let mut trace = Trace::default();
-        let mut decider = Replayer::new(decisions);
-        self.watch(0, 0);
-        let (done, past) = self.execute(&mut decider, &mut trace, self.setting.random, record);
-        self.count(&done);
-        if done.found.is_some() {
-            return self.tell(&done, past.as_ref(), &trace, record);
+        if self.replay_once(decisions, record) || self.recording.state() == State::Spent {
+            self.recording.enter(State::Finished);
         }
-        self.recording.enter(State::Finished);
     }
 
     fn execute(
         &self,
         decider: &mut dyn Decider,
-        trace: &mut Trace,
+        trace: &mut dyn Observer,
         random: u64,
         record: bool,
     ) -> (Execution, Option<Promises>) {
         let eyes = &mut *self.eyes.borrow_mut();
         let options = Options {
             record,
-            stacks: true,
+            stacks: self.stacks,
             watch: eyes.judges || eyes.looks,
             stack_at: self.setting.stack_at,
             max_steps: self.setting.max_steps,

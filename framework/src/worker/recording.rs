@@ -32,7 +32,7 @@ pub(super) const OUTLIVED: usize = 6;
 const EXHAUSTED: usize = 7;
 pub(super) const UNJUDGED: usize = 8;
 pub(super) const ACCEPTED: usize = 9;
-/// Which of its batches the worker is at.
+/// Which of its batches or trials the worker is at.
 const AT: usize = 10;
 
 /// How far a worker has come.
@@ -112,15 +112,23 @@ impl Recording {
         }
     }
 
-    /// The decisions of that execution, or `None` if there were too many to keep.
-    pub(crate) fn decisions(&self) -> Option<Decisions> {
-        let words = self.0.words(DECISIONS);
-        let decisions = words.into_iter().filter_map(Decision::unpack).collect();
-        (!self.0.full(DECISIONS)).then_some(Decisions(decisions))
+    /// Keeps a word in a decision's place.
+    pub(super) fn keep(&self, word: u64) {
+        self.0.push(DECISIONS, word);
     }
 
-    /// Which of its batches the worker has come to.
-    pub(crate) fn batch(&self) -> usize {
+    /// What was kept, or `None` if there was too much.
+    pub(super) fn kept(&self) -> Option<Vec<u64>> {
+        (!self.0.full(DECISIONS)).then(|| self.0.words(DECISIONS))
+    }
+
+    /// The decisions of that execution, or `None` if there were too many to keep.
+    pub(crate) fn decisions(&self) -> Option<Decisions> {
+        Some(Decisions(self.kept()?.into_iter().filter_map(Decision::unpack).collect()))
+    }
+
+    /// Which of its batches or trials the worker has come to.
+    pub(crate) fn at(&self) -> usize {
         self.0.counter(AT) as usize
     }
 
@@ -172,7 +180,7 @@ impl Recording {
         self.0.push(DECISIONS, word);
     }
 
-    /// Another batch begins.
+    /// Another batch or trial begins.
     pub(super) fn turn_to(&self, batch: usize) {
         self.0.set_counter(EXECUTION, 0);
         self.0.set_counter(AT, batch as u64);

@@ -1,0 +1,183 @@
+//! Decisions that are simpler: fewer, at an operation's begin, earlier, of lower choice.
+//!
+//! What "simpler" means is [`weight`], which every candidate lowers.
+
+use crate::decision::{Decision, DecisionKind, Decisions};
+use crate::scheduler::Anchor;
+use crate::worker::survey::Survey;
+
+use super::draft::Candidate;
+
+/// The weight of decisions, the heaviest first: how many, how many of them preempt a thread within an operation, their
+/// indices, and what is chosen besides threads.
+#[cfg(test)]
+pub(super) fn weight(decisions: &Decisions, survey: &Survey) -> (usize, usize, u64, u64) {
+    let all = &decisions.0;
+    let inside = all.iter().filter(|d| is_inside(d, survey)).count();
+    let other = all.iter().filter(|d| d.kind != DecisionKind::Schedule);
+    let chosen = other.map(|d| u64::from(d.choice)).sum();
+    (all.len(), inside, all.iter().map(|d| d.index).sum(), chosen)
+}
+
+/// Whether it preempts a thread after the first step of an operation.
+#[cfg(test)]
+fn is_inside(decision: &Decision, survey: &Survey) -> bool {
+    preempts(decision, survey)
+        && survey
+            .operation(decision.thread, decision.index)
+            .is_some_and(|(start, _)| start < decision.index)
+}
+
+/// Whether it is a preemption: the thread that is left could have gone on.
+fn preempts(decision: &Decision, survey: &Survey) -> bool {
+    decision.kind == DecisionKind::Schedule
+        && survey.local(decision.thread, decision.index).is_some_and(|step| step.preempted)
+}
+
+/// Decisions that are one step simpler than those surveyed: first without two of them, so that a switch and the one
+/// back go together; then with one that is moved or lowered.
+pub(super) fn simpler(decisions: &Decisions, survey: &Survey) -> Vec<Decisions> {
+    let all = &decisions.0;
+    let mut simpler = Vec::new();
+    for second in 1..all.len() {
+        for first in 0..second {
+            let mut fewer = all.clone();
+            fewer.remove(second);
+            fewer.remove(first);
+            simpler.push(Decisions(fewer));
+        }
+    }
+    for (i, decision) in all.iter().enumerate() {
+        for other in easier(decision, survey) {
+            let mut changed = all.clone();
+            changed[i] = other;
+            simpler.push(Decisions(changed));
+        }
+    }
+    simpler
+}
+
+/// A decision that is moved to the begin of an operation or to an earlier step, or whose choice is lower.
+fn easier(decision: &Decision, survey: &Survey) -> Vec<Decision> {
+    let Decision { index, choice, .. } = *decision;
+    if decision.kind != DecisionKind::Schedule {
+        let lower = nearer(choice.into(), 1).into_iter();
+        return lower.map(|c| Decision { choice: c as u32, ..*decision }).collect();
+    }
+    if !preempts(decision, survey) {
+        return Vec::new();
+    }
+    let Some((start, next)) = survey.operation(decision.thread, index) else { return Vec::new() };
+    let mut indices = nearer(index, start);
+    if start < index && next <= survey.length(decision.thread) {
+        indices.insert(1.min(indices.len()), next);
+    }
+    indices.into_iter().map(|index| Decision { index, ..*decision }).collect()
+}
+
+/// Numbers from `least` up to below `number`, in steps that are halved.
+fn nearer(number: u64, least: u64) -> Vec<u64> {
+    let halves = std::iter::successors(number.checked_sub(least), |jump| Some(jump / 2));
+    halves.take_while(|jump| *jump > 0).map(|jump| number - jump).collect()
+}
+
+/// The switches of surveyed decisions, by operation, as they read in a smaller scenario. One in an operation that is
+/// gone is made at the begin of the next.
+pub(super) fn anchors(decisions: &Decisions, survey: &Survey, in_: &Candidate) -> Vec<Anchor> {
+    let schedule = decisions.0.iter().filter(|d| d.kind == DecisionKind::Schedule);
+    schedule.filter_map(|d| anchor(d, survey, in_)).collect()
+}
+
+fn anchor(decision: &Decision, survey: &Survey, in_: &Candidate) -> Option<Anchor> {
+    let at = survey.local(decision.thread, decision.index)?;
+    let (start, next) = survey.operation(decision.thread, decision.index)?;
+    let choice = in_.thread(decision.choice)?;
+    let (label, thread, offset) = match in_.operation(at.label) {
+        Some((label, thread)) => (label, thread, decision.index - start),
+        None if at.label == 0 => (0, in_.thread(decision.thread)?, decision.index - start),
+        None => {
+            let after = survey.local(decision.thread, next).map(|step| step.label)?;
+            let (label, thread) = in_.operation(after)?;
+            (label, thread, 0)
+        }
+    };
+    (choice != thread).then_some(Anchor { thread, label, offset, choice })
+}
+
+/// The decisions that are about something else than threads.
+pub(super) fn others(decisions: &Decisions) -> Decisions {
+    Decisions(decisions.0.iter().filter(|d| d.kind != DecisionKind::Schedule).copied().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+    use crate::shrink::draft::Draft;
+    use crate::shrink::testing::ops;
+    use crate::worker::survey::{Step, Survey};
+
+    /// Thread 1 does operations 2 and 3, of five and four steps; it is preempted in its fourth.
+    fn survey() -> Survey {
+        let step = |thread, label, preempted| Step { thread, label, preempted };
+        let mut steps = vec![step(0, 1, false)];
+        steps.extend((1..=5).map(|i| step(1, 2, i == 4)));
+        steps.extend([step(2, 4, false); 3]);
+        steps.extend([step(1, 3, false); 4]);
+        Survey::new(steps, Vec::new())
+    }
+
+    fn texts(decisions: &str) -> Vec<String> {
+        simpler(&decisions.parse().unwrap(), &survey()).iter().map(Decisions::to_string).collect()
+    }
+
+    #[test]
+    fn a_preemption_moves_to_the_begin_of_its_operation_to_the_next_and_earlier() {
+        assert_eq!(texts("1@4>2"), ["1@1>2", "1@6>2", "1@3>2"]);
+        // What is no preemption, because the thread waits, happens where it happens.
+        assert_eq!(texts("0@1>2"), [""; 0]);
+    }
+
+    #[test]
+    fn two_switches_go_together_and_choices_become_lower() {
+        let all = texts("1@4>2 2@2>1 suspend:0@0=9");
+        assert_eq!(all[..3], ["suspend:0@0=9", "2@2>1", "1@4>2"]);
+        for wanted in ["1@4>2 2@2>1 suspend:0@0=1", "1@4>2 2@2>1 suspend:0@0=8"] {
+            assert!(all.contains(&wanted.to_owned()), "{all:?}");
+        }
+    }
+
+    #[test]
+    fn every_candidate_weighs_less() {
+        let survey = survey();
+        for text in ["1@4>2 2@2>1 suspend:0@0=9 reuse:1@3=4", "0@1>2 1@4>2", "data:0@0=65535"] {
+            let decisions: Decisions = text.parse().unwrap();
+            for simpler in simpler(&decisions, &survey) {
+                // A moved switch weighs by what the survey knew of the step it moves to.
+                let (count, inside, indices, chosen) = weight(&simpler, &survey);
+                let before = weight(&decisions, &survey);
+                assert!((count, inside, indices, chosen) < before, "{simpler} of {decisions}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_switch_is_found_again_where_its_operation_went() {
+        let scenario = Scenario {
+            setup: ops("len"),
+            threads: vec![ops("clear, shrink"), ops("reclaim")],
+            ..Scenario::default()
+        };
+        let told = |draft: &Draft| {
+            let candidate = draft.candidate(&scenario);
+            let all = anchors(&"1@4>2 0@1>2".parse().unwrap(), &survey(), &candidate);
+            all.iter().map(|a| (a.thread, a.label, a.offset, a.choice)).collect::<Vec<_>>()
+        };
+        let mut draft = Draft::of(&scenario);
+        assert_eq!(told(&draft), [(1, 2, 3, 2), (0, 1, 0, 2)]);
+        draft.setup.clear();
+        assert_eq!(told(&draft), [(1, 1, 3, 2)], "the label after setup is another thread's");
+        draft.threads[0].ops.remove(0);
+        assert_eq!(told(&draft), [(1, 1, 0, 2)], "at the begin of what comes next");
+    }
+}
