@@ -119,8 +119,10 @@ impl Coverage {
 
 /// The scheduler; the module tells how it works.
 ///
-/// The executions of a scenario must all be made by one such scheduler, in order, or by several that each [recall] what
-/// the one before had [learnt]. The number of the execution is of no meaning to it.
+/// The executions of a scenario must all be made by one such scheduler, one after the other, or by several that each
+/// [recall] what the one before had [learnt]; all of them with the same randomness and the same faults, since whatever
+/// else differs between them is taken for a divergence. The number of the execution is of no meaning to it. An
+/// execution may end early because something was found in it: the search goes on with the next.
 ///
 /// [recall]: Scheduler::recall
 /// [learnt]: Scheduler::learnt

@@ -41,6 +41,8 @@ pub(super) enum Do {
     Publish(usize),
     Discard(usize),
     Deref(usize),
+    /// Ends the execution.
+    Fail,
     /// An operation begins: a point with a new label.
     Call,
     /// Lets the next thread that has not been started begin.
@@ -370,6 +372,10 @@ impl<'a> Interpreter<'a> {
             Do::Await(_) | Do::YieldUntil(_) | Do::Try(..) | Do::Yield => self.spin(thread, action),
             Do::Publish(_) | Do::Discard(_) | Do::Deref(_) => self.heap(thread, action),
             Do::Call => self.next(thread, 0),
+            Do::Fail => {
+                self.fault = Some(["the first failed", "the second failed"][thread]);
+                self.next(thread, 0)
+            }
             Do::Start => {
                 if self.threads.len() < self.program.threads.len() {
                     self.start();

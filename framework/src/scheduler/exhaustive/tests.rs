@@ -381,6 +381,18 @@ fn a_program_that_is_not_a_function_of_its_decisions_is_noticed_and_nothing_is_c
 }
 
 #[test]
+fn an_execution_that_was_stopped_hides_none_that_would_have_been_stopped_elsewhere() {
+    use Do::*;
+    for first in [vec![Fail], vec![Add(0, 1), Fail], vec![Load(0), Load(0), Fail]] {
+        let program = threads(&[&first, &[Load(1), Store(0, 1), Fail]]);
+        let expected = brute(&program, Limit::Unbounded, 1_000).unwrap();
+        assert_eq!(expected.outcomes.len(), 2);
+        let (seen, _) = search(&program, Limit::Unbounded);
+        assert_eq!(seen.outcomes, expected.outcomes, "{program:?}");
+    }
+}
+
+#[test]
 fn more_threads_than_it_can_tell_apart_are_noticed_and_nothing_is_claimed() {
     let program = threads(&[&[Do::Add(0, 1)][..]; 17]);
     let mut search = Exhaustive::new(Limit::Preemptions(1));
