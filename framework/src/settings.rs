@@ -74,6 +74,8 @@ pub struct Settings {
     pub out: PathBuf,
     /// How results are printed; `MAPCHECK_FORMAT`.
     pub format: Format,
+    /// Whether findings are made smaller before they are told; `MAPCHECK_SHRINK`, `0` for no.
+    pub shrink: bool,
     /// Whether to go on after a finding, for others; `MAPCHECK_KEEP_GOING`.
     pub keep_going: bool,
 }
@@ -111,6 +113,7 @@ impl Default for Settings {
             obstruction_freedom: false,
             out: PathBuf::from("mapcheck.out"),
             format: Format::Text,
+            shrink: true,
             keep_going: false,
         }
     }
@@ -221,7 +224,7 @@ impl Settings {
 
 type Set = fn(&mut Settings, &str) -> Result<(), String>;
 
-const VARIABLES: [(&str, Set); 20] = [
+const VARIABLES: [(&str, Set); 21] = [
     ("MAPCHECK_EXECUTIONS", |s, v| {
         s.counted = true;
         number(v).map(|n| s.executions = n)
@@ -268,6 +271,10 @@ const VARIABLES: [(&str, Set); 20] = [
             "json" => Format::Json,
             _ => return Err("is neither text nor json".to_owned()),
         };
+        Ok(())
+    }),
+    ("MAPCHECK_SHRINK", |s, v| {
+        s.shrink = v != "0";
         Ok(())
     }),
     ("MAPCHECK_KEEP_GOING", |s, v| {

@@ -44,7 +44,10 @@ pub(super) fn settle(
         return Ok(Settled { finding: candidate.finding.clone(), repro, notes: Vec::new() });
     }
     if let Some(finding) = replayed(subject, &repro, candidate)? {
-        return shrunk(subject, repro, finding);
+        return match settings.shrink {
+            true => shrunk(subject, repro, finding),
+            false => Ok(Settled { finding, repro, notes: Vec::new() }),
+        };
     }
     let random = candidate.job.batch.seed;
     let repro = Repro { history: Some(history(candidate)), random, ..repro };

@@ -6,6 +6,7 @@
 
 mod bounded;
 mod changes;
+mod exhaustive;
 mod guided;
 mod pct;
 mod portfolio;
@@ -28,6 +29,7 @@ use pos::Pos;
 use surw::Surw;
 
 pub use bounded::Bounded;
+pub use exhaustive::{Coverage, Exhaustive, Limit};
 pub use pct::Pct;
 pub use random::Random;
 pub use round_robin::RoundRobin;
@@ -56,6 +58,10 @@ pub trait Scheduler {
     }
     /// Takes over what another has learnt, before its first execution. What cannot be read is as good as nothing.
     fn recall(&mut self, _learnt: &[u64]) {}
+    /// What it has covered, if it is one that knows what there is to cover.
+    fn coverage(&self) -> Option<Coverage> {
+        None
+    }
 }
 
 /// What became of an execution, as a scheduler may learn from it.

@@ -2,7 +2,7 @@
 
 use mapcheck_machine::{ChoiceKind, Consult, Slice, ThreadId};
 
-use super::{Dice, Ended, Scheduler};
+use super::{Coverage, Dice, Ended, Scheduler};
 
 /// Schedule points with several threads that the first execution is taken to have.
 const FIRST_LENGTH: u64 = 1000;
@@ -71,6 +71,10 @@ impl Scheduler for Suspending {
         let Some((longest, inner)) = learnt.split_first() else { return };
         self.longest = *longest;
         self.inner.recall(inner);
+    }
+
+    fn coverage(&self) -> Option<Coverage> {
+        self.inner.coverage()
     }
 }
 
