@@ -16,8 +16,8 @@ const LAST_PROFILE: u64 = 5000;
 pub(super) trait Policy {
     /// Begins an execution.
     fn begin(&mut self, dice: &mut Dice, profile: &Profile);
-    /// Who goes on. It is asked at each access to the granules of [`Policy::granules`] too. `contended` is the number of
-    /// schedule points so far that were passed while several threads could run.
+    /// Who goes on. It is asked at each access to the granules of [`Policy::granules`] too. `contended` is how many
+    /// schedule points were passed so far while several threads could run.
     fn schedule(&mut self, consult: &Consult<'_>, contended: u64, dice: &mut Dice) -> Slice;
     /// The granules that matter to it in this execution, ascending.
     fn granules<'a>(&'a self, profile: &'a Profile) -> &'a [usize] {

@@ -12,9 +12,9 @@ const DRAWN: u64 = 1 << 63;
 /// The scheduler of Yuan, Yang and Gu, *Partial Order Aware Concurrency Sampling*, CAV 2018.
 ///
 /// Each thread's pending event has a random priority, and the highest runs. When an event has run, the next of its
-/// thread gets a fresh priority, and so do those that raced with it. So the orders of racing events are sampled, however
-/// many steps of no concern lie between them: only accesses to what is shared are events, the steps after one belong
-/// to it. A thread that yields falls below all others until an event races with what it waits for.
+/// thread gets a fresh priority, and so do those that raced with it. So the orders of racing events are sampled,
+/// however many steps of no concern lie between them: only accesses to what is shared are events, the steps after one
+/// belong to it. A thread that yields falls below all others until an event races with what it waits for.
 #[derive(Debug, Default)]
 pub(super) struct Pos {
     /// By thread.

@@ -9,13 +9,15 @@ use super::{Dice, UNBOUNDED};
 /// Assumed length of the first execution, in schedule points.
 const FIRST_LENGTH: u64 = 1000;
 
-/// At each access to what is shared another thread goes on with the same probability, so that it does some two, four, eight or sixteen
-/// times in an execution. Where nothing is known, at any schedule point.
+/// At each access to what is shared another thread goes on with the same probability, so that it does some two, four,
+/// eight or sixteen times in an execution. Where nothing is known, at any schedule point.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     /// One in so many accesses, or points, is a switch.
     one_in: u64,
+    /// Whether nothing is known.
     blind: bool,
+    /// Whether it was asked before in this execution.
     began: bool,
 }
 
