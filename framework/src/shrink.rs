@@ -174,6 +174,9 @@ fn smaller(of: &Scenario) -> Vec<Candidate> {
         all.push(Candidate { scenario, without: Some(t) });
     }
     let mut push = |scenario| all.push(Candidate { scenario, without: None });
+    if of.collide > 1 {
+        push(Scenario { collide: 0, ..of.clone() });
+    }
     for t in 0..of.threads.len() {
         for ops in fewer(&of.threads[t]) {
             let mut scenario = of.clone();
@@ -216,13 +219,16 @@ mod tests {
     #[test]
     fn every_candidate_is_smaller_and_the_list_ends() {
         let mut scenario = Scenario {
+            collide: 2,
             setup: ops("insert 0..8"),
             threads: vec![ops("iterate hold remove-current 2, reclaim"), ops("remove 0..4")],
             ..Scenario::default()
         };
         let size = |s: &Scenario| -> usize {
             let all = s.setup.iter().chain(s.threads.iter().flatten()).chain(&s.teardown);
-            s.threads.len() + all.map(|op| 1 + op.to_string().len() + op.keys()).sum::<usize>()
+            s.collide as usize
+                + s.threads.len()
+                + all.map(|op| 1 + op.to_string().len() + op.keys()).sum::<usize>()
         };
         while let Some(candidate) = smaller(&scenario).pop() {
             for c in smaller(&scenario) {

@@ -32,7 +32,7 @@ struct Shared<M> {
 /// # Panics
 /// Outside of executions, when an operation panics or a promise is broken.
 pub fn run<M: Map>(scenario: &Scenario) {
-    element::begin_execution();
+    element::begin_execution(scenario.collide);
     if oracle::promises::looks_for_leaks() {
         machine::forbid_leaks();
     }
@@ -310,6 +310,12 @@ impl<M: Map> Shared<M> {
             Visit::Refill { keys, at } if due(at) => {
                 _ = self.clear(label);
                 self.insert(keys, label);
+            }
+            Visit::Outgrow { keys, at } if due(at) => {
+                self.insert(keys.following(), label);
+                _ = self.clear(label);
+                self.insert(keys, label);
+                _ = self.map.reclaim();
             }
             Visit::Reclaim { at } if due(at) => _ = self.map.reclaim(),
             Visit::Churn { keys, at } if due(at) => {
