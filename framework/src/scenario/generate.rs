@@ -42,7 +42,8 @@ fn seeded(profile: &Profile, seed: u64, number: u64) -> Scenario {
     let mut random = Pcg64Mcg::new(u128::from(mixed) << 64 | u128::from(number) | 1);
     let mut bytes = [0; BYTES];
     random.fill_bytes(&mut bytes);
-    bytes[0] = (number % SHAPES.len() as u64) as u8;
+    let shape = turn(number);
+    bytes[0] = SHAPES.iter().position(|s| *s == shape).unwrap_or_default() as u8;
     let drawn = Scenario::arbitrary(profile, &mut Unstructured::new(&bytes));
     let scenario = drawn.expect("no draw asks for more bytes than there are");
     Scenario { name: format!("{FAMILY}/{seed}-{number}"), ..scenario }
@@ -124,10 +125,12 @@ enum Shape {
     Hot,
     /// Who reclaims, and a writer that goes on meanwhile.
     Swept,
+    /// Threads that all take the same element out and put it back, or all make the map grow, or read what others take.
+    Duel,
 }
 
-/// In the order in which they have their turn.
-const SHAPES: [Shape; 12] = [
+/// In the order in which they have their turn, as different from each other as can be.
+const SHAPES: [Shape; 13] = [
     Shape::Tiny,
     Shape::Alone,
     Shape::Beside,
@@ -136,11 +139,33 @@ const SHAPES: [Shape; 12] = [
     Shape::Alone,
     Shape::Swept,
     Shape::Large,
-    Shape::Tiny,
+    Shape::Duel,
+    Shape::Alone,
     Shape::Beside,
     Shape::Hot,
     Shape::Alone,
 ];
+/// Scenarios of a run that come first, and are of all shapes. They show what hardly depends on the schedule.
+const VARIED: u64 = 104;
+/// The shapes of those after: most take many schedules, and are cheap.
+const CONTENDED: [Shape; 8] = [
+    Shape::Duel,
+    Shape::Swept,
+    Shape::Duel,
+    Shape::Large,
+    Shape::Duel,
+    Shape::Swept,
+    Shape::Duel,
+    Shape::Hot,
+];
+
+/// The shape that a scenario of a run has.
+fn turn(number: u64) -> Shape {
+    match number.checked_sub(VARIED) {
+        None => SHAPES[number as usize % SHAPES.len()],
+        Some(after) => CONTENDED[after as usize % CONTENDED.len()],
+    }
+}
 
 /// What is drawn before any operation of a thread.
 struct Outline {
@@ -150,6 +175,8 @@ struct Outline {
     threads: usize,
     /// Moves of each thread.
     moves: [u32; THREADS],
+    /// What the threads of a duel do, all alike.
+    duel: Option<Role>,
     setup: Vec<Op>,
     teardown: Vec<Op>,
 }
@@ -169,13 +196,15 @@ impl Outline {
         for count in &mut moves {
             *count = moves_of(shape, bytes)?;
         }
-        Ok(Outline { shape, mover, collide, threads, moves, setup, teardown })
+        let kind = one_of(bytes, &[Role::Swap, Role::Grow, Role::Swap, Role::Read, Role::Rival])?;
+        let duel = (shape == Shape::Duel).then_some(kind);
+        Ok(Outline { shape, mover, collide, threads, moves, duel, setup, teardown })
     }
 
     fn thread(&self, thread: usize, bytes: &mut Unstructured<'_>) -> Result<Vec<Op>> {
         let mut ops = Vec::new();
         for i in 0..self.moves[thread] {
-            let role = role(self.shape, thread, i);
+            let role = self.duel.unwrap_or(role(self.shape, thread, i));
             self.mover.draw(role, &mut part(bytes, MOVE)?, &mut ops)?;
         }
         Ok(ops)
@@ -190,7 +219,8 @@ fn size(shape: Shape, at: u32, bytes: &mut Unstructured<'_>) -> Result<u32> {
     Ok(match shape {
         Shape::Tiny => 1 + below(bytes, 4)?,
         Shape::Hot => one_of(bytes, &[at, 1, at - 1, at + 1, 2])?,
-        Shape::Swept => one_of(bytes, &[1, at, 3, at + 1, doubled(2), doubled(4)])?,
+        Shape::Swept => one_of(bytes, &[1, at, 1, 3, at + 1, doubled(2)])?,
+        Shape::Duel => one_of(bytes, &[1, at, at, 2])?,
         Shape::Beside => one_of(bytes, &[at, at + 1, at - 1, at + 2, doubled(2), doubled(2) + 1])?,
         Shape::Alone => {
             let about =
@@ -209,6 +239,7 @@ fn threads(shape: Shape, bytes: &mut Unstructured<'_>) -> Result<usize> {
         Shape::Large => &[1, 1, 2],
         Shape::Hot => &[2, 2, 3, 3, 4],
         Shape::Swept => &[2, 2, 3],
+        Shape::Duel => &[2, 2, 2, 3],
     };
     one_of(bytes, of)
 }
@@ -217,6 +248,7 @@ fn moves_of(shape: Shape, bytes: &mut Unstructured<'_>) -> Result<u32> {
     let of: &[u32] = match shape {
         Shape::Tiny => &[1, 1, 1, 2],
         Shape::Alone => &[3],
+        Shape::Duel => &[1],
         Shape::Beside | Shape::Swept => &[1, 2],
         Shape::Large => &[2, 1],
         Shape::Hot => &[1, 1, 2, 3],
@@ -228,17 +260,21 @@ fn moves_of(shape: Shape, bytes: &mut Unstructured<'_>) -> Result<u32> {
 fn hot(shape: Shape, elements: u32, bytes: &mut Unstructured<'_>) -> Result<Keys> {
     let first = below(bytes, elements)?;
     let keys = match shape {
+        Shape::Duel => 1,
         Shape::Tiny | Shape::Hot => 1 + below(bytes, 2)?,
         _ => one_of(bytes, &[1, 3, elements / 2, elements])?.max(1),
     };
     Ok(Keys::range(first, (first + keys).min(elements).max(first + 1)))
 }
 
-/// The map is filled. It may have been filled and emptied before, so that chains are long; or lack what it had.
+/// The map is filled. It may have been filled and emptied before, so that chains are long; or lack what it had; or never
+/// have had anything.
 fn setup(mover: &Mover, shape: Shape, bytes: &mut Unstructured<'_>) -> Result<Vec<Op>> {
     let (all, none, hot) = (Op::Insert(mover.all()), Op::Remove(mover.all()), mover.hot);
     let choice = below(bytes, 8)?;
     Ok(match shape {
+        Shape::Swept if choice > 4 && mover.elements < 4 => Vec::new(),
+        Shape::Duel if choice > 0 => vec![all],
         Shape::Hot | Shape::Tiny if choice > 4 => vec![all, Op::Remove(hot)],
         Shape::Alone if choice > 4 => vec![all, none, all, none, all],
         _ if choice < 4 => vec![all],

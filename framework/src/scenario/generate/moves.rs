@@ -19,6 +19,12 @@ pub(super) enum Role {
     Rival,
     /// To write beside who reclaims.
     Swept,
+    /// To take a hot key out and put it back.
+    Swap,
+    /// To make the map grow, and to write a hot key.
+    Grow,
+    /// To read a hot key, or to remove it and reclaim.
+    Read,
     /// To reclaim.
     Reclaimer,
     /// Any of these.
@@ -44,6 +50,9 @@ impl Mover {
             Role::Iterator => ops.push(self.iterate(bytes)?),
             Role::Writer => ops.extend(self.write(bytes)?),
             Role::Rival => ops.extend(self.contend(bytes)?),
+            Role::Swap => ops.extend([Op::Remove(self.hot), Op::Insert(self.hot)]),
+            Role::Grow => ops.extend(self.grow(bytes)?),
+            Role::Read => ops.extend(self.read(bytes)?),
             Role::Swept => ops.extend(self.write_swept(bytes)?),
             Role::Reclaimer => ops.extend(self.reclaim(bytes)?),
             Role::Any => ops.extend(self.any(bytes)?),
@@ -93,6 +102,22 @@ impl Mover {
         })
     }
 
+    fn grow(&self, bytes: &mut Unstructured<'_>) -> Result<[Op; 2]> {
+        let new = Op::Insert(Keys::one(self.elements + below(bytes, 4)?));
+        let hot = one_of(bytes, &[Op::Insert(self.hot), Op::Remove(self.hot)])?;
+        Ok([new, hot])
+    }
+
+    fn read(&self, bytes: &mut Unstructured<'_>) -> Result<Vec<Op>> {
+        let get = Op::Get { key: self.hot.first, hold: true };
+        let (remove, insert) = (Op::Remove(self.hot), Op::Insert(self.hot));
+        Ok(match below(bytes, 3)? {
+            0 => vec![get, get],
+            1 => vec![remove, Op::Reclaim],
+            _ => vec![remove, insert, Op::Reclaim],
+        })
+    }
+
     /// What changes references while another thread reclaims.
     fn write_swept(&self, bytes: &mut Unstructured<'_>) -> Result<Vec<Op>> {
         let (choice, keys) = (below(bytes, 12)?, self.keys_of(self.hot, bytes)?);
@@ -103,9 +128,8 @@ impl Mover {
             5 if self.in_visit => {
                 vec![Op::Iterate { hold: true, visit: Some(Visit::RemoveCurrent { at: 1 }) }]
             }
-            6 => vec![Op::Remove(keys), Op::Insert(keys)],
             7 => vec![Op::Insert(new), Op::Get { key: keys.first, hold: true }],
-            8 => vec![all],
+            8 | 6 => vec![all],
             9 => vec![self.iterate(bytes)?],
             _ => vec![Op::Get { key: keys.first, hold: true }, Op::Remove(keys)],
         })
@@ -175,7 +199,7 @@ impl Mover {
         if !self.in_visit {
             return Ok(percent(bytes, 20)?.then_some(Visit::Stop { at }));
         }
-        let choice = below(bytes, 20)?;
+        let choice = self.visit_kind(bytes)?;
         let (keys, new) = (self.keys(bytes)?, self.new_keys(bytes)?);
         Ok(Some(match choice {
             0 => Visit::RemoveCurrent { at },
@@ -192,6 +216,16 @@ impl Mover {
             18 if self.elements <= NESTED => Visit::Nested,
             _ => Visit::Stop { at },
         }))
+    }
+
+    /// What a visitor does, as a number below 20. In a large map most often something that changes all of it.
+    fn visit_kind(&self, bytes: &mut Unstructured<'_>) -> Result<u32> {
+        let large = self.elements > 3 * self.at;
+        if large && percent(bytes, 70)? {
+            one_of(bytes, &[4, 4, 12, 12, 15])
+        } else {
+            below(bytes, 20)
+        }
     }
 
     /// Keys that are likely to be there: a few of the hot ones, all of them, or any.
