@@ -29,8 +29,8 @@ pub const FAMILIES: &[(&str, &str)] = &[
 /// The four scenarios of deletion in a range, and the four patterns around them: the first of [`FAMILIES`].
 pub const PATTERNS: &[(&str, &str)] = FAMILIES.split_at(8).0;
 
-/// All scenarios for a map with this profile, family by family, with names that are unique: the built-in ones, whose
-/// names are stable, and those that are drawn with the seed.
+/// All scenarios for a map with this profile, with names that are unique: the built-in ones, whose names are stable, and
+/// those that are drawn with the seed. Families take turns.
 pub fn all(profile: &Profile, seed: u64) -> Vec<Scenario> {
     in_turn(built_in(profile), generate::all(profile, seed))
 }
@@ -433,6 +433,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn every_family_and_a_few_drawn_scenarios_come_before_any_family_comes_again() {
+        let all = all(&profile(8, true, Iteration::WeaklyConsistent), 5);
+        let families = FAMILIES.len() - 1;
+        let first: HashSet<&str> = all[..2 * families].iter().map(|s| &*s.family).collect();
+        assert_eq!(first.len(), FAMILIES.len());
+        let drawn = all[..2 * families].iter().filter(|s| s.family == "generated").count();
+        assert_eq!(drawn, families);
+        let kept: HashSet<&str> = all.iter().map(|s| &*s.name).collect();
+        let built_in = built_in(&profile(8, true, Iteration::WeaklyConsistent));
+        assert!(built_in.iter().all(|s| kept.contains(&*s.name)));
     }
 
     #[test]

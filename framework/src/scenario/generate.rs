@@ -313,3 +313,6 @@ fn role(shape: Shape, thread: usize, number: u32) -> Role {
         _ => Role::Any,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -190,6 +190,7 @@ mod tests {
         Scenario {
             name: "concurrent-write/at".into(),
             family: "concurrent-write".into(),
+            collide: 4,
             elements: true,
             setup: ops("insert 0..8, len"),
             threads: vec![
@@ -211,8 +212,8 @@ mod tests {
     fn the_text_of_a_scenario_round_trips() {
         let read = |scenario: &Scenario| crate::text::parse(&text(scenario), Scenario::read);
         assert_eq!(read(&scenario()).unwrap(), scenario());
-        let plain = Scenario { elements: false, ..scenario() };
-        assert!(!text(&plain).contains("elements"));
+        let plain = Scenario { collide: 0, elements: false, ..scenario() };
+        assert!(!text(&plain).contains("elements") && !text(&plain).contains("collide"));
         assert_eq!(read(&plain).unwrap(), plain);
     }
 
@@ -223,6 +224,13 @@ mod tests {
         assert!(error("name = 'a'\nfamily = 'b'\nthreads = [['hop']]").contains("`hop`"));
         assert!(error("name = 1\nfamily = 'b'\nthreads = []").contains("`name`"));
         assert!(error("speed = 1").contains("`speed`"));
+        assert!(
+            error("name = 'a'\nfamily = 'b'\nthreads = []\ncollide = 'x'").contains("`collide`")
+        );
+        assert!(
+            error("name = 'a'\nfamily = 'b'\nthreads = []\ncollide = 4294967296")
+                .contains("too large")
+        );
     }
 
     #[test]

@@ -224,7 +224,10 @@ impl Op {
     pub(crate) fn keys(&self) -> usize {
         match self {
             Op::Insert(keys) | Op::Remove(keys) => keys.iter().len(),
-            Op::Iterate { visit: Some(visit), .. } => visit.keys().map_or(0, |k| k.iter().len()),
+            Op::Iterate { visit: Some(visit), .. } => {
+                let twice = matches!(visit, Visit::Outgrow { .. });
+                visit.keys().map_or(0, |k| k.iter().len()) * if twice { 2 } else { 1 }
+            }
             _ => 0,
         }
     }

@@ -213,7 +213,7 @@ impl Mover {
             14 => Visit::Refill { keys: new, at },
             15 | 16 => Visit::Outgrow { keys: self.all(), at },
             17 => Visit::Reclaim { at },
-            18 if self.elements <= NESTED => Visit::Nested,
+            18.. if self.elements <= NESTED => Visit::Nested,
             _ => Visit::Stop { at },
         }))
     }
