@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::hint::black_box;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use mapcheck_machine as machine;
 
@@ -32,38 +32,33 @@ pub(crate) fn dropped() -> u64 {
     DROPPED.load(Relaxed)
 }
 
-/// How keys hash in the execution under way.
-static HASHING: AtomicU32 = AtomicU32::new(SPREAD);
+/// How many keys that follow each other hash alike in the execution under way.
+static ALIKE: AtomicU64 = AtomicU64::new(1);
 /// Whether [`begin_execution`] draws that.
 static COLLISIONS: AtomicBool = AtomicBool::new(false);
 
-const SPREAD: u32 = 0;
-const PAIRS: u32 = 1;
-const ALL: u32 = 2;
-const WAYS: u32 = 3;
+/// What is drawn: as the scenario says, in pairs, or all of them.
+const WAYS: [Option<u64>; 3] = [None, Some(2), Some(u64::MAX)];
 
 /// Switches the fault on or off, for the rest of the process.
 pub(crate) fn allow_collisions(allowed: bool) {
     COLLISIONS.store(allowed, Relaxed);
 }
 
-/// Decides how keys hash in the execution that begins, and counts elements from 0.
+/// Decides how keys hash in the execution that begins, of a scenario in which so many hash alike, and counts elements
+/// from 0.
 #[inline(never)]
-pub(crate) fn begin_execution() {
+pub(crate) fn begin_execution(alike: u32) {
     [&DROPPED, &KEYS, &VALUES].iter().for_each(|count| count.store(0, Relaxed));
-    let allowed = COLLISIONS.load(Relaxed);
-    let drawn = if allowed { machine::choose(machine::ChoiceKind::Data, WAYS) } else { SPREAD };
-    HASHING.store(drawn, Relaxed);
+    let draw = || machine::choose(machine::ChoiceKind::Data, WAYS.len() as u32) as usize;
+    let drawn = COLLISIONS.load(Relaxed).then(draw).and_then(|way| WAYS[way]);
+    ALIKE.store(drawn.unwrap_or(alike.max(1).into()), Relaxed);
 }
 
 /// What a key with this id feeds to its hasher.
 #[inline(never)]
 fn hashed(id: u64) -> u64 {
-    match HASHING.load(Relaxed) {
-        PAIRS => id / 2,
-        ALL => 0,
-        _ => id,
-    }
+    id / ALIKE.load(Relaxed)
 }
 
 const ALIVE: u64 = 0xa11f_e0a1_1fe0_a11f;

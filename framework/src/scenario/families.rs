@@ -3,6 +3,8 @@
 //! Each of the four delete-in-range families runs over map sizes below, at and above the growth threshold, with growth
 //! before, during and after the iteration, and with reclamation driven by the threads that remove.
 
+use std::collections::VecDeque;
+
 use super::{Keys, Op, Scenario, Visit, generate};
 use crate::map::{Iteration, Profile};
 
@@ -27,12 +29,30 @@ pub const FAMILIES: &[(&str, &str)] = &[
 /// The four scenarios of deletion in a range, and the four patterns around them: the first of [`FAMILIES`].
 pub const PATTERNS: &[(&str, &str)] = FAMILIES.split_at(8).0;
 
-/// All scenarios for a map with this profile, family by family, with names that are unique: the built-in ones, whose
-/// names are stable, and those that are drawn with the seed.
+/// All scenarios for a map with this profile, with names that are unique: the built-in ones, whose names are stable, and
+/// those that are drawn with the seed. Families take turns.
 pub fn all(profile: &Profile, seed: u64) -> Vec<Scenario> {
-    let mut scenarios = built_in(profile);
-    scenarios.extend(generate::all(profile, seed));
-    scenarios
+    in_turn(built_in(profile), generate::all(profile, seed))
+}
+
+/// Families take turns, and every second scenario is a drawn one as long as there are both: what differs most comes
+/// first, since a mistake that a scenario does not show at all is seldom shown by another of its family.
+fn in_turn(built_in: Vec<Scenario>, drawn: Vec<Scenario>) -> Vec<Scenario> {
+    let mut families: Vec<VecDeque<Scenario>> = Vec::new();
+    for scenario in built_in {
+        match families.iter_mut().find(|f| f[0].family == scenario.family) {
+            Some(family) => family.push_back(scenario),
+            None => families.push(VecDeque::from([scenario])),
+        }
+    }
+    let (mut all, mut drawn) = (Vec::new(), drawn.into_iter());
+    while !families.is_empty() {
+        let round: Vec<Scenario> = families.iter_mut().filter_map(VecDeque::pop_front).collect();
+        all.extend(round.into_iter().flat_map(|scenario| [Some(scenario), drawn.next()]).flatten());
+        families.retain(|family| !family.is_empty());
+    }
+    all.extend(drawn);
+    all
 }
 
 fn built_in(profile: &Profile) -> Vec<Scenario> {
@@ -95,11 +115,13 @@ fn sizes(grows_at: u32) -> [(&'static str, u32); 3] {
 }
 
 fn shapes(grows_at: u32) -> Vec<Shape> {
-    let growths = [Growth::Before, Growth::During, Growth::After];
+    // What is most likely to go wrong comes first.
+    let growths = [Growth::During, Growth::Before, Growth::After];
+    let [below, at, above] = sizes(grows_at);
     let of = |(size, n)| {
         growths.map(|growth| Shape { size, growth, elements: n, more: more(grows_at, n) })
     };
-    sizes(grows_at).into_iter().flat_map(of).collect()
+    [at, above, below].into_iter().flat_map(of).collect()
 }
 
 /// Keys that make a map of `0..n` grow, reckoning with a table that doubles.
@@ -127,7 +149,15 @@ impl Shape {
             }
         };
         let name = format!("{family}/{}/grow-{growth}", self.size);
-        Scenario { name, family: family.to_owned(), elements: false, setup, threads, teardown }
+        Scenario {
+            name,
+            family: family.to_owned(),
+            collide: 0,
+            elements: false,
+            setup,
+            threads,
+            teardown,
+        }
     }
 
     fn all(&self) -> Keys {
@@ -211,6 +241,7 @@ fn writes_in_visit(grows_at: u32) -> Vec<Scenario> {
     let scenario = |(name, visit)| Scenario {
         name: format!("concurrent-write/{size}/{name}"),
         family: "concurrent-write".to_owned(),
+        collide: 0,
         elements: false,
         setup: vec![Op::Insert(Keys::range(0, n))],
         threads: vec![
@@ -255,6 +286,7 @@ fn nested_ranges(grows_at: u32) -> Vec<Scenario> {
     let scenario = |(name, threads)| Scenario {
         name: format!("nested-ranges/{name}"),
         family: "nested-ranges".to_owned(),
+        collide: 0,
         elements: false,
         setup: vec![Op::Insert(Keys::range(0, n))],
         threads,
@@ -275,6 +307,7 @@ fn deferred_delete(grows_at: u32) -> Vec<Scenario> {
     let scenario = |(name, writer, collector)| Scenario {
         name: format!("deferred-delete/{name}"),
         family: "deferred-delete".to_owned(),
+        collide: 0,
         elements: false,
         setup: vec![Op::Insert(all)],
         threads: vec![vec![get(0), ITERATE, get(n - 1)], writer, collector],
@@ -295,6 +328,7 @@ fn bulk_build(grows_at: u32) -> Vec<Scenario> {
     let scenario = |(name, setup)| Scenario {
         name: format!("bulk-build/{name}"),
         family: "bulk-build".to_owned(),
+        collide: 0,
         elements: true,
         setup,
         threads: vec![
@@ -341,6 +375,7 @@ fn concurrent_growth(grows_at: u32) -> Vec<Scenario> {
     let scenario = |(name, setup, threads): (_, &Vec<Op>, _)| Scenario {
         name: format!("concurrent-growth/{name}"),
         family: "concurrent-growth".to_owned(),
+        collide: 0,
         elements: false,
         setup: setup.clone(),
         threads,
@@ -398,6 +433,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn every_family_and_a_few_drawn_scenarios_come_before_any_family_comes_again() {
+        let all = all(&profile(8, true, Iteration::WeaklyConsistent), 5);
+        let families = FAMILIES.len() - 1;
+        let first: HashSet<&str> = all[..2 * families].iter().map(|s| &*s.family).collect();
+        assert_eq!(first.len(), FAMILIES.len());
+        let drawn = all[..2 * families].iter().filter(|s| s.family == "generated").count();
+        assert_eq!(drawn, families);
+        let kept: HashSet<&str> = all.iter().map(|s| &*s.name).collect();
+        let built_in = built_in(&profile(8, true, Iteration::WeaklyConsistent));
+        assert!(built_in.iter().all(|s| kept.contains(&*s.name)));
     }
 
     #[test]

@@ -1,9 +1,17 @@
-//! Scenarios that are drawn at random: small programs biased towards iterating, deleting, growing and reclaiming.
+//! Scenarios that are drawn: small programs biased towards iterating, deleting, growing and reclaiming.
+//!
+//! What is drawn is read from bytes, so that a fuzzer can drive it as well as a seed. Each part of a scenario has a
+//! place of its own among the bytes: first the outline, then one move of a thread after the other. So another byte in
+//! a move makes another move, and leaves the rest of the scenario as it was.
 
+mod moves;
+
+use arbitrary::{Result, Unstructured};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng as _;
 
-use super::{Keys, Op, Scenario, Visit};
+use self::moves::{Mover, Role};
+use super::{Keys, Op, Scenario};
 use crate::map::{Iteration, Profile};
 use crate::scheduler::splitmix;
 
@@ -11,268 +19,300 @@ use crate::scheduler::splitmix;
 pub(super) const FAMILY: &str = "generated";
 /// Scenarios of a run.
 const COUNT: u64 = 300;
-/// The most elements at the start. Go's map allocates overflow buckets ahead from 53 elements on.
-const LARGEST: u32 = 56;
-/// Scenarios in a hundred that may have that many elements, and have fewer operations for it.
-const LARGE: u32 = 40;
-/// The most elements at which every visit may iterate anew: the work grows with the square.
-const NESTED: u32 = 10;
+/// Bytes that the outline of a scenario is drawn from.
+const OUTLINE: usize = 16;
+/// Bytes that a move is drawn from.
+const MOVE: usize = 8;
+/// Bytes of a scenario of a run: more than any is drawn from.
+const BYTES: usize = OUTLINE + THREADS * MOVES * MOVE;
+/// The most threads.
+const THREADS: usize = 4;
+/// The most moves of a thread.
+const MOVES: usize = 3;
+/// The most elements at the start: a table of 128 that has doubled from 8 is about to grow.
+const LARGEST: u32 = 106;
 
-/// The scenarios of a run with this seed, the same for the same profile.
+/// The scenarios of a run with this seed, the same for the same profile. Each shape has its turn.
 pub(super) fn all(profile: &Profile, seed: u64) -> Vec<Scenario> {
-    let in_visit = profile.write_in_visit && profile.iteration != Iteration::Locked;
-    let scenario = |i| Draw::new(splitmix(seed) ^ i, profile.grows_at, in_visit).scenario(seed, i);
-    (0..COUNT).map(scenario).collect()
+    (0..COUNT).map(|i| seeded(profile, seed, i)).collect()
 }
 
-/// A scenario while it is drawn.
-struct Draw {
-    random: Pcg64Mcg,
-    /// Elements at the start: the keys `0..elements`.
-    elements: u32,
-    /// Where a fresh map grows.
-    grows_at: u32,
-    /// Whether there may be many elements.
-    large: bool,
-    /// Whether visitors may write.
-    in_visit: bool,
+fn seeded(profile: &Profile, seed: u64, number: u64) -> Scenario {
+    let mixed = splitmix(splitmix(seed) ^ number);
+    let mut random = Pcg64Mcg::new(u128::from(mixed) << 64 | u128::from(number) | 1);
+    let mut bytes = [0; BYTES];
+    random.fill_bytes(&mut bytes);
+    let shape = turn(number);
+    bytes[0] = SHAPES.iter().position(|s| *s == shape).unwrap_or_default() as u8;
+    let drawn = Scenario::arbitrary(profile, &mut Unstructured::new(&bytes));
+    let scenario = drawn.expect("no draw asks for more bytes than there are");
+    Scenario { name: format!("{FAMILY}/{seed}-{number}"), ..scenario }
 }
 
-impl Draw {
-    fn new(seed: u64, grows_at: u32, in_visit: bool) -> Draw {
-        let random = Pcg64Mcg::new(u128::from(splitmix(seed)) << 64 | u128::from(seed) | 1);
-        let mut draw =
-            Draw { random, elements: 0, grows_at: grows_at.clamp(4, 64), large: false, in_visit };
-        draw.large = draw.grows_at > LARGEST / 3 || draw.percent(LARGE);
-        draw.elements = draw.size();
-        draw
-    }
-
-    /// How many elements there are: few, or about as many as make the map grow once or again. Tables double
-    /// at 8 entries
-    /// of 8, and then, by their load factor, at about 13 or 14 of 16; just at such a moment everything is still in the
-    /// old one.
-    fn size(&mut self) -> u32 {
-        let at = self.grows_at;
-        if self.large && self.percent(60) {
-            let doubled = self.one_of(&[2, 4, 4, 8, 8]) * at;
-            return (doubled * 13 / 16 + self.below(3)).min(LARGEST.max(at + 2));
+impl Scenario {
+    /// A scenario for a map with this profile, drawn from `bytes`: for fuzzers. Any bytes give one, few bytes a small
+    /// one; none ever has more than 4 threads, and 12 operations on each.
+    ///
+    /// # Errors
+    /// None so far: where there are too few bytes, the smallest choice is taken.
+    ///
+    /// ```
+    /// # use mapcheck::{Atomic, Consistency, Iteration, Profile};
+    /// use mapcheck::scenario::{Scenario, Unstructured};
+    /// # let profile = Profile {
+    /// #     iteration: Iteration::WeaklyConsistent,
+    /// #     promised_by: "",
+    /// #     consistency: Consistency::Linearizable,
+    /// #     atomic: Atomic::NONE,
+    /// #     grows_at: 8,
+    /// #     write_in_visit: true,
+    /// #     knobs: "",
+    /// # };
+    /// let scenario = Scenario::arbitrary(&profile, &mut Unstructured::new(&[])).unwrap();
+    /// assert_eq!(scenario.threads.len(), 1);
+    /// ```
+    pub fn arbitrary(profile: &Profile, bytes: &mut Unstructured<'_>) -> Result<Scenario> {
+        let outline = Outline::draw(profile, &mut part(bytes, OUTLINE)?)?;
+        let mut threads = Vec::new();
+        for thread in 0..outline.threads {
+            threads.push(outline.thread(thread, bytes)?);
         }
-        match self.below(8) {
-            0 => 1 + self.below(3),
-            1 => at - 1,
-            2 => at,
-            3 => at + 1,
-            4 => at + 2,
-            5 => 2 * at - at / 4 - 1,
-            6 => 2 * at,
-            _ => 2 * at + 1,
-        }
-    }
-
-    /// One of `0..n`.
-    fn below(&mut self, n: u32) -> u32 {
-        // The bias for small `n` is below one in a hundred million.
-        ((u64::from(self.random.next_u32()) * u64::from(n)) >> 32) as u32
-    }
-
-    fn one_of<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len() as u32) as usize]
-    }
-
-    /// True so many times in a hundred.
-    fn percent(&mut self, n: u32) -> bool {
-        self.below(100) < n
-    }
-
-    fn scenario(mut self, seed: u64, number: u64) -> Scenario {
-        let most = if self.large { 2 } else { 3 };
-        let threads = self.one_of(&[1, 1, 2, 2, 2, 3]).min(most);
-        let mut threads: Vec<Vec<Op>> = (0..threads).map(|thread| self.thread(thread)).collect();
-        if threads.len() == 1 && !self.large && self.percent(50) {
-            threads = vec![self.churn(threads.remove(0))];
-        }
-        let mut setup = vec![Op::Insert(Keys::range(0, self.elements))];
-        if self.percent(30) {
-            setup.push(Op::Remove(self.some_keys()));
-        }
-        let last = self.elements - 1;
-        Scenario {
-            name: format!("{FAMILY}/{seed}-{number}"),
+        Ok(Scenario {
+            name: format!("{FAMILY}/of-bytes"),
             family: FAMILY.to_owned(),
+            collide: outline.collide,
             elements: false,
+            setup: outline.setup,
             threads,
-            teardown: vec![
-                Op::Iterate { hold: false, visit: None },
-                Op::Get { key: 0, hold: false },
-                Op::Get { key: last, hold: false },
-                Op::Reclaim,
-            ],
-            setup,
-        }
-    }
-
-    /// The first thread iterates, the others do what comes.
-    fn thread(&mut self, thread: u32) -> Vec<Op> {
-        let operations = 1 + self.below(if self.large { 2 } else { 4 });
-        let mut ops: Vec<Op> = (0..operations).map(|_| self.op()).collect();
-        if thread == 0 {
-            ops.insert(self.below(operations) as usize, self.iterate());
-        }
-        ops
-    }
-
-    /// Fills and empties the map again and again before it goes on, and fills it more than before at the end: chains
-    /// grow long, though there are few elements, and then the table grows.
-    fn churn(&mut self, then: Vec<Op>) -> Vec<Op> {
-        let at = self.grows_at;
-        let n = self.one_of(&[at, at + 1, 2 * at - at / 4 - 1]);
-        let round = [Op::Insert(Keys::range(0, n)), Op::Remove(Keys::range(0, n))];
-        let last = Op::Insert(Keys::range(0, 2 * n + 1));
-        round.into_iter().cycle().take(6).chain(then).chain([last]).collect()
-    }
-
-    fn op(&mut self) -> Op {
-        match self.below(100) {
-            0..20 => self.iterate(),
-            20..42 => Op::Insert(self.any_keys()),
-            42..64 => Op::Remove(self.some_keys()),
-            64..74 => self.get(),
-            74..90 => Op::Reclaim,
-            90..94 => Op::Clear,
-            94..96 => Op::RetainEven,
-            96..98 => Op::Shrink,
-            _ => Op::Len,
-        }
-    }
-
-    fn get(&mut self) -> Op {
-        let key = self.key();
-        match self.in_visit && self.percent(30) {
-            true => Op::GetRemove(key),
-            false => Op::Get { key, hold: true },
-        }
-    }
-
-    fn iterate(&mut self) -> Op {
-        let visit = if self.percent(25) { None } else { self.visit() };
-        Op::Iterate { hold: self.percent(50), visit }
-    }
-
-    /// What a visitor does, at a visit that is likely to come.
-    fn visit(&mut self) -> Option<Visit> {
-        let at = 1 + self.below(self.elements.min(40));
-        if !self.in_visit {
-            return self.percent(20).then_some(Visit::Stop { at });
-        }
-        Some(match self.below(16) {
-            0 => Visit::RemoveCurrent { at },
-            1 => Visit::RemoveVisited { at: at + 1 },
-            2 => Visit::RemoveUnvisited { keys: Keys::range(0, self.elements), at },
-            3 => Visit::Remove { keys: self.some_keys(), at },
-            4..=7 => Visit::Insert { keys: self.new_keys(), at },
-            8 => Visit::Churn { keys: self.new_keys(), at },
-            9 => Visit::Clear { at },
-            10 | 11 => Visit::Refill { keys: self.refill(), at },
-            12 | 13 => Visit::Reclaim { at },
-            14 if self.elements <= NESTED => Visit::Nested,
-            _ => Visit::Stop { at },
+            teardown: outline.teardown,
         })
     }
+}
 
-    /// A key that is likely to be there.
-    fn key(&mut self) -> u32 {
-        let n = self.elements;
-        self.below(n)
+/// The next bytes, so many if there are, as bytes of their own.
+fn part<'a>(bytes: &mut Unstructured<'a>, most: usize) -> Result<Unstructured<'a>> {
+    let n = most.min(bytes.len());
+    bytes.bytes(n).map(Unstructured::new)
+}
+
+/// One of `0..n`; 0 where there are no bytes left.
+fn below(bytes: &mut Unstructured<'_>, n: u32) -> Result<u32> {
+    bytes.int_in_range(0..=n - 1)
+}
+
+/// One of some; the first where there are no bytes left.
+fn one_of<T: Copy>(bytes: &mut Unstructured<'_>, of: &[T]) -> Result<T> {
+    Ok(of[below(bytes, of.len() as u32)? as usize])
+}
+
+/// True so many times in a hundred; false where there are no bytes left.
+fn percent(bytes: &mut Unstructured<'_>, n: u32) -> Result<bool> {
+    Ok(below(bytes, 100)? >= 100 - n)
+}
+
+/// What a scenario is like as a whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Shape {
+    /// Few elements and few operations, so that every schedule has its chance.
+    Tiny,
+    /// One thread with a long program, in a map that is about to grow or has just grown.
+    Alone,
+    /// An iterator, a writer and who reclaims.
+    Beside,
+    /// A map that has grown several times.
+    Large,
+    /// Threads that write the same one or two keys, in a map that the next key may make grow.
+    Hot,
+    /// Who reclaims, and a writer that goes on meanwhile.
+    Swept,
+    /// Threads that all take the same element out and put it back, or all make the map grow, or read what others take.
+    Duel,
+}
+
+/// In the order in which they have their turn, as different from each other as can be.
+const SHAPES: [Shape; 13] = [
+    Shape::Tiny,
+    Shape::Alone,
+    Shape::Beside,
+    Shape::Large,
+    Shape::Hot,
+    Shape::Alone,
+    Shape::Swept,
+    Shape::Large,
+    Shape::Duel,
+    Shape::Alone,
+    Shape::Beside,
+    Shape::Hot,
+    Shape::Alone,
+];
+/// Scenarios of a run that come first, and are of all shapes. They show what hardly depends on the schedule.
+const VARIED: u64 = 104;
+/// The shapes of those after: most take many schedules, and are cheap.
+const CONTENDED: [Shape; 8] = [
+    Shape::Duel,
+    Shape::Swept,
+    Shape::Duel,
+    Shape::Large,
+    Shape::Duel,
+    Shape::Swept,
+    Shape::Duel,
+    Shape::Hot,
+];
+
+/// The shape that a scenario of a run has.
+fn turn(number: u64) -> Shape {
+    match number.checked_sub(VARIED) {
+        None => SHAPES[number as usize % SHAPES.len()],
+        Some(after) => CONTENDED[after as usize % CONTENDED.len()],
     }
+}
 
-    /// Keys that are likely to be there: one, a few, or all.
-    fn some_keys(&mut self) -> Keys {
-        let first = self.key();
-        match self.below(4) {
-            0 | 1 => Keys::one(first),
-            2 => Keys::range(first, (first + 3).min(self.elements)),
-            _ => Keys::range(0, self.elements),
+/// What is drawn before any operation of a thread.
+struct Outline {
+    shape: Shape,
+    mover: Mover,
+    collide: u32,
+    threads: usize,
+    /// Moves of each thread.
+    moves: [u32; THREADS],
+    /// What the threads of a duel do, all alike.
+    duel: Option<Role>,
+    setup: Vec<Op>,
+    teardown: Vec<Op>,
+}
+
+impl Outline {
+    fn draw(profile: &Profile, bytes: &mut Unstructured<'_>) -> Result<Outline> {
+        let shape = one_of(bytes, &SHAPES)?;
+        let at = profile.grows_at.clamp(4, 64);
+        let elements = size(shape, at, bytes)?;
+        let threads = threads(shape, bytes)?;
+        let collide = if percent(bytes, 25)? { one_of(bytes, &[2, 4, 12, 12])? } else { 0 };
+        let hot = hot(shape, elements, bytes)?;
+        let in_visit = profile.write_in_visit && profile.iteration != Iteration::Locked;
+        let mover = Mover { at, elements, hot, in_visit };
+        let (setup, teardown) = (setup(&mover, shape, bytes)?, teardown(&mover, bytes)?);
+        let mut moves = [0; THREADS];
+        for count in &mut moves {
+            *count = moves_of(shape, bytes)?;
         }
+        let kind = one_of(bytes, &[Role::Swap, Role::Grow, Role::Swap, Role::Read, Role::Rival])?;
+        let duel = (shape == Shape::Duel).then_some(kind);
+        Ok(Outline { shape, mover, collide, threads, moves, duel, setup, teardown })
     }
 
-    /// Keys that are likely to be new: one, or enough to grow.
-    fn new_keys(&mut self) -> Keys {
-        let n = self.elements;
-        let more = self.one_of(&[1, 2, self.grows_at, n + 1]);
-        match self.size() {
-            _ if self.percent(30) => Keys::one(n),
-            size if size > n => Keys::range(n, size),
-            _ => Keys::range(n, n + more),
+    fn thread(&self, thread: usize, bytes: &mut Unstructured<'_>) -> Result<Vec<Op>> {
+        let mut ops = Vec::new();
+        for i in 0..self.moves[thread] {
+            let role = self.duel.unwrap_or(role(self.shape, thread, i));
+            self.mover.draw(role, &mut part(bytes, MOVE)?, &mut ops)?;
         }
+        Ok(ops)
     }
+}
 
-    /// What a cleared map is filled with: most often what it held.
-    fn refill(&mut self) -> Keys {
-        if self.percent(60) { Keys::range(0, self.elements) } else { self.any_keys() }
-    }
+/// How many elements there are: few, or about as many as make the map grow once or again. Tables double at 8 entries
+/// of 8, and then, by their load factor, at about 13 or 14 of 16; just at such a moment everything is still in the
+/// old one.
+fn size(shape: Shape, at: u32, bytes: &mut Unstructured<'_>) -> Result<u32> {
+    let doubled = |times: u32| times * at * 13 / 16;
+    Ok(match shape {
+        Shape::Tiny => 1 + below(bytes, 4)?,
+        Shape::Hot => one_of(bytes, &[at, 1, at - 1, at + 1, 2])?,
+        Shape::Swept => one_of(bytes, &[1, at, 1, 3, at + 1, doubled(2)])?,
+        Shape::Duel => one_of(bytes, &[1, at, at, 2])?,
+        Shape::Beside => one_of(bytes, &[at, at + 1, at - 1, at + 2, doubled(2), doubled(2) + 1])?,
+        Shape::Alone => {
+            let about =
+                one_of(bytes, &[at, at + 1, doubled(2), doubled(2) + 1, 2 * at, doubled(4)])?;
+            (about + below(bytes, 2)?).min(LARGEST)
+        }
+        Shape::Large => (doubled(one_of(bytes, &[4, 8, 8, 16])?) + below(bytes, 3)?).min(LARGEST),
+    })
+}
 
-    fn any_keys(&mut self) -> Keys {
-        if self.percent(50) { self.new_keys() } else { self.some_keys() }
+fn threads(shape: Shape, bytes: &mut Unstructured<'_>) -> Result<usize> {
+    let of: &[usize] = match shape {
+        Shape::Tiny => &[1, 2, 2, 2, 3],
+        Shape::Alone => &[1],
+        Shape::Beside => &[2, 3, 3, 4],
+        Shape::Large => &[1, 1, 2],
+        Shape::Hot => &[2, 2, 3, 3, 4],
+        Shape::Swept => &[2, 2, 3],
+        Shape::Duel => &[2, 2, 2, 3],
+    };
+    one_of(bytes, of)
+}
+
+fn moves_of(shape: Shape, bytes: &mut Unstructured<'_>) -> Result<u32> {
+    let of: &[u32] = match shape {
+        Shape::Tiny => &[1, 1, 1, 2],
+        Shape::Alone => &[3],
+        Shape::Duel => &[1],
+        Shape::Beside | Shape::Swept => &[1, 2],
+        Shape::Large => &[2, 1],
+        Shape::Hot => &[1, 1, 2, 3],
+    };
+    one_of(bytes, of)
+}
+
+/// The keys that the operations are most often about.
+fn hot(shape: Shape, elements: u32, bytes: &mut Unstructured<'_>) -> Result<Keys> {
+    let first = below(bytes, elements)?;
+    let keys = match shape {
+        Shape::Duel => 1,
+        Shape::Tiny | Shape::Hot => 1 + below(bytes, 2)?,
+        _ => one_of(bytes, &[1, 3, elements / 2, elements])?.max(1),
+    };
+    Ok(Keys::range(first, (first + keys).min(elements).max(first + 1)))
+}
+
+/// The map is filled. It may have been filled and emptied before, so that chains are long; or lack what it had; or never
+/// have had anything.
+fn setup(mover: &Mover, shape: Shape, bytes: &mut Unstructured<'_>) -> Result<Vec<Op>> {
+    let (all, none, hot) = (Op::Insert(mover.all()), Op::Remove(mover.all()), mover.hot);
+    let choice = below(bytes, 8)?;
+    Ok(match shape {
+        Shape::Swept if choice > 4 && mover.elements < 4 => Vec::new(),
+        Shape::Duel if choice > 0 => vec![all],
+        Shape::Hot | Shape::Tiny if choice > 4 => vec![all, Op::Remove(hot)],
+        Shape::Alone if choice > 4 => vec![all, none, all, none, all],
+        _ if choice < 4 => vec![all],
+        _ if choice == 4 => vec![all, Op::Insert(hot)],
+        _ if choice == 5 => vec![all, Op::Remove(hot)],
+        _ if choice == 6 => vec![all, none, all],
+        _ => vec![all, Op::Insert(mover.more()), Op::Remove(mover.more())],
+    })
+}
+
+/// An iteration, and most often a look at each key.
+fn teardown(mover: &Mover, bytes: &mut Unstructured<'_>) -> Result<Vec<Op>> {
+    let iterate = Op::Iterate { hold: false, visit: None };
+    let get = |key| Op::Get { key, hold: false };
+    let last = mover.elements - 1;
+    Ok(match below(bytes, 4)? {
+        0 => vec![iterate, get(mover.hot.first), get(last), Op::Reclaim],
+        1 => vec![iterate, Op::Insert(mover.all()), iterate, Op::Reclaim],
+        _ => vec![iterate, Op::Remove(mover.all()), iterate, Op::Reclaim],
+    })
+}
+
+/// What a thread is there for at its move of this number.
+fn role(shape: Shape, thread: usize, number: u32) -> Role {
+    match (shape, thread) {
+        (Shape::Hot, _) => Role::Rival,
+        (Shape::Swept, 0) => Role::Reclaimer,
+        (Shape::Swept, _) => Role::Swept,
+        (Shape::Alone, _) if number == 1 => Role::Iterator,
+        (Shape::Alone, _) => Role::Any,
+        (Shape::Tiny, 0) => Role::Any,
+        (Shape::Tiny, _) => Role::Rival,
+        (_, 0) if number == 0 => Role::Iterator,
+        (_, 1) => Role::Writer,
+        (_, 2) => Role::Reclaimer,
+        _ => Role::Any,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn profile(grows_at: u32, write_in_visit: bool) -> Profile {
-        Profile {
-            iteration: Iteration::Go,
-            promised_by: "assumed",
-            grows_at,
-            write_in_visit,
-            consistency: crate::map::Consistency::Linearizable,
-            atomic: crate::map::Atomic::NONE,
-            knobs: "",
-        }
-    }
-
-    #[test]
-    fn the_same_seed_draws_the_same_scenarios_and_another_others() {
-        assert_eq!(all(&profile(8, true), 7), all(&profile(8, true), 7));
-        assert_ne!(all(&profile(8, true), 7)[0].threads, all(&profile(8, true), 8)[0].threads);
-    }
-
-    #[test]
-    fn every_operation_and_every_visit_is_drawn() {
-        let scenarios = all(&profile(8, true), 1);
-        let texts: String = scenarios
-            .iter()
-            .flat_map(|s| s.threads.iter().flatten())
-            .fold(String::new(), |text, op| format!("{text}{op}\n"));
-        for word in [
-            "insert",
-            "remove",
-            "get",
-            "iterate",
-            "reclaim",
-            "clear",
-            "retain",
-            "nested",
-            "stop",
-            "refill",
-            "churn",
-            "remove-current",
-            "remove-visited",
-            "remove-unvisited",
-        ] {
-            assert!(texts.contains(word), "{word}");
-        }
-    }
-
-    #[test]
-    fn visitors_write_only_where_the_map_allows_it() {
-        for scenario in all(&profile(64, false), 3) {
-            for op in scenario.threads.iter().flatten() {
-                let Op::Iterate { visit: Some(visit), .. } = op else { continue };
-                assert!(matches!(visit, Visit::Stop { .. }), "{op}");
-            }
-        }
-    }
-}
+mod tests;

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use crate::text::{Section, Writer};
 
+pub use arbitrary::Unstructured;
 pub use op::{Keys, Op, OpError, Visit};
 pub use run::{freed_by_map, guarded, inconclusive, run};
 
@@ -21,6 +22,10 @@ pub struct Scenario {
     pub name: String,
     /// The family it belongs to, see [`families::FAMILIES`].
     pub family: String,
+    /// How many keys that follow each other hash alike, so that they collide in maps that hash: with 4 the keys 0 to 3,
+    /// then 4 to 7. Where it is 0 or 1, no key is made to collide. The fault `hash-collisions`, where it is injected,
+    /// takes precedence.
+    pub collide: u32,
     /// Whether the map is built from the leading inserts of the setup in one go, where it can be.
     pub elements: bool,
     /// What the root thread does first.
@@ -108,12 +113,15 @@ impl Scenario {
         }
     }
 
-    /// Writes the scenario: `name`, `family`, `elements` (only when true), `setup`, `threads`,
-    /// `teardown`.
+    /// Writes the scenario: `name`, `family`, `collide` (only when keys do), `elements` (only when true), `setup`,
+    /// `threads`, `teardown`.
     pub(crate) fn write(&self, to: &mut Writer) {
         let texts = |ops: &Vec<Op>| ops.iter().map(Op::to_string).collect::<Vec<_>>();
         to.text("name", &self.name);
         to.text("family", &self.family);
+        if self.collide > 1 {
+            to.number("collide", self.collide.into());
+        }
         if self.elements {
             to.flag("elements", true);
         }
@@ -132,21 +140,27 @@ impl Scenario {
             .map_err(|what| format!("{} is not a scenario: {what}", path.display()))
     }
 
-    /// Reads what [`Scenario::write`] wrote. `elements`, `setup` and `teardown` may be left out.
+    /// Reads what [`Scenario::write`] wrote. `collide`, `elements`, `setup` and `teardown` may be left out.
     ///
     /// The error is a sentence that names the key that is missing, unknown or malformed.
     pub(crate) fn read(from: &Section<'_>) -> Result<Scenario, String> {
-        from.only(&["name", "family", "elements", "setup", "threads", "teardown"])?;
+        from.only(&["name", "family", "collide", "elements", "setup", "threads", "teardown"])?;
         let threads = from.text_lists("threads")?;
         Ok(Scenario {
             name: from.text("name")?,
             family: from.text("family")?,
+            collide: collide(from)?,
             elements: from.flag("elements")?,
             setup: ops("setup", &from.texts("setup")?)?,
             threads: threads.iter().map(|t| ops("threads", t)).collect::<Result<_, _>>()?,
             teardown: ops("teardown", &from.texts("teardown")?)?,
         })
     }
+}
+
+fn collide(from: &Section<'_>) -> Result<u32, String> {
+    let n = if from.has("collide") { from.number("collide")? } else { 0 };
+    n.try_into().map_err(|_| format!("`collide`: {n} is too large"))
 }
 
 fn ops(key: &str, texts: &[String]) -> Result<Vec<Op>, String> {
@@ -176,6 +190,7 @@ mod tests {
         Scenario {
             name: "concurrent-write/at".into(),
             family: "concurrent-write".into(),
+            collide: 4,
             elements: true,
             setup: ops("insert 0..8, len"),
             threads: vec![
@@ -197,8 +212,8 @@ mod tests {
     fn the_text_of_a_scenario_round_trips() {
         let read = |scenario: &Scenario| crate::text::parse(&text(scenario), Scenario::read);
         assert_eq!(read(&scenario()).unwrap(), scenario());
-        let plain = Scenario { elements: false, ..scenario() };
-        assert!(!text(&plain).contains("elements"));
+        let plain = Scenario { collide: 0, elements: false, ..scenario() };
+        assert!(!text(&plain).contains("elements") && !text(&plain).contains("collide"));
         assert_eq!(read(&plain).unwrap(), plain);
     }
 
@@ -209,6 +224,13 @@ mod tests {
         assert!(error("name = 'a'\nfamily = 'b'\nthreads = [['hop']]").contains("`hop`"));
         assert!(error("name = 1\nfamily = 'b'\nthreads = []").contains("`name`"));
         assert!(error("speed = 1").contains("`speed`"));
+        assert!(
+            error("name = 'a'\nfamily = 'b'\nthreads = []\ncollide = 'x'").contains("`collide`")
+        );
+        assert!(
+            error("name = 'a'\nfamily = 'b'\nthreads = []\ncollide = 4294967296")
+                .contains("too large")
+        );
     }
 
     #[test]

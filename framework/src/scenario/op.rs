@@ -41,6 +41,11 @@ impl Keys {
         all
     }
 
+    /// As many keys that follow these; fewer where there are none left.
+    pub(super) fn following(self) -> Keys {
+        Keys { first: self.end, end: self.end.saturating_add(self.end - self.first) }
+    }
+
     /// The keys, ascending.
     pub fn iter(self) -> std::ops::Range<u32> {
         self.first..self.end
@@ -100,6 +105,14 @@ pub enum Visit {
         /// Which visit.
         at: u32,
     },
+    /// Inserts the keys that follow these, as many, clears the map, inserts these, and drives memory reclamation, all at
+    /// this visit.
+    Outgrow {
+        /// The keys.
+        keys: Keys,
+        /// Which visit.
+        at: u32,
+    },
     /// Drives memory reclamation at this visit.
     Reclaim {
         /// Which visit.
@@ -122,6 +135,7 @@ impl Visit {
             Visit::Remove { at, .. } => Visit::Remove { keys, at },
             Visit::Insert { at, .. } => Visit::Insert { keys, at },
             Visit::Refill { at, .. } => Visit::Refill { keys, at },
+            Visit::Outgrow { at, .. } => Visit::Outgrow { keys, at },
             Visit::Churn { at, .. } => Visit::Churn { keys, at },
             other => other,
         }
@@ -134,6 +148,7 @@ impl Visit {
             | Visit::Remove { keys, .. }
             | Visit::Insert { keys, .. }
             | Visit::Refill { keys, .. }
+            | Visit::Outgrow { keys, .. }
             | Visit::Churn { keys, .. } => Some(keys),
             _ => None,
         }
@@ -152,7 +167,8 @@ impl Visit {
             | Visit::Remove { at, .. }
             | Visit::Insert { at, .. }
             | Visit::Refill { at, .. }
-            | Visit::Churn { at, .. } => Some((at, 1)),
+            | Visit::Churn { at, .. }
+            | Visit::Outgrow { at, .. } => Some((at, 1)),
         }
     }
 
@@ -170,7 +186,8 @@ impl Visit {
             | Visit::Remove { at, .. }
             | Visit::Insert { at, .. }
             | Visit::Refill { at, .. }
-            | Visit::Churn { at, .. } => *at = to,
+            | Visit::Churn { at, .. }
+            | Visit::Outgrow { at, .. } => *at = to,
         }
         other
     }
@@ -182,6 +199,11 @@ impl Visit {
             Visit::Churn { keys, at } => {
                 vec![Visit::Insert { keys, at }, Visit::Remove { keys, at }]
             }
+            Visit::Outgrow { keys, at } => vec![
+                Visit::Clear { at },
+                Visit::Insert { keys: keys.following(), at },
+                Visit::Refill { keys, at },
+            ],
             _ => Vec::new(),
         };
         let fewer = self.keys().map(Keys::smaller).unwrap_or_default();
@@ -219,7 +241,7 @@ pub enum Op {
     /// Iterates: `iterate`, `iterate hold`, `iterate nested`, `iterate hold remove-current 3`,
     /// `iterate remove-visited 3`, `iterate remove-unvisited 0..8 at 2`, `iterate remove 5 at 2`,
     /// `iterate insert 20..24 at 1`, `iterate stop 3`, `iterate clear at 2`,
-    /// `iterate refill 0..16 at 3`, `iterate reclaim at 2`, `iterate churn 0..16 at 2`.
+    /// `iterate refill 0..16 at 3`, `iterate outgrow 0..16 at 3`, `iterate reclaim at 2`, `iterate churn 0..16 at 2`.
     Iterate {
         /// Whether each pair of references is kept over a schedule point and read again.
         hold: bool,
@@ -253,15 +275,19 @@ impl Op {
 
     /// How many keys it names.
     pub(crate) fn keys(&self) -> usize {
-        self.named().map_or(0, |keys| keys.iter().len())
+        let twice = matches!(self, Op::Iterate { visit: Some(Visit::Outgrow { .. }), .. });
+        self.named().map_or(0, |keys| keys.iter().len()) * if twice { 2 } else { 1 }
     }
 
     /// How much it says besides: the words of its text form.
     pub(crate) fn complexity(&self) -> usize {
-        // A churn does two things, a refill too.
-        let two = |visit: &Visit| matches!(visit, Visit::Churn { .. } | Visit::Refill { .. });
-        let twice = matches!(self, Op::Iterate { visit: Some(visit), .. } if two(visit));
-        self.to_string().split_whitespace().count() + usize::from(twice)
+        let more = match self {
+            Op::Iterate { visit: Some(Visit::Churn { .. } | Visit::Refill { .. }), .. } => 1,
+            Op::Iterate { visit: Some(Visit::Outgrow { .. }), .. } => 2,
+            _ => 0,
+        };
+        // What does several things counts for more than it has words.
+        self.to_string().split_whitespace().count() + more
     }
 
     /// The sum of its numbers: its first key, the visit at which its visitor acts, how much room it makes.
@@ -350,6 +376,7 @@ impl fmt::Display for Visit {
             Visit::Stop { at } => write!(f, "stop {at}"),
             Visit::Clear { at } => write!(f, "clear at {at}"),
             Visit::Refill { keys, at } => write!(f, "refill {keys} at {at}"),
+            Visit::Outgrow { keys, at } => write!(f, "outgrow {keys} at {at}"),
             Visit::Reclaim { at } => write!(f, "reclaim at {at}"),
             Visit::Churn { keys, at } => write!(f, "churn {keys} at {at}"),
         }
@@ -436,6 +463,7 @@ fn visit(words: &[&str]) -> Result<Option<Visit>, String> {
         ["stop", at] => Visit::Stop { at: ordinal(at)? },
         ["clear", "at", at] => Visit::Clear { at: ordinal(at)? },
         ["refill", k, "at", at] => Visit::Refill { keys: keys(k)?, at: ordinal(at)? },
+        ["outgrow", k, "at", at] => Visit::Outgrow { keys: keys(k)?, at: ordinal(at)? },
         ["reclaim", "at", at] => Visit::Reclaim { at: ordinal(at)? },
         ["churn", k, "at", at] => Visit::Churn { keys: keys(k)?, at: ordinal(at)? },
         [word, ..] => {
@@ -475,7 +503,7 @@ mod tests {
         let texts = "insert 3/insert 0..8/remove 3/remove 0..8/get 3/get 3 hold/iterate/iterate hold/iterate nested/\
             iterate remove-current 3/iterate hold remove-visited 3/iterate remove-unvisited 0..8 at 2/\
             iterate remove 5 at 2/iterate insert 20..24 at 1/iterate stop 3/\
-            iterate clear at 2/iterate hold refill 0..16 at 3/iterate reclaim at 2/iterate churn 0..16 at 2/\
+            iterate clear at 2/iterate hold refill 0..16 at 3/iterate reclaim at 2/iterate outgrow 0..8 at 2/iterate churn 0..16 at 2/\
             get 3 remove/reserve 64/shrink/clear/retain even/reclaim/len";
         for text in texts.split('/') {
             assert_eq!(text.parse::<Op>().unwrap().to_string(), text);
@@ -510,7 +538,7 @@ mod tests {
     #[test]
     fn what_is_left_of_an_operation_does_less_until_nothing_is() {
         let texts = "get 3 remove/iterate hold stop 3/iterate clear at 2/iterate hold refill 0..8 at 3/\
-            iterate reclaim at 2/iterate churn 0..8 at 2/iterate remove-unvisited 0..8 at 2/reserve 64/\
+            iterate reclaim at 2/iterate outgrow 0..8 at 2/iterate churn 0..8 at 2/iterate remove-unvisited 0..8 at 2/reserve 64/\
             iterate remove-visited 5";
         let size = |op: &Op| (op.keys(), op.complexity(), op.numbers());
         let mut todo: Vec<Op> = texts.split('/').map(|text| text.parse().unwrap()).collect();

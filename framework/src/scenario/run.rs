@@ -32,7 +32,7 @@ struct Shared<M> {
 /// # Panics
 /// Outside of executions, when an operation panics or a promise is broken.
 pub fn run<M: Map>(scenario: &Scenario) {
-    element::begin_execution();
+    element::begin_execution(scenario.collide);
     if oracle::promises::looks_for_leaks() {
         machine::forbid_leaks();
     }
@@ -311,6 +311,12 @@ impl<M: Map> Shared<M> {
                 _ = self.clear(label);
                 self.insert(keys, label);
             }
+            Visit::Outgrow { keys, at } if due(at) => {
+                self.insert(keys.following(), label);
+                _ = self.clear(label);
+                self.insert(keys, label);
+                _ = self.map.reclaim();
+            }
             Visit::Reclaim { at } if due(at) => _ = self.map.reclaim(),
             Visit::Churn { keys, at } if due(at) => {
                 self.insert(keys, label);
@@ -358,6 +364,7 @@ impl Visited {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
     use std::sync::{Mutex, RwLock};
 
     use super::*;
@@ -421,6 +428,13 @@ mod tests {
         LEFT.lock().unwrap().clone()
     }
 
+    /// For how many of the keys 0 to 5 the hash is that of key 0, in a scenario that makes so many collide.
+    fn alike(collide: u32) -> usize {
+        run::<Plain>(&Scenario { collide, ..Scenario::default() });
+        let hash = |id| BuildHasherDefault::<DefaultHasher>::default().hash_one(Key::new(id));
+        (0..6).filter(|id| hash(*id) == hash(0)).count()
+    }
+
     #[test]
     fn operations_do_what_their_text_says_and_unsupported_ones_nothing() {
         assert_eq!(left_by("iterate remove-unvisited 0..4 at 2"), [0, 1, 3]);
@@ -429,9 +443,11 @@ mod tests {
         assert_eq!(left_by("iterate remove 0..2 at 4"), [2, 3]);
         assert_eq!(left_by("iterate insert 7 at 1"), [0, 1, 2, 3, 7]);
         assert_eq!(left_by("iterate insert 7 at 5"), [0, 1, 2, 3]);
+        assert_eq!(left_by("iterate outgrow 0..4 at 2"), [0, 1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(left_by("iterate nested"), [0, 1, 2, 3]);
         assert_eq!(left_by("remove 1..3"), [0, 3]);
         assert_eq!(left_by("clear"), [0, 1, 2, 3]);
+        assert_eq!([0, 1, 2, 4, 12].map(alike), [1, 1, 2, 4, 6]);
         // In the same test, because the maps of tests that run beside this one would be mistaken for its own.
         families::all(&Plain::profile(), 0).iter().for_each(run::<Plain>);
     }

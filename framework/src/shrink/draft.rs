@@ -20,6 +20,7 @@ pub(super) struct Draft {
     pub threads: Vec<Lane>,
     pub teardown: Vec<Entry>,
     pub elements: bool,
+    pub collide: u32,
 }
 
 /// A smaller scenario, and what became of the threads and operations of the one before.
@@ -41,7 +42,8 @@ impl Draft {
         let lanes = scenario.threads.iter().zip(1..);
         let threads = lanes.map(|(ops, t)| Lane { was: vec![t], ops: entries(ops) }).collect();
         let teardown = entries(&scenario.teardown);
-        Draft { setup, threads, teardown, elements: scenario.elements }
+        let Scenario { elements, collide, .. } = *scenario;
+        Draft { setup, threads, teardown, elements, collide }
     }
 
     /// The scenario that this is, with the name and family of the one it was made of.
@@ -51,6 +53,7 @@ impl Draft {
                 name: of.name.clone(),
                 family: of.family.clone(),
                 elements: self.elements,
+                collide: self.collide,
                 ..Scenario::default()
             },
             threads: vec![None; of.threads.len() + 1],

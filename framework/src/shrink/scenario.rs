@@ -19,7 +19,8 @@ pub(super) fn size(of: &Scenario) -> Size {
         of.threads.len(),
         of.operations(),
         all().map(Op::keys).sum(),
-        all().map(|op| op.complexity()).sum::<usize>() + usize::from(of.elements),
+        all().map(|op| op.complexity()).sum::<usize>() + usize::from(of.elements)
+            + usize::from(of.collide > 1),
         all().map(Op::numbers).sum(),
         beside().sum(),
         Reverse(beside().map(|n| n * n).sum()),
@@ -36,6 +37,9 @@ pub(super) fn smaller(of: &Scenario) -> Vec<Candidate> {
     all.extend(moved(&draft));
     all.extend(simpler_operations(&draft));
     all.extend(renumbered(&draft));
+    if draft.collide > 1 {
+        all.push(Draft { collide: 0, ..draft.clone() });
+    }
     if draft.elements {
         all.push(Draft { elements: false, ..draft });
     }
@@ -199,7 +203,7 @@ mod tests {
 
     #[test]
     fn every_candidate_is_smaller_and_the_list_ends() {
-        let mut scenario = Scenario { elements: true, ..scenario() };
+        let mut scenario = Scenario { elements: true, collide: 2, ..scenario() };
         let mut steps = 0;
         while let Some(candidate) = smaller(&scenario).pop() {
             for c in smaller(&scenario) {
