@@ -72,6 +72,9 @@ pub struct Settings {
     pub obstruction_freedom: bool,
     /// Where repros are written; `MAPCHECK_OUT`.
     pub out: PathBuf,
+    /// Folders whose repros tell what is known: such a finding is counted, and not told; `MAPCHECK_KNOWN`, separated by
+    /// `:`. For targets; a test has none.
+    pub known: Vec<PathBuf>,
     /// How results are printed; `MAPCHECK_FORMAT`.
     pub format: Format,
     /// Whether to go on after a finding, for others; `MAPCHECK_KEEP_GOING`.
@@ -110,6 +113,7 @@ impl Default for Settings {
             patience: PATIENCE,
             obstruction_freedom: false,
             out: PathBuf::from("mapcheck.out"),
+            known: Vec::new(),
             format: Format::Text,
             keep_going: false,
         }
@@ -221,7 +225,7 @@ impl Settings {
 
 type Set = fn(&mut Settings, &str) -> Result<(), String>;
 
-const VARIABLES: [(&str, Set); 20] = [
+const VARIABLES: [(&str, Set); 21] = [
     ("MAPCHECK_EXECUTIONS", |s, v| {
         s.counted = true;
         number(v).map(|n| s.executions = n)
@@ -260,6 +264,10 @@ const VARIABLES: [(&str, Set); 20] = [
     }),
     ("MAPCHECK_OUT", |s, v| {
         s.out = v.into();
+        Ok(())
+    }),
+    ("MAPCHECK_KNOWN", |s, v| {
+        s.known = std::env::split_paths(v).collect();
         Ok(())
     }),
     ("MAPCHECK_FORMAT", |s, v| {

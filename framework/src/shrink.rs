@@ -43,7 +43,7 @@ struct Shrinker<'a> {
 
 impl Shrinker<'_> {
     fn out_of_time(&self) -> bool {
-        Instant::now() > self.end
+        Instant::now() > self.end || mapcheck_machine::interrupted()
     }
 
     fn setting<'b>(&'b self, scenario: &'b Scenario) -> Setting<'b> {

@@ -32,19 +32,23 @@ pub(super) fn is_accepted(
     Ok(race::accepted().contains(&race.pair))
 }
 
-/// Replays a candidate: alone, or else from the start of its batch.
+/// Replays a candidate: alone, or else from the start of its batch. `None` if `is_new` says so, which sees the repro
+/// before it is shrunk.
 pub(super) fn settle(
     subject: &Subject<'_>,
     settings: &Settings,
     candidate: &Candidate,
-) -> Result<Settled, String> {
+    is_new: &mut dyn FnMut(&Repro) -> bool,
+) -> Result<Option<Settled>, String> {
     let repro = repro(subject, settings, candidate);
     if subject.foreign.is_some() {
         // Other engines are deterministic for a seed, but their executions are not ours to replay.
-        return Ok(Settled { finding: candidate.finding.clone(), repro, notes: Vec::new() });
+        let finding = candidate.finding.clone();
+        return Ok(Some(Settled { finding, repro, notes: Vec::new() }));
     }
     if let Some(finding) = replayed(subject, &repro, candidate)? {
-        return shrunk(subject, repro, finding);
+        let repro = repro.with_sites_of(&finding);
+        return is_new(&repro).then(|| shrunk(subject, repro, finding)).transpose();
     }
     let random = candidate.job.batch.seed;
     let repro = Repro { history: Some(history(candidate)), random, ..repro };
@@ -58,8 +62,8 @@ pub(super) fn settle(
             (candidate.finding.clone(), note.to_owned())
         }
     };
-    let repro = Repro { site: finding.site.clone(), ..repro };
-    Ok(Settled { finding, repro, notes: vec![note] })
+    let repro = repro.with_sites_of(&finding);
+    Ok(is_new(&repro).then(|| Settled { finding, repro, notes: vec![note] }))
 }
 
 /// The finding of a repro, if it is the candidate's.
@@ -97,6 +101,7 @@ fn repro(subject: &Subject<'_>, settings: &Settings, candidate: &Candidate) -> R
         instrumented: mapcheck_machine::instrumented(),
         class: candidate.finding.class,
         site: candidate.finding.site.clone(),
+        earlier_site: String::new(),
         random: random_of(candidate.job.batch.seed, candidate.execution),
         max_steps: settings.max_steps,
         patience: settings.patience,
@@ -112,8 +117,8 @@ fn repro(subject: &Subject<'_>, settings: &Settings, candidate: &Candidate) -> R
 fn shrunk(subject: &Subject<'_>, repro: Repro, finding: Finding) -> Result<Settled, String> {
     let smaller = shrink::shrink(subject.code(), &repro, &finding)?;
     let told = watch::replay(subject.code(), &smaller, true)?.filter(|f| f.same_as(&finding));
-    let (finding, mut repro) = told.map_or((finding, repro), |told| (told, smaller));
+    let (finding, repro) = told.map_or((finding, repro), |told| (told, smaller));
     // Of a data race, either access may be the later one; a leak's site is known of a recorded execution alone.
-    repro.site.clone_from(&finding.site);
+    let repro = repro.with_sites_of(&finding);
     Ok(Settled { finding, repro, notes: Vec::new() })
 }

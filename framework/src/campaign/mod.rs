@@ -3,7 +3,11 @@
 
 mod confirm;
 pub(crate) mod console;
+mod journal;
+mod line;
+mod out;
 mod queue;
+mod tell;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,9 +21,12 @@ use crate::report::Finding;
 use crate::scenario::{self, Scenario};
 use crate::settings::Settings;
 pub(crate) use crate::worker::Totals;
-use crate::worker::watch::{Outcome, Watched};
+use crate::worker::watch::{self, Outcome, Watched};
 use crate::worker::{Code, Foreign, Script, Setting, random_of, sees_races};
-use console::{Console, Told};
+use console::{Console, Progress};
+use journal::{Ended, Journal};
+pub(crate) use journal::{Mode, resumable};
+use out::Out;
 use queue::{Job, Queue};
 
 /// Times that a scenario may meet findings that are known already.
@@ -108,9 +115,15 @@ pub(crate) struct Reported {
 pub(crate) struct Done {
     pub totals: Totals,
     pub findings: Vec<Reported>,
+    /// Findings that were told before, elsewhere.
+    pub known: u64,
     /// Whether every execution asked for was made, or the time asked for was used.
     pub complete: bool,
+    /// Whether somebody asked the process to stop before it was.
+    pub interrupted: bool,
     pub wall: Duration,
+    /// CPU time of earlier processes, where it was resumed.
+    pub cpu_before: Duration,
     /// What kept an engine from exploring all it was asked to.
     pub notes: Vec<String>,
     /// Pairs of sites whose data race is accepted.
@@ -128,6 +141,10 @@ struct Campaign<'a> {
     console: Console,
     queue: Queue,
     running: Vec<(Job, Watched)>,
+    journal: Journal,
+    out: Out,
+    /// Jobs whose worker somebody else killed, by order and first execution.
+    killed: Vec<(u64, u64)>,
     /// What workers found and nobody has looked at yet.
     candidates: Vec<Candidate>,
     /// Findings that are settled.
@@ -156,22 +173,40 @@ struct Candidate {
 ///
 /// The error is a sentence about a failure of mapcheck or of the system.
 pub(crate) fn run(subject: &Subject<'_>, settings: &Settings) -> Result<Done, String> {
-    run_with(subject, settings, Console::new(settings.format, &subject.target))
+    run_with_journal(subject, settings, Mode::Off)
+}
+
+/// As [`run`], with a journal: a campaign that was ended goes on where it was.
+pub(crate) fn run_with_journal(
+    subject: &Subject<'_>,
+    settings: &Settings,
+    mode: Mode,
+) -> Result<Done, String> {
+    run_with(subject, settings, Console::new(settings.format, &subject.target), mode)
 }
 
 /// As [`run`], for a caller that tells what was found itself.
 pub(crate) fn run_quietly(subject: &Subject<'_>, settings: &Settings) -> Result<Done, String> {
-    run_with(subject, settings, Console::quiet(&subject.target))
+    run_with(subject, settings, Console::quiet(&subject.target), Mode::Off)
 }
 
-fn run_with(subject: &Subject<'_>, settings: &Settings, console: Console) -> Result<Done, String> {
+fn run_with(
+    subject: &Subject<'_>,
+    settings: &Settings,
+    console: Console,
+    mode: Mode,
+) -> Result<Done, String> {
     race::accept_none();
+    let journal = Journal::open(subject, settings, mode)?;
     let mut campaign = Campaign {
         subject,
         settings,
         console,
         queue: Queue::new(settings, subject.scenarios.len()),
         running: Vec::new(),
+        out: Out::open(settings, &subject.target, &journal),
+        journal,
+        killed: Vec::new(),
         candidates: Vec::new(),
         known: Vec::new(),
         repeats: vec![0; subject.scenarios.len()],
@@ -186,7 +221,10 @@ fn run_with(subject: &Subject<'_>, settings: &Settings, console: Console) -> Res
     ended?;
     campaign.done.accepted = race::accepted().len() as u64;
     campaign.warn();
-    campaign.done.wall = campaign.started.elapsed();
+    campaign.done.wall = campaign.used().0;
+    campaign.done.cpu_before = campaign.journal.before.1;
+    let complete = campaign.done.complete;
+    campaign.note(|journal| journal.note_end(complete));
     Ok(campaign.done)
 }
 
@@ -202,12 +240,10 @@ impl Campaign<'_> {
             if self.settle()? {
                 return Ok(());
             }
-            if self.out_of_time() && !self.running.is_empty() {
-                self.done.complete = !self.settings.counted;
+            if self.is_over() && !self.running.is_empty() {
                 self.stop();
             }
-            let totals = self.totals();
-            self.console.progress(totals, self.settings.goal());
+            self.progress();
             std::thread::sleep(LOOK);
         }
     }
@@ -219,8 +255,37 @@ impl Campaign<'_> {
         totals
     }
 
-    fn out_of_time(&self) -> bool {
-        self.settings.time.is_some_and(|t| self.started.elapsed() > t)
+    /// Updates the progress line.
+    fn progress(&mut self) {
+        let progress = Progress::of(self.totals(), self.settings, self.used().0);
+        let findings = self.done.findings.len() as u64;
+        self.console.progress(&Progress { findings, known: self.done.known, ..progress });
+    }
+
+    /// Wall time and CPU time that the campaign has used, with what processes before this one used.
+    fn used(&self) -> (Duration, Duration) {
+        let cpu = machine::cpu_time().saturating_sub(self.cpu);
+        (self.journal.before.0 + self.started.elapsed(), self.journal.before.1 + cpu)
+    }
+
+    /// Whether no more workers are to be started: the time is used, or somebody asked the process to stop.
+    fn is_over(&mut self) -> bool {
+        let late = self.settings.time.is_some_and(|t| self.used().0 > t);
+        if late {
+            self.done.complete &= !self.settings.counted;
+        }
+        if machine::interrupted() {
+            self.done.interrupted = true;
+            self.done.complete = false;
+        }
+        late || self.done.interrupted
+    }
+
+    /// Writes to the journal, and says so once if that is not possible.
+    fn note(&mut self, write: impl FnOnce(&mut Journal) -> Result<(), String>) {
+        if let Err(what) = write(&mut self.journal) {
+            self.console.warn(&what);
+        }
     }
 
     /// Ends all workers; what they have done counts.
@@ -247,15 +312,24 @@ impl Campaign<'_> {
         }
     }
 
-    /// Starts workers while there are jobs, unless a candidate waits to be settled.
+    /// Starts workers while there are jobs, unless a candidate waits to be settled. What the journal has of a job needs
+    /// no worker, and counts though the time be over.
     fn fill(&mut self) -> Result<(), String> {
-        while self.running.len() < self.settings.workers
-            && self.candidates.is_empty()
-            && !self.out_of_time()
-        {
+        while self.running.len() < self.settings.workers && self.candidates.is_empty() {
+            let over = self.is_over();
+            if over && self.journal.is_used_up() {
+                return Ok(());
+            }
             let Some(job) = self.queue.next() else { return Ok(()) };
-            let worker = self.start(&job)?;
-            self.running.push((job, worker));
+            match self.journal.ended(&job) {
+                Some(ended) => self.take_in(job, ended),
+                None if !over => {
+                    let worker = self.start(&job)?;
+                    self.running.push((job, worker));
+                }
+                None if self.journal.goes_beyond(&job) => {}
+                None => return Ok(()),
+            }
         }
         Ok(())
     }
@@ -267,7 +341,7 @@ impl Campaign<'_> {
         let Settings { engine, scheduler, bound, max_steps, .. } = self.settings;
         let limits = Limits {
             executions: job.batch.count,
-            time: self.settings.time.map(|time| time.saturating_sub(self.started.elapsed())),
+            time: self.settings.time.map(|time| time.saturating_sub(self.used().0)),
             seed: random_of(job.batch.seed, job.batch.first),
             scheduler: scheduler.clone(),
             bound: *bound,
@@ -278,12 +352,12 @@ impl Campaign<'_> {
     }
 
     /// Takes in what an engine other than the machine says besides: that there is no more to explore.
-    fn take_in_limits(&mut self, job: &Job, worker: &Watched) {
-        let said = worker.recording.text();
-        if worker.recording.exhausted() || !said.is_empty() {
+    fn take_in_limits(&mut self, job: &Job, ended: Ended) {
+        let said = ended.said;
+        if ended.exhausted || !said.is_empty() {
             self.queue.give_up(job.scenario);
         }
-        if worker.recording.exhausted() {
+        if ended.exhausted {
             self.done.exhausted += 1;
         }
         if !said.is_empty() && !self.done.notes.contains(&said) {
@@ -298,23 +372,37 @@ impl Campaign<'_> {
             let scenario = &self.subject.scenarios[self.running[i].0.scenario];
             if let Some(outcome) = self.running[i].1.poll(scenario)? {
                 let (job, worker) = self.running.swap_remove(i);
-                self.take_in(job, &worker, outcome);
+                self.take_in_worker(job, &worker, outcome);
             }
         }
         Ok(())
     }
 
-    fn take_in(&mut self, job: Job, worker: &Watched, outcome: Outcome) {
-        self.done.totals.add(worker.recording.totals());
-        let execution = worker.recording.execution().max(job.batch.first);
-        match outcome {
-            Outcome::Finished if self.subject.foreign.is_some() => {
-                self.take_in_limits(&job, worker)
+    fn take_in_worker(&mut self, job: Job, worker: &Watched, mut outcome: Outcome) {
+        let scenario = &self.subject.scenarios[job.scenario];
+        if outcome == Outcome::Killed {
+            let at = (job.order, job.batch.first);
+            self.killed.push(at);
+            if self.killed.iter().filter(|k| **k == at).count() < watch::KILLS as usize {
+                return self.queue.take_back(job);
             }
-            Outcome::Finished => {}
+            outcome = Outcome::Found(watch::killed(scenario));
+        }
+        let ended = Ended::of(&job, worker, outcome);
+        let used = self.used();
+        self.note(|journal| journal.note_job(&job, &scenario.name, &ended, used));
+        self.take_in(job, ended);
+    }
+
+    fn take_in(&mut self, job: Job, ended: Ended) {
+        self.done.totals.add(ended.totals);
+        let execution = ended.execution;
+        match ended.outcome {
+            Outcome::Finished if self.subject.foreign.is_some() => self.take_in_limits(&job, ended),
+            Outcome::Finished | Outcome::Killed => {}
             Outcome::Spent => self.continue_after(&job, execution),
             Outcome::Found(finding) => {
-                let decisions = worker.recording.decisions();
+                let decisions = ended.decisions;
                 self.candidates.push(Candidate { job, execution, finding, decisions });
             }
         }
@@ -334,7 +422,7 @@ impl Campaign<'_> {
             return Ok(false);
         };
         let order = self.candidates[first].job.order;
-        if self.running.iter().any(|(job, _)| job.order < order) && !self.out_of_time() {
+        if self.running.iter().any(|(job, _)| job.order < order) && !self.is_over() {
             return Ok(false);
         }
         let candidate = self.candidates.swap_remove(first);
@@ -386,69 +474,6 @@ impl Campaign<'_> {
                 "scenario {name} is given up: {REPEATS} times it met what is known already",
             ));
         }
-    }
-
-    /// Confirms, shrinks, saves and prints a finding.
-    fn report(&mut self, candidate: &Candidate) -> Result<(), String> {
-        let cpu = machine::cpu_time().saturating_sub(self.cpu);
-        let wall = self.started.elapsed();
-        self.console.note("found something; replaying and shrinking it");
-        if self.known.is_empty() {
-            // The workers that replay it inherit the debug information that is read here.
-            machine::Stack::capture().frames();
-        }
-        self.known.push(candidate.finding.clone());
-        let settled = confirm::settle(self.subject, self.settings, candidate)?;
-        let mut notes = settled.notes;
-        let path = match self.subject.foreign {
-            Some(_) => None,
-            None => settled.repro.save(&self.settings.out).map_err(|e| notes.push(e)).ok(),
-        };
-        let replay = path.as_deref().map_or_else(|| self.anew(candidate), replay_command);
-        let told = Told {
-            finding: &settled.finding,
-            scenario: &settled.repro.scenario.name,
-            execution: candidate.execution,
-            cpu,
-            repro: path.as_deref(),
-            replay: &replay,
-            notes: &notes,
-        };
-        self.console.finding(&told);
-        let text = told.text(&self.subject.target);
-        self.done.findings.push(Reported {
-            text,
-            execution: candidate.execution,
-            cpu,
-            wall,
-            decisions: settled.repro.decisions.0.len() as u64,
-            finding: settled.finding,
-            repro: path,
-        });
-        Ok(())
-    }
-
-    /// How a finding without a repro is seen again.
-    fn anew(&self, candidate: &Candidate) -> String {
-        if self.subject.foreign.is_none() {
-            return "not possible, because the repro could not be written".to_owned();
-        }
-        let Settings { engine, seed, scheduler, bound, threads, .. } = self.settings;
-        let drawn = &self.subject.scenarios[candidate.job.scenario].name;
-        let file = self.settings.scenario.as_ref().filter(|name| name.ends_with(".toml"));
-        let scenario = file.unwrap_or(drawn);
-        let target = &self.subject.target;
-        let mut command = format!(
-            "cargo mapcheck check {target} --engine {engine} --seed {seed} --scenario {scenario} \
-             --scheduler {scheduler}"
-        );
-        let flag = |name: &str, value: Option<String>| {
-            value.map_or_else(String::new, |value| format!(" --{name} {value}"))
-        };
-        command += &flag("fault", self.subject.mutant.map(|m| m.id.to_owned()));
-        command += &flag("bound", bound.map(|n| n.to_string()));
-        command += &flag("threads", threads.map(|n| n.to_string()));
-        command
     }
 
     /// Says what makes the run weaker than it looks.
