@@ -181,7 +181,7 @@ pub(super) struct Journal {
     jobs: BTreeMap<Part, Ended>,
     /// What they told.
     told: Vec<Telling>,
-    /// Repros that they saved before shrinking them.
+    /// Repros that they saved before they told of them.
     pub saved: Vec<String>,
     /// Wall time and CPU time that they used.
     pub before: (Duration, Duration),
@@ -323,7 +323,8 @@ impl Journal {
         self.append(line, matches!(ended.outcome, Outcome::Found(_)))
     }
 
-    /// Notes that a repro is about to be saved that is not shrunk yet.
+    /// Notes that a repro is about to be saved of what is not told yet: were this process to die in between, it is no
+    /// earlier run's.
     pub(super) fn note_saved(&mut self, path: &Path) -> Result<(), String> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         self.append(|| Object::of_type("saved").text("repro", &name), true)

@@ -22,7 +22,7 @@ pub(super) struct Out {
     dir: PathBuf,
     /// Repros of mistakes that are known from elsewhere.
     known: Vec<Repro>,
-    /// Repros that are not shrunk yet, and where they are.
+    /// Repros of what is not told yet, and where they are.
     unshrunk: Vec<(Repro, PathBuf)>,
 }
 
@@ -70,8 +70,10 @@ impl Out {
     }
 
     /// Saves the repro of a finding, in place of what was kept of the same mistake.
-    pub(super) fn save(&mut self, repro: &Repro) -> Result<PathBuf, String> {
-        let path = repro.save(&self.dir)?;
+    pub(super) fn save(&mut self, repro: &Repro, journal: &mut Journal) -> Result<PathBuf, String> {
+        let path = repro.path(&self.dir);
+        journal.note_saved(&path)?;
+        repro.save_as(&path)?;
         self.unshrunk.retain(|(kept, kept_at)| {
             let same = kept.same_mistake(repro);
             if same && *kept_at != path {

@@ -153,7 +153,10 @@ impl Campaign<'_> {
         notes.extend(settled.notes);
         let path = match self.subject.foreign {
             Some(_) => None,
-            None => self.out.save(&settled.repro).map_err(|e| notes.push(e)).ok(),
+            None => {
+                let saved = self.out.save(&settled.repro, &mut self.journal);
+                saved.map_err(|e| notes.push(e)).ok()
+            }
         };
         Ok(Some(Telling {
             replay: path.as_deref().map_or_else(|| self.anew(candidate), replay_command),
