@@ -130,8 +130,15 @@ pub fn counted(number: u64, noun: &str) -> String {
 /// The worse of two exit codes: an internal error, then an adapter's, a usage error, a finding, a spent budget.
 /// A code that no runner should end with counts as internal.
 pub fn worse(a: i32, b: i32) -> i32 {
-    let order =
-        [exit::INTERNAL, exit::ADAPTER, exit::USAGE, exit::FINDING, exit::BUDGET, exit::CLEAN];
+    let order = [
+        exit::KILLED,
+        exit::INTERNAL,
+        exit::ADAPTER,
+        exit::USAGE,
+        exit::FINDING,
+        exit::BUDGET,
+        exit::CLEAN,
+    ];
     let known = |code: i32| {
         if order.contains(&code) { code } else { exit::INTERNAL }
     };

@@ -96,3 +96,45 @@ fn repros(folder: &Path) -> impl Iterator<Item = (Repro, PathBuf)> {
         .filter(|path| has_ending(path, "toml"))
         .filter_map(|path| Some((Repro::load(&path).ok()?, path)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oracle::Class;
+    use crate::scenario::Scenario;
+
+    fn repro(class: Class, site: &str, earlier_site: &str) -> Repro {
+        Repro {
+            mapcheck: String::new(),
+            target: "t".into(),
+            versions: String::new(),
+            runner: String::new(),
+            test: None,
+            instrumented: true,
+            class,
+            site: site.into(),
+            earlier_site: earlier_site.into(),
+            random: 0,
+            max_steps: 1,
+            patience: 1,
+            faults: Vec::new(),
+            mutant: None,
+            decisions: Default::default(),
+            history: None,
+            scenario: Scenario::default(),
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_known_by_its_class_and_its_sites() {
+        let known = vec![repro(Class::DataRace, "a", "b"), repro(Class::Crash, "", "")];
+        let out = Out { dir: PathBuf::new(), known, unshrunk: Vec::new() };
+        assert!(out.knows(&repro(Class::DataRace, "a", "b")));
+        assert!(out.knows(&repro(Class::DataRace, "b", "a")), "either may be the earlier");
+        assert!(out.knows(&repro(Class::DataRace, "a", "")), "an older file has one");
+        assert!(!out.knows(&repro(Class::DataRace, "a", "c")));
+        assert!(!out.knows(&repro(Class::Leak, "a", "b")));
+        assert!(!out.knows(&Repro { mutant: Some("m".into()), ..out.known[0].clone() }));
+        assert!(!out.knows(&repro(Class::Crash, "", "")), "nothing tells where it was");
+    }
+}
