@@ -2,7 +2,7 @@
 //! time, and finds what it would have found undisturbed.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -31,7 +31,8 @@ fn check(out: &Path, seed: u64, more: &[&str]) -> Command {
     let args = ["check", "several", "--keep-going", "--executions", "6000", "--format", "json"];
     let mut command = mapcheck_in(&subject("broken"), args);
     command.args(["--seed", &seed, "--workers", "2", "--out"]).arg(out).args(more);
-    command.stdin(Stdio::null()).stderr(Stdio::null());
+    let log = File::options().create(true).append(true).open(out.with_extension("log")).unwrap();
+    command.stdin(Stdio::null()).stderr(log);
     command
 }
 
@@ -51,7 +52,7 @@ enum Fate {
 }
 
 /// Kills, at random moments, until the supervisor is the one, the campaign ends, or no kill is left.
-fn disturb(mut supervisor: Child, random: &mut Random, kills: &mut u32) -> Fate {
+fn disturb(mut supervisor: Child, random: &mut Random, kills: &mut u32, log: &Path) -> Fate {
     let pid = supervisor.id();
     while *kills > 0 {
         // Now and then before there is a runner.
@@ -76,7 +77,7 @@ fn disturb(mut supervisor: Child, random: &mut Random, kills: &mut u32) -> Fate 
     let output = supervisor.wait_with_output().unwrap();
     let code = output.status.code().unwrap_or(-1);
     let stdout = String::from_utf8(output.stdout).unwrap();
-    Fate::Ended(Run { code, stdout, stderr: String::new() })
+    Fate::Ended(Run { code, stdout, stderr: read(log) })
 }
 
 fn is_running(child: &mut Child) -> bool {
@@ -120,7 +121,7 @@ fn campaign(seed: u64, random: &mut Random, kills: &mut u32) {
     let mut more: &[&str] = &[];
     let ended = loop {
         let supervisor = check(&out, seed, more).stdout(Stdio::piped()).spawn().unwrap();
-        match disturb(supervisor, random, kills) {
+        match disturb(supervisor, random, kills, &out.with_extension("log")) {
             Fate::Ended(run) => break run,
             Fate::Killed => more = &["--resume"],
         }

@@ -16,7 +16,7 @@ use crate::error::Error;
 /// The file in it that the run has a lock on. It also tells a directory of mapcheck's from any other.
 const LOCK: &str = ".mapcheck-lock";
 /// How long the runners of a supervisor that was killed may take to save what they have.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What becomes of what is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
