@@ -29,8 +29,11 @@ impl Summary {
         self.0.is_empty()
     }
 
-    /// Notes that the run was ended before its time.
+    /// Notes that the run was ended before its time, if it had begun.
     pub fn interrupt(&mut self) {
+        if self.is_empty() {
+            return;
+        }
         self.0.insert("interrupted".to_owned(), true.into());
     }
 

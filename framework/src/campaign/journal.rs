@@ -284,11 +284,6 @@ impl Journal {
         self.jobs.last_key_value().is_some_and(|(last, _)| *last >= part(job))
     }
 
-    /// Whether all that earlier processes did has been taken in.
-    pub(super) fn is_used_up(&self) -> bool {
-        self.jobs.is_empty()
-    }
-
     /// What was told of a candidate, or of another that was the same mistake and came to be looked at sooner. What was
     /// told and not shrunk is settled anew.
     pub(super) fn told(&mut self, at: (u64, u64), finding: &Finding) -> Option<Telling> {

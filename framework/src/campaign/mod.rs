@@ -241,6 +241,7 @@ impl Campaign<'_> {
                 return Ok(());
             }
             if self.is_over() && !self.running.is_empty() {
+                self.cut_short();
                 self.stop();
             }
             self.progress();
@@ -269,16 +270,15 @@ impl Campaign<'_> {
     }
 
     /// Whether no more workers are to be started: the time is used, or somebody asked the process to stop.
-    fn is_over(&mut self) -> bool {
-        let late = self.settings.time.is_some_and(|t| self.used().0 > t);
-        if late {
-            self.done.complete &= !self.settings.counted;
-        }
-        if machine::interrupted() {
-            self.done.interrupted = true;
-            self.done.complete = false;
-        }
-        late || self.done.interrupted
+    fn is_over(&self) -> bool {
+        let wall = self.journal.before.0 + self.started.elapsed();
+        machine::interrupted() || self.settings.time.is_some_and(|t| wall > t)
+    }
+
+    /// Notes that there was more to do when it was over.
+    fn cut_short(&mut self) {
+        self.done.interrupted |= machine::interrupted();
+        self.done.complete &= !self.settings.counted && !self.done.interrupted;
     }
 
     /// Writes to the journal, and says so once if that is not possible.
@@ -316,19 +316,19 @@ impl Campaign<'_> {
     /// no worker, and counts though the time be over.
     fn fill(&mut self) -> Result<(), String> {
         while self.running.len() < self.settings.workers && self.candidates.is_empty() {
-            let over = self.is_over();
-            if over && self.journal.is_used_up() {
-                return Ok(());
-            }
             let Some(job) = self.queue.next() else { return Ok(()) };
             match self.journal.ended(&job) {
                 Some(ended) => self.take_in(job, ended),
-                None if !over => {
+                None if !self.is_over() => {
                     let worker = self.start(&job)?;
                     self.running.push((job, worker));
                 }
-                None if self.journal.goes_beyond(&job) => {}
-                None => return Ok(()),
+                None => {
+                    self.cut_short();
+                    if !self.journal.goes_beyond(&job) {
+                        return Ok(());
+                    }
+                }
             }
         }
         Ok(())

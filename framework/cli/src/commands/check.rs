@@ -116,6 +116,8 @@ fn supervised(
     let names: Vec<String> = tasks.iter().map(|task| task.runner.clone()).collect();
     let json = wants_json(check.budget.format);
     let report = supervisor::run(tasks, at_once, !json && is_watched(), &mut print)?;
+    // What a runner itself did not come to, its summary says.
+    let cut_short = report.interrupted && report.codes.iter().any(Option::is_none);
     let (mut summary, mut code) = (Summary::default(), exit::CLEAN);
     for (number, (ended, runner)) in report.codes.into_iter().zip(names).enumerate() {
         let told = summary_of(&summary_file(cargo, number));
@@ -132,10 +134,8 @@ fn supervised(
     if report.killed {
         return Ok(exit::KILLED);
     }
-    if report.interrupted && !summary.is_empty() {
+    if cut_short {
         summary.interrupt();
-    }
-    if report.interrupted {
         code = worse(code, exit::BUDGET);
     }
     Ok(conclude(check, &summary, code))
