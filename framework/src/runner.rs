@@ -37,14 +37,17 @@ fn internal(what: String) -> Failure {
 /// `faults [MUTANT…]`, `matrix [TARGET…]`, `replay FILE` or `shrink FILE`; settings come from the environment, see
 /// [`Settings::from_env`]. `cargo mapcheck` calls it so.
 ///
-/// The first SIGINT or SIGTERM, and the death of a supervisor, make it save what it has found so far and end; the second
-/// ends it at once.
+/// The first SIGINT or SIGTERM, and the death of a supervisor, make what explores save what it has found so far and end;
+/// the second ends it at once.
 pub fn main(targets: &[Target]) -> ExitCode {
     machine::fix_addresses();
-    machine::heed_interrupts();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|word| ["check", "faults", "matrix"].contains(&word.as_str()))
+    {
+        machine::heed_interrupts();
+    }
     let supervisor = std::env::var("MAPCHECK_SUPERVISOR").ok().and_then(|pid| pid.parse().ok());
     supervisor.into_iter().for_each(machine::stop_with_parent);
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = Settings::from_env().map_err(with_flag).and_then(|settings| {
         let runner = Runner { targets, settings };
         match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
