@@ -5,7 +5,8 @@
 #
 # TIME (default 5m) is what each target gets with each scheduler and each fault. The seed is today's date unless given:
 # a night explores other executions than the night before, and all shards of a night agree on the seed.
-# In DIR (default mapcheck.out/nightly): runs.jsonl, repros/, a report beside each repro, summary.txt.
+# In DIR (default mapcheck.out/nightly): runs.jsonl, repros/, a report beside each repro, summary.txt. Given again on the
+# same date with the same DIR, it goes on where it was ended; a mistake that another way found first is not told twice.
 # Exit code: 0 nothing new; 2 a finding that the corpus does not have; anything else is mapcheck's or this script's own failure.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -48,7 +49,7 @@ for target in "${targets[@]}"; do
         # Each way is two words.
         # shellcheck disable=SC2086
         mapcheck check "$target" $way --time "$time" --shard "$shard" --seed "$seed" --keep-going \
-            --out "$out/repros" --format json >>"$out/runs.jsonl" || code=$?
+            --add --out "$out/repros" --format json >>"$out/runs.jsonl" || code=$?
         # Code 3, a budget that ended, is what a campaign is for.
         case "$code" in
         0 | 3) told="nothing found" ;;

@@ -152,8 +152,10 @@ fn a_finding_and_a_summary_have_the_keys_that_are_promised() {
         "cpu_ms",
         "wall_ms",
         "findings",
+        "known",
         "accepted_races",
         "exhausted",
+        "interrupted",
     ];
     assert_eq!(keys(&summary), wanted);
     assert_eq!(run.json().last(), Some(&summary), "the summary comes last");

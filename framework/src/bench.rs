@@ -81,7 +81,7 @@ pub fn sample(
     let cpu = machine::cpu_time().saturating_sub(before);
     match outcome {
         Outcome::Found(finding) => Err(format!("{}: {}", finding.class, finding.message)),
-        Outcome::Finished | Outcome::Spent => {
+        Outcome::Finished | Outcome::Spent | Outcome::Killed => {
             let totals = recording.totals();
             let (executions, points) = (totals.executions, totals.points);
             Ok(Sample { executions, points, switches: totals.switches, cpu })

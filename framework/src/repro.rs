@@ -58,6 +58,8 @@ pub struct Repro {
     pub class: Class,
     /// The finding's site.
     pub site: String,
+    /// Of a data race, where the earlier of the two accesses was made; empty where that is not known.
+    pub earlier_site: String,
     /// Seed of the randomness that the code under test asks for; with a history, what the seed of
     /// each of its executions is derived from.
     pub random: u64,
@@ -81,7 +83,7 @@ pub struct Repro {
     pub scenario: Scenario,
 }
 
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "format",
     "mapcheck",
     "target",
@@ -91,6 +93,7 @@ const KEYS: [&str; 19] = [
     "instrumented",
     "class",
     "site",
+    "earlier_site",
     "random",
     "max_steps",
     "patience",
@@ -123,6 +126,9 @@ impl Repro {
         to.flag("instrumented", self.instrumented);
         to.text("class", &self.class.to_string());
         to.text("site", &self.site);
+        if !self.earlier_site.is_empty() {
+            to.text("earlier_site", &self.earlier_site);
+        }
         to.number("random", self.random);
         to.number("max_steps", self.max_steps);
         if self.patience != PATIENCE {
@@ -178,6 +184,7 @@ impl Repro {
             instrumented: from.flag("instrumented")?,
             class: from.text("class")?.parse()?,
             site: from.text("site")?,
+            earlier_site: from.optional_text("earlier_site")?.unwrap_or_default(),
             random: from.number("random")?,
             max_steps: from.number("max_steps")?,
             patience: if from.has("patience") { from.number("patience")? } else { PATIENCE },
@@ -200,13 +207,29 @@ impl Repro {
         Repro::from_text(&text).map_err(|what| format!("{} {what}", path.display()))
     }
 
+    /// With the sites of a finding.
+    pub(crate) fn with_sites_of(self, finding: &Finding) -> Repro {
+        let earlier_site = finding.race.as_ref().map(|race| race.earlier_site.clone());
+        let site = finding.site.clone();
+        Repro { site, earlier_site: earlier_site.unwrap_or_default(), ..self }
+    }
+
+    /// Whether it shows the same mistake as another: the same class at the same site, with the same mutant; of a data
+    /// race, at the same two sites, either of which may be the earlier, as far as they are known.
+    pub fn same_mistake(&self, other: &Repro) -> bool {
+        let (a, b) = (&self.earlier_site, &other.earlier_site);
+        let sites = match a.is_empty() || b.is_empty() {
+            true => self.site == other.site,
+            false => (&self.site, a) == (&other.site, b) || (&self.site, a) == (b, &other.site),
+        };
+        sites && self.class == other.class && self.mutant == other.mutant
+    }
+
     /// Where it is kept below `out`: a folder a target, a name by class, mutant and content.
     pub fn path(&self, out: &Path) -> PathBuf {
-        let target: String =
-            self.target.chars().map(|c| if "/:\\".contains(c) { '-' } else { c }).collect();
         let mutant = self.mutant.as_ref().map_or_else(String::new, |m| format!("-{m}"));
         let name = format!("{}{mutant}-{:08x}.toml", self.class, hash(&self.to_text()) as u32);
-        out.join(target).join(name)
+        out.join(folder_name(&self.target)).join(name)
     }
 
     /// Writes it to [`Repro::path`], as a whole or not at all, and returns the path.
@@ -230,7 +253,9 @@ impl Repro {
         let written = fs::File::create(&aside).and_then(|mut f| {
             f.write_all(self.to_text().as_bytes())?;
             f.sync_all()?;
-            fs::rename(&aside, path)
+            fs::rename(&aside, path)?;
+            // The name is on the disk only when its folder is.
+            fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
         });
         written.map_err(failed)
     }
@@ -277,9 +302,19 @@ fn fault(name: &str) -> Result<Fault, String> {
 }
 
 /// The hash of Fowler, Noll and Vo, 64 bits, variant 1a: short, and the same on every machine.
-fn hash(text: &str) -> u64 {
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, step)
+pub(crate) fn hash(text: &str) -> u64 {
+    hash_bytes(text.as_bytes())
+}
+
+/// The same of bytes.
+pub(crate) fn hash_bytes(bytes: &[u8]) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+/// The name of a target's or a test's folder: its own, without what a path cannot hold.
+pub(crate) fn folder_name(target: &str) -> String {
+    target.chars().map(|c| if "/:\\".contains(c) { '-' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -296,6 +331,7 @@ mod tests {
             instrumented: true,
             class: Class::PrematureReclamation,
             site: "flurry-0.4.0/src/iter.rs:7".into(),
+            earlier_site: String::new(),
             random: u64::MAX,
             max_steps: 1000,
             patience: PATIENCE,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use mapcheck_machine as machine;
 
-use crate::campaign::{self, Subject, Totals};
+use crate::campaign::{self, Mode, Subject, Totals};
 use crate::decision::Decisions;
 use crate::engine::Engine;
 use crate::map::Profile;
@@ -33,12 +33,21 @@ fn internal(what: String) -> Failure {
 
 /// Does what the arguments say with `targets`, and returns the exit code, one of [`exit`].
 ///
-/// The arguments are `list`, `check TARGET…`, `faults [MUTANT…]`, `matrix [TARGET…]`, `replay FILE` or
-/// `shrink FILE`; settings come from the environment, see [`Settings::from_env`]. `cargo mapcheck`
-/// calls it so.
+/// The arguments are `list`, `check TARGET…`, `ready TARGET…`, which only says whether that could be checked,
+/// `faults [MUTANT…]`, `matrix [TARGET…]`, `replay FILE` or `shrink FILE`; settings come from the environment, see
+/// [`Settings::from_env`]. `cargo mapcheck` calls it so.
+///
+/// The first SIGINT or SIGTERM, and the death of a supervisor, make what explores save what it has found so far and end;
+/// the second ends it at once.
 pub fn main(targets: &[Target]) -> ExitCode {
     machine::fix_addresses();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|word| ["check", "faults", "matrix"].contains(&word.as_str()))
+    {
+        machine::heed_interrupts();
+    }
+    let supervisor = std::env::var("MAPCHECK_SUPERVISOR").ok().and_then(|pid| pid.parse().ok());
+    supervisor.into_iter().for_each(machine::stop_with_parent);
     let result = Settings::from_env().map_err(with_flag).and_then(|settings| {
         let runner = Runner { targets, settings };
         match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
@@ -46,6 +55,7 @@ pub fn main(targets: &[Target]) -> ExitCode {
             ["faults", names @ ..] => runner.faults(names),
             ["matrix", names @ ..] => runner.matrix(names),
             ["check", names @ ..] if !names.is_empty() => runner.check(names),
+            ["ready", names @ ..] => runner.ready(names),
             ["replay", path] => runner.replay(Path::new(path)),
             ["shrink", path] => runner.shrink(Path::new(path)),
             _ => Err(usage("run this through `cargo mapcheck`".to_owned())),
@@ -80,9 +90,25 @@ impl Runner<'_> {
         found.ok_or_else(|| usage(format!("this runner has no target `{name}`")))
     }
 
+    /// Whether these targets can be checked with these settings, before anything is moved or written for it.
+    fn ready(&self, names: &[&str]) -> Result<u8, Failure> {
+        for name in names {
+            let subject = self.subject(self.target(name)?)?;
+            if Mode::from_env() == Mode::Resume {
+                campaign::resumable(&subject, &self.settings).map_err(usage)?;
+            }
+        }
+        Ok(exit::CLEAN)
+    }
+
     fn check(&self, names: &[&str]) -> Result<u8, Failure> {
         let mut summary = Summary::default();
+        let mode = Mode::from_env();
         for name in names {
+            if machine::interrupted() {
+                summary.interrupted = true;
+                break;
+            }
             let target = self.target(name)?;
             if let Some(what) = self_check(target).map_err(internal)? {
                 eprintln!("error: the adapter of {name} is wrong: {what}");
@@ -90,10 +116,10 @@ impl Runner<'_> {
                 continue;
             }
             let subject = self.subject(target)?;
-            let done = campaign::run(&subject, &self.settings).map_err(internal)?;
-            summary.add(name, &done);
+            let done = campaign::run_with_journal(&subject, &self.settings, mode);
+            summary.add(name, &done.map_err(internal)?);
         }
-        summary.cpu_ms = machine::cpu_time().as_millis() as u64;
+        summary.cpu_ms += machine::cpu_time().as_millis() as u64;
         summary.write().map_err(internal)?;
         Ok(summary.code())
     }
@@ -127,6 +153,9 @@ impl Runner<'_> {
                 subject.mutant = Some(mutant);
                 let row = catalogue::look_for(mutant, &subject, &self.settings);
                 let row = row.map_err(internal)?;
+                if machine::interrupted() {
+                    return Ok(if code == exit::FINDING { code } else { exit::BUDGET });
+                }
                 println!("{}", row.line(target.name, self.settings.engine.name()));
                 // What was found and must not be is worse than what was not found.
                 code = match (code, row.code()) {
@@ -147,6 +176,9 @@ impl Runner<'_> {
                 let mut subject = self.subject(target)?;
                 subject.scenarios.retain(|s| s.family == *pattern);
                 let cell = matrix::fill(&subject, &self.settings).map_err(internal)?;
+                if machine::interrupted() {
+                    return Ok(exit::BUDGET);
+                }
                 println!("{}", cell.line(target.name, pattern));
             }
         }
@@ -377,9 +409,13 @@ struct Summary {
     targets: Vec<String>,
     totals: Totals,
     findings: u64,
+    /// Findings that were told before, elsewhere.
+    known: u64,
     /// Pairs of sites whose data race was accepted.
     accepted_races: u64,
     incomplete: bool,
+    /// Whether somebody asked for the end.
+    interrupted: bool,
     /// Whether every execution of every scenario was made, which random search never claims.
     exhausted: bool,
     /// Whether an adapter failed its self-check; its target was not explored.
@@ -394,7 +430,10 @@ impl Summary {
         self.totals.add(done.totals);
         self.findings += done.findings.len() as u64;
         self.accepted_races += done.accepted;
+        self.known += done.known;
         self.incomplete |= !done.complete;
+        self.interrupted |= done.interrupted;
+        self.cpu_ms += done.cpu_before.as_millis() as u64;
         let all = done.scenarios > 0 && done.exhausted == done.scenarios;
         self.exhausted = all && (self.exhausted || self.targets.len() == 1);
         self.wall_ms += done.wall.as_millis() as u64;
@@ -406,7 +445,7 @@ impl Summary {
     }
 
     fn code(&self) -> u8 {
-        match (self.findings, self.incomplete) {
+        match (self.findings + self.known, self.incomplete || self.interrupted) {
             _ if self.wrong_adapter => exit::ADAPTER,
             (1.., _) => exit::FINDING,
             (0, true) => exit::BUDGET,
@@ -427,8 +466,10 @@ impl Summary {
             .number("cpu_ms", self.cpu_ms)
             .number("wall_ms", self.wall_ms)
             .number("findings", self.findings)
+            .number("known", self.known)
             .number("accepted_races", self.accepted_races)
             .flag("exhausted", self.exhausted)
+            .flag("interrupted", self.interrupted)
             .line();
         fs::write(&path, line + "\n")
             .map_err(|e| format!("{} could not be written: {e}", path.display()))

@@ -72,6 +72,9 @@ pub struct Settings {
     pub obstruction_freedom: bool,
     /// Where repros are written; `MAPCHECK_OUT`.
     pub out: PathBuf,
+    /// Folders whose repros tell what is known: such a finding is counted, and not told; `MAPCHECK_KNOWN`, separated by
+    /// `:`. For targets; a test has none.
+    pub known: Vec<PathBuf>,
     /// How results are printed; `MAPCHECK_FORMAT`.
     pub format: Format,
     /// Whether findings are made smaller before they are told; `MAPCHECK_SHRINK`, `0` for no.
@@ -112,6 +115,7 @@ impl Default for Settings {
             patience: PATIENCE,
             obstruction_freedom: false,
             out: PathBuf::from("mapcheck.out"),
+            known: Vec::new(),
             format: Format::Text,
             shrink: true,
             keep_going: false,
@@ -224,7 +228,7 @@ impl Settings {
 
 type Set = fn(&mut Settings, &str) -> Result<(), String>;
 
-const VARIABLES: [(&str, Set); 21] = [
+const VARIABLES: [(&str, Set); 22] = [
     ("MAPCHECK_EXECUTIONS", |s, v| {
         s.counted = true;
         number(v).map(|n| s.executions = n)
@@ -263,6 +267,10 @@ const VARIABLES: [(&str, Set); 21] = [
     }),
     ("MAPCHECK_OUT", |s, v| {
         s.out = v.into();
+        Ok(())
+    }),
+    ("MAPCHECK_KNOWN", |s, v| {
+        s.known = std::env::split_paths(v).collect();
         Ok(())
     }),
     ("MAPCHECK_FORMAT", |s, v| {

@@ -172,6 +172,19 @@ pub fn files(dir: &Path, ending: &str) -> Vec<PathBuf> {
     found
 }
 
+/// The processes that a process has started and that have not ended.
+pub fn processes(parent: u32) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let is_child = |pid: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // After the name, which may have any character in it: the state, then the parent.
+        let mut words = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+        words.next() != Some("Z") && words.next().and_then(|w| w.parse().ok()) == Some(parent)
+    };
+    pids.filter(is_child).collect()
+}
+
 /// The text of a file.
 ///
 /// # Panics

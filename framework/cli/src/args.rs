@@ -164,6 +164,15 @@ pub struct Check {
     /// Go on after a finding, until the budget ends
     #[arg(long)]
     pub keep_going: bool,
+    /// Go on with a run that was ended before its time, of the same settings
+    #[arg(long, conflicts_with = "add")]
+    pub resume: bool,
+    /// Add to the out directory, and do not move an earlier run's results away
+    #[arg(long)]
+    pub add: bool,
+    /// Count findings that have a repro in this folder, such as corpus, and do not tell them; may be given several times
+    #[arg(long = "known", value_name = "DIR")]
+    pub known: Vec<PathBuf>,
 }
 
 /// Arguments of `test`: cargo test's own.

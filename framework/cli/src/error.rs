@@ -19,6 +19,8 @@ pub mod exit {
     pub const ADAPTER: i32 = 4;
     /// mapcheck itself went wrong.
     pub const INTERNAL: i32 = 70;
+    /// It was asked twice to stop, and has saved nothing that was not saved yet.
+    pub const KILLED: i32 = 130;
 }
 
 /// An error for people: what happened, lower-case; [`Error::help`] says what to do next.
@@ -101,6 +103,22 @@ pub enum Error {
         /// How it ended.
         how: String,
     },
+    /// Another run writes to the out directory.
+    #[error("{} is used by another run{}", path.display(), of_process(process))]
+    OutTaken {
+        /// The directory.
+        path: PathBuf,
+        /// The process of that run; empty if it is not known.
+        process: String,
+    },
+    /// An earlier run's results cannot be moved.
+    #[error("{} {what}", path.display())]
+    OutOld {
+        /// Where they would go.
+        path: PathBuf,
+        /// What keeps them from it.
+        what: String,
+    },
     /// A repro file is unusable.
     #[error("{} {what}", path.display())]
     Repro {
@@ -169,6 +187,10 @@ impl Error {
             Self::Runner { .. } => {
                 "this is mapcheck's own fault: please report it with the command you gave".into()
             }
+            Self::OutTaken { .. } => {
+                "wait for its end, or give this run a directory of its own with --out".into()
+            }
+            Self::OutOld { .. } => "move it away, or add to what is there with --add".into(),
             Self::Repro { .. } => {
                 "a repro is written by `cargo mapcheck check` into its --out directory".into()
             }
@@ -193,4 +215,9 @@ impl Error {
         anstream::eprintln!("{} {self}", "error:".red().bold());
         anstream::eprintln!("{} {}", "help:".cyan().bold(), self.help());
     }
+}
+
+/// `, process 7`.
+fn of_process(process: &str) -> String {
+    if process.is_empty() { String::new() } else { format!(", process {process}") }
 }

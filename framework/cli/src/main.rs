@@ -6,9 +6,11 @@ mod args;
 mod cargo;
 mod commands;
 mod error;
+mod out;
 mod runners;
 mod stubs;
 mod summary;
+mod supervisor;
 mod wrapper;
 
 use std::ffi::OsString;

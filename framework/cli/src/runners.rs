@@ -1,5 +1,6 @@
 //! The runners: binaries that know some targets, found by their crates' `[package.metadata.mapcheck]`.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -111,9 +112,14 @@ impl Runner {
         let mut command = cargo.command("build", &target_dir)?;
         command.arg("--manifest-path").arg(&self.manifest).args(["--bin", &self.package]);
         cargo::build(command, what)?;
-        let mut runner = Command::new(cargo.binary(&target_dir, &self.package));
+        Ok(self.command(cargo.binary(&target_dir, &self.package), cargo))
+    }
+
+    /// A command that starts the runner, which was built at this path.
+    pub fn command(&self, program: impl AsRef<OsStr>, cargo: &Cargo) -> Command {
+        let mut runner = Command::new(program);
         runner.env("MAPCHECK_RUNNER", &self.package).env("MAPCHECK_ROOT", &cargo.root);
-        Ok(runner)
+        runner
     }
 }
 

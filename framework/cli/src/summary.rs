@@ -13,6 +13,9 @@ impl Summary {
     pub fn add(&mut self, other: &Map<String, Value>) {
         for (key, value) in other {
             match self.0.get_mut(key) {
+                // One part that is missing is enough.
+                Some(known) if key == "interrupted" && value == true => *known = true.into(),
+                Some(_) if key == "interrupted" => {}
                 Some(known) => merge(known, value),
                 None => {
                     self.0.insert(key.clone(), value.clone());
@@ -26,6 +29,19 @@ impl Summary {
         self.0.is_empty()
     }
 
+    /// Notes that the run was ended before its time, if it had begun.
+    pub fn interrupt(&mut self) {
+        if self.is_empty() {
+            return;
+        }
+        self.0.insert("interrupted".to_owned(), true.into());
+    }
+
+    /// Whether the run was ended before its time.
+    pub fn interrupted(&self) -> bool {
+        self.0.get("interrupted").is_some_and(|value| value == true)
+    }
+
     /// The summary as a JSON line.
     pub fn json(&self) -> String {
         Value::Object(self.0.clone()).to_string()
@@ -36,19 +52,32 @@ impl Summary {
         self.number("findings")
     }
 
+    /// How many findings were known already.
+    pub fn known(&self) -> u64 {
+        self.number("known")
+    }
+
     /// The summary as a sentence. `complete` says that nothing stopped the run from looking.
     pub fn sentence(&self, complete: bool) -> String {
         let targets =
             self.0.get("targets").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let names: Vec<&str> = targets.iter().filter_map(Value::as_str).collect();
         let wall_ms = self.number("wall_ms");
-        let verdict = if complete && self.findings() == 0 { "; nothing found" } else { "" };
+        let verdict = match self.findings() + self.known() {
+            _ if self.interrupted() => "; interrupted, --resume goes on",
+            0 if complete => "; nothing found",
+            _ => "",
+        };
+        let known = match self.known() {
+            0 => String::new(),
+            findings => format!(", {}", counted(findings, "known finding")),
+        };
         let accepted = match self.number("accepted_races") {
             0 => String::new(),
             races => format!(", {}", counted(races, "accepted data race")),
         };
         format!(
-            "checked {}: {}, {}, {}{accepted} in {}.{} s{verdict}",
+            "checked {}: {}, {}, {}{known}{accepted} in {}.{} s{verdict}",
             names.join(", "),
             counted(self.number("executions"), "execution"),
             counted(self.number("schedule_points"), "schedule point"),
@@ -89,7 +118,7 @@ fn merge(known: &mut Value, value: &Value) {
 }
 
 /// `1 finding`, `2,000 findings`.
-fn counted(number: u64, noun: &str) -> String {
+pub fn counted(number: u64, noun: &str) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -104,8 +133,15 @@ fn counted(number: u64, noun: &str) -> String {
 /// The worse of two exit codes: an internal error, then an adapter's, a usage error, a finding, a spent budget.
 /// A code that no runner should end with counts as internal.
 pub fn worse(a: i32, b: i32) -> i32 {
-    let order =
-        [exit::INTERNAL, exit::ADAPTER, exit::USAGE, exit::FINDING, exit::BUDGET, exit::CLEAN];
+    let order = [
+        exit::KILLED,
+        exit::INTERNAL,
+        exit::ADAPTER,
+        exit::USAGE,
+        exit::FINDING,
+        exit::BUDGET,
+        exit::CLEAN,
+    ];
     let known = |code: i32| {
         if order.contains(&code) { code } else { exit::INTERNAL }
     };
@@ -156,6 +192,21 @@ mod tests {
         };
         assert!(clean(2).contains("0 findings, 2 accepted data races in 0.0 s; nothing found"));
         assert!(!clean(0).contains("accepted"));
+    }
+
+    #[test]
+    fn a_run_of_which_one_part_was_interrupted_was() {
+        for flags in [["true", "false"], ["false", "true"]] {
+            let lines = flags.map(|f| format!(r#"{{"targets":["a"],"interrupted":{f}}}"#));
+            let sum = sum(&lines.each_ref().map(String::as_str));
+            assert!(sum.sentence(true).ends_with("; interrupted, --resume goes on"));
+        }
+    }
+
+    #[test]
+    fn known_findings_are_mentioned_and_are_not_nothing() {
+        let sum = sum(&[r#"{"targets":["a"],"findings":0,"known":2}"#]);
+        assert!(sum.sentence(true).ends_with("0 findings, 2 known findings in 0.0 s"));
     }
 
     #[test]

@@ -145,6 +145,13 @@ pub enum Exit {
     Signal(i32),
 }
 
+impl Exit {
+    /// Whether somebody else ended it: such a signal is none that code brings upon itself by a mistake.
+    pub fn from_outside(self) -> bool {
+        matches!(self, Exit::Signal(libc::SIGKILL))
+    }
+}
+
 /// A forked worker process.
 #[derive(Debug)]
 pub struct Worker {
@@ -164,12 +171,14 @@ impl Worker {
         if crate::thread::needs_its_threads() {
             return Err(io::Error::other("fork workers before the first execution"));
         }
+        // SAFETY: no preconditions.
+        let parent = unsafe { libc::getpid() };
         // SAFETY: the child only runs `body` and leaves without running the parent's exit handlers.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
             0 => {
-                // SAFETY: no preconditions.
-                unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+                die_with(parent);
+                crate::interrupt::ignore_interrupts();
                 crate::signals::after_fork();
                 let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
                 // SAFETY: no preconditions.
@@ -215,12 +224,28 @@ impl Drop for Worker {
     }
 }
 
+/// The calling process dies when its parent does, be it dead already.
+fn die_with(parent: libc::pid_t) {
+    // SAFETY: no preconditions.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        if libc::getppid() != parent {
+            libc::_exit(70);
+        }
+    }
+}
+
 /// Whether the process has one thread only.
 pub fn single_threaded() -> bool {
     std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1)
 }
 
 const FIXED: &str = "MAPCHECK_ADDRESSES_FIXED";
+
+/// Whether stack and code addresses are the same in each process of this program, see [`fix_addresses`].
+pub fn addresses_fixed() -> bool {
+    std::env::var_os(FIXED).is_some()
+}
 
 /// Makes stack and code addresses the same from run to run: switches address-space randomisation off and runs the
 /// program anew. Does nothing if that is done already, or not permitted; executions are then reproducible within one

@@ -15,6 +15,8 @@ tests! {
     a_signal_outside_an_execution_kills_the_worker,
     an_abort_outside_an_execution_kills_the_worker,
     a_worker_can_be_killed,
+    a_worker_ignores_what_a_terminal_sends,
+    the_first_interrupt_is_noted_and_the_second_ends_the_process,
     shared_memory_survives_the_death_of_a_worker,
     shared_words_and_text_are_cut_to_their_room,
     a_worker_runs_executions_after_its_parent_has,
@@ -71,6 +73,32 @@ fn a_worker_can_be_killed() {
     assert_eq!(worker.kill(), Exit::Signal(libc::SIGKILL));
     assert_eq!(worker.poll(), Some(Exit::Signal(libc::SIGKILL)));
     assert_eq!(worker.kill(), Exit::Signal(libc::SIGKILL));
+}
+
+fn raise(signal: i32) {
+    // SAFETY: no preconditions.
+    unsafe { libc::raise(signal) };
+}
+
+fn a_worker_ignores_what_a_terminal_sends() {
+    let exit = ends(|| {
+        raise(libc::SIGINT);
+        raise(libc::SIGTERM);
+        std::process::exit(7);
+    });
+    assert_eq!(exit, Exit::Code(7));
+    assert!(ends(|| raise(libc::SIGKILL)).from_outside() && !exit.from_outside());
+}
+
+fn the_first_interrupt_is_noted_and_the_second_ends_the_process() {
+    let exit = ends(|| {
+        heed_interrupts();
+        assert!(!interrupted());
+        raise(libc::SIGTERM);
+        assert!(interrupted());
+        raise(libc::SIGINT);
+    });
+    assert_eq!(exit, Exit::Code(130));
 }
 
 fn shared_memory_survives_the_death_of_a_worker() {

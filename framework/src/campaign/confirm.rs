@@ -1,5 +1,7 @@
 //! From something a worker saw to a finding: replayed in a fresh process, shrunk, and told in full.
 
+use mapcheck_machine as machine;
+
 use super::{Candidate, Subject};
 use crate::explain;
 use crate::oracle::race;
@@ -33,21 +35,29 @@ pub(super) fn is_accepted(
     Ok(race::accepted().contains(&race.pair))
 }
 
-/// Replays a candidate: alone, or else from the start of its batch.
+/// Replays a candidate: alone, or else from the start of its batch. `None` if `is_new` says so, which sees the repro
+/// before it is shrunk.
 pub(super) fn settle(
     subject: &Subject<'_>,
     settings: &Settings,
     candidate: &Candidate,
-) -> Result<Settled, String> {
+    is_new: &mut dyn FnMut(&Repro) -> bool,
+) -> Result<Option<Settled>, String> {
     let repro = repro(subject, settings, candidate);
     if subject.foreign.is_some() {
         // Other engines are deterministic for a seed, but their executions are not ours to replay.
-        return Ok(Settled { finding: candidate.finding.clone(), repro, notes: Vec::new() });
+        let finding = candidate.finding.clone();
+        return Ok(Some(Settled { finding, repro, notes: Vec::new() }));
     }
     if let Some(finding) = replayed(subject, &repro, candidate)? {
+        let repro = repro.with_sites_of(&finding);
+        if !is_new(&repro) {
+            return Ok(None);
+        }
+        let notes = Vec::new();
         return match settings.shrink {
-            true => shrunk(subject, repro, finding),
-            false => Ok(Settled { finding, repro, notes: Vec::new() }),
+            true => shrunk(subject, repro, finding).map(Some),
+            false => Ok(Some(Settled { finding, repro, notes })),
         };
     }
     let random = candidate.job.batch.seed;
@@ -62,8 +72,8 @@ pub(super) fn settle(
             (candidate.finding.clone(), note.to_owned())
         }
     };
-    let repro = Repro { site: finding.site.clone(), ..repro };
-    Ok(Settled { finding, repro, notes: vec![note] })
+    let repro = repro.with_sites_of(&finding);
+    Ok(is_new(&repro).then(|| Settled { finding, repro, notes: vec![note] }))
 }
 
 /// The finding of a repro, if it is the candidate's.
@@ -99,9 +109,10 @@ fn repro(subject: &Subject<'_>, settings: &Settings, candidate: &Candidate) -> R
         versions: subject.versions.clone(),
         runner: subject.runner.clone(),
         test: subject.test.clone(),
-        instrumented: mapcheck_machine::instrumented(),
+        instrumented: machine::instrumented(),
         class: candidate.finding.class,
         site: candidate.finding.site.clone(),
+        earlier_site: String::new(),
         random: random_of(candidate.job.batch.seed, candidate.execution),
         max_steps: settings.max_steps,
         patience: settings.patience,
@@ -120,9 +131,12 @@ fn shrunk(subject: &Subject<'_>, repro: Repro, finding: Finding) -> Result<Settl
     let shrunk = shrink::shrink(subject.code(), &repro, &finding)?;
     let smaller = shrunk.repro;
     let told = watch::replay(subject.code(), &smaller, true)?.filter(|f| f.same_as(&finding));
-    let (finding, mut repro) = told.map_or((finding, repro), |told| (told, smaller));
+    let (finding, repro) = told.map_or((finding, repro), |told| (told, smaller));
     // Of a data race, either access may be the later one; a leak's site is known of a recorded execution alone.
-    repro.site.clone_from(&finding.site);
+    let mut repro = repro.with_sites_of(&finding);
+    if machine::interrupted() {
+        return Ok(Settled { finding, repro, notes: shrunk.notes });
+    }
     explain::explain(subject.code(), &mut repro, &finding)?;
     let finding = finding.with_order(&repro);
     Ok(Settled { finding, repro, notes: shrunk.notes })

@@ -1,4 +1,6 @@
 //! What a campaign prints: findings on stdout, progress on stderr where somebody watches.
+//!
+//! A supervisor that is gone closes both; that must not keep a campaign from saving what it has.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
@@ -6,16 +8,20 @@ use std::time::{Duration, Instant};
 
 use super::Totals;
 use crate::report::{Finding, Object};
-use crate::settings::Format;
+use crate::settings::{Format, Settings};
 
 /// How often the progress line changes.
 const EVERY: Duration = Duration::from_millis(200);
+/// What a line of JSON on stderr begins with that tells the supervisor of the progress.
+const MARK: char = '\u{1e}';
 
 /// The printer of one target's campaign.
 pub(crate) struct Console {
     format: Format,
     target: String,
     watched: bool,
+    /// Whether a supervisor shows the progress.
+    supervised: bool,
     quiet: bool,
     started: Instant,
     shown: Option<Instant>,
@@ -25,7 +31,8 @@ impl Console {
     pub(crate) fn new(format: Format, target: &str) -> Console {
         let set = |name| std::env::var_os(name).is_some_and(|v| !v.is_empty());
         let watched = std::io::stderr().is_terminal() && format == Format::Text && !set("CI");
-        Console { watched, quiet: false, format, ..Console::quiet(target) }
+        let supervised = set("MAPCHECK_PROGRESS");
+        Console { watched, supervised, quiet: false, format, ..Console::quiet(target) }
     }
 
     /// One that prints nothing.
@@ -34,32 +41,34 @@ impl Console {
             format: Format::Text,
             target: target.to_owned(),
             watched: false,
+            supervised: false,
             quiet: true,
             started: Instant::now(),
             shown: None,
         }
     }
 
-    /// Updates the progress line.
-    pub(crate) fn progress(&mut self, totals: Totals, goal: u64) {
+    /// Updates the progress line, or tells the supervisor: it shows what there is.
+    pub(crate) fn progress(&mut self, progress: &Progress) {
         let due = self.shown.is_none_or(|at| at.elapsed() > EVERY);
-        if !self.watched || !due {
+        if !(self.watched || self.supervised) || !due {
             return;
         }
         self.shown = Some(Instant::now());
+        if self.supervised {
+            return say(&format!("{MARK}{}\n", progress.line(&self.target)));
+        }
         let seconds = self.started.elapsed().as_secs_f64();
-        let rate = totals.executions as f64 / seconds.max(0.001);
-        let of = if goal == u64::MAX { String::new() } else { format!(" of {goal}") };
-        let n = totals.executions;
-        eprint!("\r\x1b[2K{}: {n}{of} executions, {rate:.0}/s, {seconds:.0} s", self.target);
-        let _ = std::io::stderr().flush();
+        let n = progress.executions;
+        let rate = n as f64 / seconds.max(0.001);
+        let of = progress.goal.map_or_else(String::new, |goal| format!(" of {goal}"));
+        say(&format!("\r\x1b[2K{}: {n}{of} executions, {rate:.0}/s, {seconds:.0} s", self.target));
     }
 
     /// Says what takes time when exploring is over.
     pub(crate) fn note(&mut self, what: &str) {
         if self.watched {
-            eprint!("\r\x1b[2K{}: {what}", self.target);
-            let _ = std::io::stderr().flush();
+            say(&format!("\r\x1b[2K{}: {what}", self.target));
             self.shown = None;
         }
     }
@@ -67,7 +76,7 @@ impl Console {
     /// Removes the progress line.
     pub(crate) fn clear(&mut self) {
         if self.watched {
-            eprint!("\r\x1b[2K");
+            say("\r\x1b[2K");
         }
     }
 
@@ -77,7 +86,7 @@ impl Console {
             return;
         }
         self.clear();
-        eprintln!("warning: {}: {what}", self.target);
+        say(&format!("warning: {}: {what}\n", self.target));
     }
 
     /// Prints a finding.
@@ -86,12 +95,76 @@ impl Console {
             return;
         }
         self.clear();
-        match self.format {
-            Format::Text => print!("{}", told.text(&self.target)),
-            Format::Json => println!("{}", told.json(&self.target)),
-        }
-        let _ = std::io::stdout().flush();
+        let text = match self.format {
+            Format::Text => told.text(&self.target),
+            Format::Json => told.json(&self.target) + "\n",
+        };
+        let mut stdout = std::io::stdout();
+        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     }
+}
+
+/// Writes to stderr, if anybody listens.
+fn say(text: &str) {
+    let mut stderr = std::io::stderr();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}
+
+/// How far a campaign has come.
+#[derive(Default)]
+pub(crate) struct Progress {
+    pub executions: u64,
+    /// Executions in all, if their number ends the campaign.
+    pub goal: Option<u64>,
+    /// Wall time used, and how much there is, if that ends the campaign.
+    pub wall: Duration,
+    pub time: Option<Duration>,
+    pub findings: u64,
+    /// Findings that are known from elsewhere.
+    pub known: u64,
+    /// Interleavings that were not alike, where they are counted.
+    pub interleavings: Option<u64>,
+    /// What was new to the last round of executions, where that is measured.
+    pub news: Option<u64>,
+}
+
+impl Progress {
+    /// That of a campaign with these settings, which has used this wall time.
+    pub(crate) fn of(totals: Totals, settings: &Settings, wall: Duration) -> Progress {
+        Progress {
+            executions: totals.executions,
+            goal: Some(settings.goal()).filter(|goal| *goal < u64::MAX).map(|n| share(n, settings)),
+            wall,
+            time: settings.time,
+            ..Progress::default()
+        }
+    }
+
+    fn line(&self, target: &str) -> String {
+        let millis = |time: Duration| time.as_millis() as u64;
+        let optional = [
+            ("goal", self.goal),
+            ("time_ms", self.time.map(millis)),
+            ("interleavings", self.interleavings),
+            ("news", self.news),
+        ];
+        let object = Object::of_type("progress")
+            .text("target", target)
+            .number("executions", self.executions)
+            .number("wall_ms", millis(self.wall))
+            .number("findings", self.findings)
+            .number("known", self.known);
+        let add = |object: Object, (key, n): (&str, Option<u64>)| match n {
+            Some(n) => object.number(key, n),
+            None => object,
+        };
+        optional.into_iter().fold(object, add).line()
+    }
+}
+
+/// About how many of these executions are this shard's.
+fn share(executions: u64, settings: &Settings) -> u64 {
+    executions / settings.shard.1
 }
 
 /// A finding and where it came from.

@@ -3,7 +3,11 @@
 
 mod confirm;
 pub(crate) mod console;
+mod journal;
+mod line;
+mod out;
 mod queue;
+mod tell;
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -20,9 +24,12 @@ use crate::scenario::{self, Scenario};
 use crate::scheduler::splitmix;
 use crate::settings::Settings;
 pub(crate) use crate::worker::Totals;
-use crate::worker::watch::{Outcome, Watched};
+use crate::worker::watch::{self, Outcome, Watched};
 use crate::worker::{Code, Foreign, Script, Setting, random_of, sees_races};
-use console::{Console, Told};
+use console::{Console, Progress};
+use journal::{Ended, Journal};
+pub(crate) use journal::{Mode, resumable};
+use out::Out;
 use queue::{Job, Next, Queue};
 
 /// Times that a scenario may meet findings that are known already.
@@ -113,9 +120,15 @@ pub(crate) struct Reported {
 pub(crate) struct Done {
     pub totals: Totals,
     pub findings: Vec<Reported>,
+    /// Findings that were told before, elsewhere.
+    pub known: u64,
     /// Whether every execution asked for was made, or the time asked for was used.
     pub complete: bool,
+    /// Whether somebody asked the process to stop before it was.
+    pub interrupted: bool,
     pub wall: Duration,
+    /// CPU time of earlier processes, where it was resumed.
+    pub cpu_before: Duration,
     /// What kept an engine from exploring all it was asked to.
     pub notes: Vec<String>,
     /// Pairs of sites whose data race is accepted.
@@ -137,6 +150,10 @@ struct Campaign<'a> {
     running: Vec<Running>,
     /// The different interleavings that were met, of the executions that were looked at.
     interleavings: HashSet<u64>,
+    journal: Journal,
+    out: Out,
+    /// Jobs whose worker somebody else killed, by order and first execution.
+    killed: Vec<(u64, u64)>,
     /// What workers found and nobody has looked at yet.
     candidates: Vec<Candidate>,
     /// Findings that are settled.
@@ -178,16 +195,31 @@ struct Candidate {
 ///
 /// The error is a sentence about a failure of mapcheck or of the system.
 pub(crate) fn run(subject: &Subject<'_>, settings: &Settings) -> Result<Done, String> {
-    run_with(subject, settings, Console::new(settings.format, &subject.target))
+    run_with_journal(subject, settings, Mode::Off)
+}
+
+/// As [`run`], with a journal: a campaign that was ended goes on where it was.
+pub(crate) fn run_with_journal(
+    subject: &Subject<'_>,
+    settings: &Settings,
+    mode: Mode,
+) -> Result<Done, String> {
+    run_with(subject, settings, Console::new(settings.format, &subject.target), mode)
 }
 
 /// As [`run`], for a caller that tells what was found itself.
 pub(crate) fn run_quietly(subject: &Subject<'_>, settings: &Settings) -> Result<Done, String> {
-    run_with(subject, settings, Console::quiet(&subject.target))
+    run_with(subject, settings, Console::quiet(&subject.target), Mode::Off)
 }
 
-fn run_with(subject: &Subject<'_>, settings: &Settings, console: Console) -> Result<Done, String> {
+fn run_with(
+    subject: &Subject<'_>,
+    settings: &Settings,
+    console: Console,
+    mode: Mode,
+) -> Result<Done, String> {
     race::accept_none();
+    let journal = Journal::open(subject, settings, mode)?;
     let mut campaign = Campaign {
         subject,
         settings,
@@ -195,6 +227,9 @@ fn run_with(subject: &Subject<'_>, settings: &Settings, console: Console) -> Res
         queue: Queue::new(settings, subject.scenarios.len()),
         running: Vec::new(),
         interleavings: HashSet::new(),
+        out: Out::open(settings, &subject.target, &journal),
+        journal,
+        killed: Vec::new(),
         candidates: Vec::new(),
         known: Vec::new(),
         repeats: vec![0; subject.scenarios.len()],
@@ -210,7 +245,10 @@ fn run_with(subject: &Subject<'_>, settings: &Settings, console: Console) -> Res
     campaign.done.interleavings = campaign.interleavings.len() as u64;
     campaign.done.accepted = race::accepted().len() as u64;
     campaign.warn();
-    campaign.done.wall = campaign.started.elapsed();
+    campaign.done.wall = campaign.used().0;
+    campaign.done.cpu_before = campaign.journal.before.1;
+    let complete = campaign.done.complete;
+    campaign.note(|journal| journal.note_end(complete));
     Ok(campaign.done)
 }
 
@@ -226,12 +264,11 @@ impl Campaign<'_> {
             if self.settle()? {
                 return Ok(());
             }
-            if self.out_of_time() && !self.running.is_empty() {
-                self.done.complete = !self.settings.counted;
+            if self.is_over() && !self.running.is_empty() {
+                self.cut_short();
                 self.stop();
             }
-            let totals = self.totals();
-            self.console.progress(totals, self.settings.goal());
+            self.progress();
             std::thread::sleep(LOOK);
         }
     }
@@ -243,8 +280,36 @@ impl Campaign<'_> {
         totals
     }
 
-    fn out_of_time(&self) -> bool {
-        self.settings.time.is_some_and(|t| self.started.elapsed() > t)
+    /// Updates the progress line.
+    fn progress(&mut self) {
+        let progress = Progress::of(self.totals(), self.settings, self.used().0);
+        let findings = self.done.findings.len() as u64;
+        self.console.progress(&Progress { findings, known: self.done.known, ..progress });
+    }
+
+    /// Wall time and CPU time that the campaign has used, with what processes before this one used.
+    fn used(&self) -> (Duration, Duration) {
+        let cpu = machine::cpu_time().saturating_sub(self.cpu);
+        (self.journal.before.0 + self.started.elapsed(), self.journal.before.1 + cpu)
+    }
+
+    /// Whether no more workers are to be started: the time is used, or somebody asked the process to stop.
+    fn is_over(&self) -> bool {
+        let wall = self.journal.before.0 + self.started.elapsed();
+        machine::interrupted() || self.settings.time.is_some_and(|t| wall > t)
+    }
+
+    /// Notes that there was more to do when it was over.
+    fn cut_short(&mut self) {
+        self.done.interrupted |= machine::interrupted();
+        self.done.complete &= !self.settings.counted && !self.done.interrupted;
+    }
+
+    /// Writes to the journal, and says so once if that is not possible.
+    fn note(&mut self, write: impl FnOnce(&mut Journal) -> Result<(), String>) {
+        if let Err(what) = write(&mut self.journal) {
+            self.console.warn(&what);
+        }
     }
 
     /// Ends all workers; what they have done counts.
@@ -273,7 +338,7 @@ impl Campaign<'_> {
 
     /// Starts workers while there are jobs; while a candidate waits to be settled, only for earlier ones.
     fn fill(&mut self) -> Result<(), String> {
-        while self.running.len() < self.settings.workers && !self.out_of_time() {
+        while self.running.len() < self.settings.workers {
             let jobs = self.load();
             if jobs.is_empty() {
                 return Ok(());
@@ -284,18 +349,27 @@ impl Campaign<'_> {
         Ok(())
     }
 
-    /// What the next worker does.
+    /// What the next worker does. What the journal has of a job needs no worker, and counts though the time be over.
     fn load(&mut self) -> Vec<Job> {
         let (mut jobs, mut executions) = (Vec::new(), 0);
-        let first = self.candidates.iter().map(|c| c.job.order).min();
         while executions < LOAD && !(self.subject.foreign.is_some() && executions > 0) {
+            let first = self.candidates.iter().map(|c| c.job.order).min();
             let comes_before = |first| self.queue.earliest_rest().is_some_and(|rest| rest < first);
             if first.is_some_and(|first| !comes_before(first)) {
                 break;
             }
             let Next::Job(job) = self.queue.next() else { break };
-            executions += job.batch.count;
-            jobs.push(*job);
+            if let Some(ended) = self.journal.ended(&job) {
+                self.take_in(*job, ended);
+            } else if !self.is_over() {
+                executions += job.batch.count;
+                jobs.push(*job);
+            } else {
+                self.cut_short();
+                if !self.journal.goes_beyond(&job) {
+                    break;
+                }
+            }
         }
         jobs
     }
@@ -309,7 +383,7 @@ impl Campaign<'_> {
         let Settings { engine, scheduler, bound, max_steps, .. } = self.settings;
         let limits = Limits {
             executions: job.batch.count,
-            time: self.settings.time.map(|time| time.saturating_sub(self.started.elapsed())),
+            time: self.settings.time.map(|time| time.saturating_sub(self.used().0)),
             seed: random_of(job.batch.seed, job.batch.first),
             scheduler: scheduler.clone(),
             bound: *bound,
@@ -320,17 +394,17 @@ impl Campaign<'_> {
     }
 
     /// Takes in what an engine other than the machine says besides: that there is no more to explore.
-    fn take_in_limits(&mut self, job: &Job, worker: &Watched) {
-        let said = worker.recording.text();
-        if worker.recording.exhausted() || !said.is_empty() {
+    fn take_in_limits(&mut self, job: &Job, ended: &Ended) {
+        let said = &ended.said;
+        if ended.exhausted || !said.is_empty() {
             self.queue.give_up(job.scenario);
         }
-        if worker.recording.exhausted() {
+        if ended.exhausted {
             self.done.exhausted += 1;
         }
-        if !said.is_empty() && !self.done.notes.contains(&said) {
-            self.console.warn(&said);
-            self.done.notes.push(said);
+        if !said.is_empty() && !self.done.notes.contains(said) {
+            self.console.warn(said);
+            self.done.notes.push(said.clone());
         }
     }
 
@@ -341,48 +415,62 @@ impl Campaign<'_> {
             let at = worker.recording.at().min(jobs.len() - 1);
             let scenario = &self.subject.scenarios[jobs[at].scenario];
             if let Some(outcome) = worker.poll(scenario)? {
-                let ended = self.running.swap_remove(i);
-                self.take_in(ended, outcome);
+                let Running { jobs, worker } = self.running.swap_remove(i);
+                self.take_in_worker(jobs, &worker, outcome);
             }
         }
         Ok(())
     }
 
-    fn take_in(&mut self, ended: Running, outcome: Outcome) {
-        let at = ended.at();
-        let Running { jobs, worker } = ended;
-        let recording = &worker.recording;
-        self.done.totals.add(recording.totals());
-        let of = |batch: usize| jobs.get(batch).map_or(0, |job| job.scenario as u64);
-        let numbers = recording.interleavings().into_iter();
-        self.interleavings.extend(numbers.map(|(batch, number)| splitmix(of(batch)) ^ number));
+    /// Takes in all that a worker has come to.
+    fn take_in_worker(&mut self, jobs: Vec<Job>, worker: &Watched, outcome: Outcome) {
+        let at = worker.recording.at().min(jobs.len() - 1);
+        let mut outcome = Some(outcome);
         for (i, job) in jobs.into_iter().enumerate() {
-            if i <= at {
-                self.queue.learn(&job, recording.learnt(i));
-            }
             match i.cmp(&at) {
-                Ordering::Less => self.queue.done(&job, None),
-                Ordering::Equal => self.take_in_last(job, &worker, &outcome),
+                Ordering::Less => self.take_in_job(job, worker, i, Outcome::Finished),
+                Ordering::Equal => {
+                    let outcome = outcome.take().expect("one job is the last");
+                    self.take_in_job(job, worker, i, outcome);
+                }
                 Ordering::Greater => self.queue.take_back(job),
             }
         }
     }
 
-    /// Takes in the job that a worker has come to when it ended.
-    fn take_in_last(&mut self, job: Job, worker: &Watched, outcome: &Outcome) {
-        let execution = worker.recording.execution().max(job.batch.first);
-        match outcome {
+    fn take_in_job(&mut self, job: Job, worker: &Watched, i: usize, mut outcome: Outcome) {
+        let scenario = &self.subject.scenarios[job.scenario];
+        if outcome == Outcome::Killed {
+            let at = (job.order, job.batch.first);
+            self.killed.push(at);
+            if self.killed.iter().filter(|k| **k == at).count() < watch::KILLS as usize {
+                return self.queue.take_back(job);
+            }
+            outcome = Outcome::Found(watch::killed(scenario));
+        }
+        let ended = Ended::of(&job, worker, i, outcome);
+        let used = self.used();
+        self.note(|journal| journal.note_job(&job, &scenario.name, &ended, used));
+        self.take_in(job, ended);
+    }
+
+    fn take_in(&mut self, job: Job, ended: Ended) {
+        self.done.totals.add(ended.totals);
+        self.queue.learn(&job, &ended.learnt);
+        let of_this = splitmix(job.scenario as u64);
+        self.interleavings.extend(ended.interleavings.iter().map(|number| of_this ^ number));
+        match ended.outcome {
             Outcome::Finished => {
-                if self.subject.foreign.is_some() {
-                    self.take_in_limits(&job, worker);
-                }
+                self.take_in_limits(&job, &ended);
                 self.queue.done(&job, None);
             }
-            Outcome::Spent => self.queue.done(&job, Some(execution)),
+            Outcome::Spent => self.queue.done(&job, Some(ended.execution)),
             Outcome::Found(finding) => {
-                let (finding, decisions) = (finding.clone(), worker.recording.decisions());
+                let Ended { execution, decisions, .. } = ended;
                 self.candidates.push(Candidate { job, execution, finding, decisions });
             }
+            // No journal has that.
+            Outcome::Killed => {}
         }
     }
 
@@ -396,7 +484,7 @@ impl Campaign<'_> {
         let order = self.candidates[first].job.order;
         let under_way = self.running.iter().map(|r| r.jobs[r.at()].order);
         let earliest = under_way.chain(self.queue.earliest_rest()).min();
-        if earliest.is_some_and(|earliest| earliest < order) && !self.out_of_time() {
+        if earliest.is_some_and(|earliest| earliest < order) && !self.is_over() {
             return Ok(false);
         }
         let candidate = self.candidates.swap_remove(first);
@@ -448,69 +536,6 @@ impl Campaign<'_> {
                 "scenario {name} is given up: {REPEATS} times it met what is known already",
             ));
         }
-    }
-
-    /// Confirms, shrinks, saves and prints a finding.
-    fn report(&mut self, candidate: &Candidate) -> Result<(), String> {
-        let cpu = machine::cpu_time().saturating_sub(self.cpu);
-        let wall = self.started.elapsed();
-        self.console.note("found something; replaying and shrinking it");
-        if self.known.is_empty() {
-            // The workers that replay it inherit the debug information that is read here.
-            machine::Stack::capture().frames();
-        }
-        self.known.push(candidate.finding.clone());
-        let settled = confirm::settle(self.subject, self.settings, candidate)?;
-        let mut notes = settled.notes;
-        let path = match self.subject.foreign {
-            Some(_) => None,
-            None => settled.repro.save(&self.settings.out).map_err(|e| notes.push(e)).ok(),
-        };
-        let replay = path.as_deref().map_or_else(|| self.anew(candidate), replay_command);
-        let told = Told {
-            finding: &settled.finding,
-            scenario: &settled.repro.scenario.name,
-            execution: candidate.job.number_of(candidate.execution),
-            cpu,
-            repro: path.as_deref(),
-            replay: &replay,
-            notes: &notes,
-        };
-        self.console.finding(&told);
-        let text = told.text(&self.subject.target);
-        self.done.findings.push(Reported {
-            text,
-            execution: candidate.job.number_of(candidate.execution),
-            cpu,
-            wall,
-            decisions: settled.repro.decisions.0.len() as u64,
-            finding: settled.finding,
-            repro: path,
-        });
-        Ok(())
-    }
-
-    /// How a finding without a repro is seen again.
-    fn anew(&self, candidate: &Candidate) -> String {
-        if self.subject.foreign.is_none() {
-            return "not possible, because the repro could not be written".to_owned();
-        }
-        let Settings { engine, seed, scheduler, bound, threads, .. } = self.settings;
-        let drawn = &self.subject.scenarios[candidate.job.scenario].name;
-        let file = self.settings.scenario.as_ref().filter(|name| name.ends_with(".toml"));
-        let scenario = file.unwrap_or(drawn);
-        let target = &self.subject.target;
-        let mut command = format!(
-            "cargo mapcheck check {target} --engine {engine} --seed {seed} --scenario {scenario} \
-             --scheduler {scheduler}"
-        );
-        let flag = |name: &str, value: Option<String>| {
-            value.map_or_else(String::new, |value| format!(" --{name} {value}"))
-        };
-        command += &flag("fault", self.subject.mutant.map(|m| m.id.to_owned()));
-        command += &flag("bound", bound.map(|n| n.to_string()));
-        command += &flag("threads", threads.map(|n| n.to_string()));
-        command
     }
 
     /// Says what makes the run weaker than it looks.

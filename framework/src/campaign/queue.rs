@@ -137,14 +137,14 @@ impl Queue {
     }
 
     /// Takes in what a job has learnt so far.
-    pub(crate) fn learn(&mut self, job: &Job, learnt: Learnt) {
+    pub(crate) fn learn(&mut self, job: &Job, learnt: &Learnt) {
         let chain = &mut self.chains[job.chain];
         // A worker that died does not tell.
         if !learnt.scheduler.is_empty() {
-            chain.learnt.scheduler = learnt.scheduler;
+            chain.learnt.scheduler.clone_from(&learnt.scheduler);
         }
         let before = chain.learnt.features.len();
-        chain.learnt.features.extend(learnt.features);
+        chain.learnt.features.extend_from_slice(&learnt.features);
         chain.learnt.features.sort_unstable();
         chain.learnt.features.dedup();
         chain.news |= chain.learnt.features.len() > before;
@@ -258,7 +258,7 @@ mod tests {
                 Next::Wait => {
                     for job in open.drain(..) {
                         let features = if news(&job) { vec![job.batch.first] } else { Vec::new() };
-                        queue.learn(&job, Learnt { features, ..Learnt::default() });
+                        queue.learn(&job, &Learnt { features, ..Learnt::default() });
                         queue.done(&job, None);
                         jobs.push(job);
                     }
@@ -329,7 +329,7 @@ mod tests {
     fn a_chain_goes_on_from_what_it_has_learnt() {
         let mut queue = Queue::new(&Settings::default().executions(5000), 20);
         let Next::Job(first) = queue.next() else { panic!("nothing") };
-        queue.learn(&first, Learnt { scheduler: vec![5], features: vec![6] });
+        queue.learn(&first, &Learnt { scheduler: vec![5], features: vec![6] });
         queue.done(&first, None);
         let later = loop {
             match queue.next() {

@@ -106,6 +106,8 @@ impl Shrinker<'_> {
         if self.cost.executions > EXECUTIONS || self.cost.points > POINTS {
             self.cut
                 .get_or_insert("shrinking ended with its budget: the repro may get smaller still");
+        } else if mapcheck_machine::interrupted() {
+            self.cut.get_or_insert("shrinking was interrupted: the repro may get smaller still");
         } else if Instant::now() > self.end {
             self.cut.get_or_insert(
                 "shrinking ended after 20 s of wall time: on a faster machine the repro may be another",

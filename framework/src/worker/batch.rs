@@ -45,12 +45,30 @@ impl Learnt {
     }
 }
 
+/// Numbers as text: in hexadecimal, with spaces between them.
+pub(crate) struct Words<'a>(pub &'a [u64]);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, word) in self.0.iter().enumerate() {
+            write!(f, "{}{word:x}", if i == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads such text.
+///
+/// The error is a fragment that goes on after the name of what was read.
+pub(crate) fn words(text: &str) -> Result<Vec<u64>, &'static str> {
+    let word = |w| u64::from_str_radix(w, 16).map_err(|_| "has a word that is no number");
+    text.split_whitespace().map(word).collect()
+}
+
 impl fmt::Display for Learnt {
     /// Numbers in hexadecimal, with a bar between the two lists.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.scheduler.iter().try_for_each(|word| write!(f, "{word:x} "))?;
-        f.write_str("|")?;
-        self.features.iter().try_for_each(|word| write!(f, " {word:x}"))
+        write!(f, "{} | {}", Words(&self.scheduler), Words(&self.features))
     }
 }
 
@@ -60,10 +78,6 @@ impl FromStr for Learnt {
     /// Fails with a fragment that goes on after the name of what was read.
     fn from_str(text: &str) -> Result<Learnt, &'static str> {
         let (scheduler, features) = text.split_once('|').ok_or("has no bar between its lists")?;
-        let words = |list: &str| -> Result<Vec<u64>, &'static str> {
-            let word = |w| u64::from_str_radix(w, 16).map_err(|_| "has a word that is no number");
-            list.split_whitespace().map(word).collect()
-        };
         Ok(Learnt { scheduler: words(scheduler)?, features: words(features)? })
     }
 }

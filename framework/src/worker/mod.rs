@@ -20,7 +20,7 @@ use mapcheck_machine::{
 
 pub use batch::Learnt;
 use batch::scheduler_of;
-pub(crate) use batch::{Batch, LOOK, random_of};
+pub(crate) use batch::{Batch, LOOK, Words, random_of, words};
 use recording::{ACCEPTED, DONE, FREED, OUTLIVED, POINTS, SWITCHES, State, UNJUDGED};
 pub(crate) use recording::{Recording, Totals};
 
@@ -263,7 +263,9 @@ impl<'a> Child<'a> {
         if explored.found.is_some() {
             return;
         }
-        self.recording.set_exhausted(explored.exhausted);
+        if explored.exhausted {
+            self.recording.exhaust();
+        }
         self.recording.tell(&explored.limit.unwrap_or_default());
         self.recording.enter(State::Finished);
     }

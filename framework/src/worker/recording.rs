@@ -16,9 +16,15 @@ const LEARNT: usize = 1;
 const FEATURES: usize = 2;
 /// The interleaving of each execution that was looked at: the batch, and its number.
 const INTERLEAVINGS: usize = 3;
+/// The totals before each batch.
+const BEFORE: usize = 4;
+/// The batches after which there is nothing left to explore.
+const EXHAUSTED: usize = 5;
 /// Words of each of these. An execution with more decisions is replayed from its batch.
-const LOGS: [usize; 4] = [1 << 20, 1 << 21, 1 << 18, 1 << 18];
+const LOGS: [usize; 6] = [1 << 20, 1 << 21, 1 << 18, 1 << 18, 1 << 16, 1 << 16];
 const BATCH: u32 = 32;
+/// Sums that are kept.
+const TOTALS: usize = 7;
 const TEXT: usize = 1 << 18;
 
 /// Numbers that a worker shares.
@@ -29,7 +35,6 @@ pub(super) const SWITCHES: usize = 3;
 pub(super) const FREED: usize = 4;
 const STATE: usize = 5;
 pub(super) const OUTLIVED: usize = 6;
-const EXHAUSTED: usize = 7;
 pub(super) const UNJUDGED: usize = 8;
 pub(super) const ACCEPTED: usize = 9;
 /// Which of its batches or trials the worker is at.
@@ -73,6 +78,16 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
+    fn words(self) -> [u64; TOTALS] {
+        let Totals { executions, points, switches, freed, outlived, unjudged, accepted } = self;
+        [executions, points, switches, freed, outlived, unjudged, accepted]
+    }
+
+    fn of(words: [u64; TOTALS]) -> Totals {
+        let [executions, points, switches, freed, outlived, unjudged, accepted] = words;
+        Totals { executions, points, switches, freed, outlived, unjudged, accepted }
+    }
+
     pub(crate) fn add(&mut self, other: Totals) {
         self.executions += other.executions;
         self.points += other.points;
@@ -148,15 +163,26 @@ impl Recording {
         Learnt { scheduler, features: features.map(|word| word & ((1 << BATCH) - 1)).collect() }
     }
 
-    /// The interleavings of the executions that were looked at: the batch, and the number.
-    pub(crate) fn interleavings(&self) -> Vec<(usize, u64)> {
+    /// The interleavings of the executions of a batch that were looked at.
+    pub(crate) fn interleavings(&self, batch: usize) -> Vec<u64> {
         let words = self.0.words(INTERLEAVINGS);
-        words.as_chunks::<2>().0.iter().map(|[batch, number]| (*batch as usize, *number)).collect()
+        let of_it = words.as_chunks::<2>().0.iter().filter(|pair| pair[0] == batch as u64);
+        of_it.map(|pair| pair[1]).collect()
     }
 
-    /// Whether an engine has made every execution there is, within its bound.
-    pub(crate) fn exhausted(&self) -> bool {
-        self.0.counter(EXHAUSTED) > 0
+    /// The sums over the executions of one batch that it has come to.
+    pub(crate) fn totals_of(&self, batch: usize) -> Totals {
+        let words = self.0.words(BEFORE);
+        let before = words.as_chunks::<TOTALS>().0;
+        let now = self.totals().words();
+        let of = |i: usize| before.get(i).copied();
+        let (start, end) = (of(batch).unwrap_or_default(), of(batch + 1).unwrap_or(now));
+        Totals::of(std::array::from_fn(|i| end[i] - start[i]))
+    }
+
+    /// Whether every execution there is has been made, within the bound, by the end of a batch.
+    pub(crate) fn exhausted(&self, batch: usize) -> bool {
+        self.0.words(EXHAUSTED).contains(&(batch as u64))
     }
 
     pub(crate) fn text(&self) -> String {
@@ -182,6 +208,7 @@ impl Recording {
 
     /// Another batch or trial begins.
     pub(super) fn turn_to(&self, batch: usize) {
+        self.totals().words().into_iter().for_each(|word| self.0.push(BEFORE, word));
         self.0.set_counter(EXECUTION, 0);
         self.0.set_counter(AT, batch as u64);
     }
@@ -206,8 +233,9 @@ impl Recording {
         self.0.set_text(text);
     }
 
-    pub(super) fn set_exhausted(&self, exhausted: bool) {
-        self.0.set_counter(EXHAUSTED, u64::from(exhausted));
+    /// After this batch there is nothing left to explore.
+    pub(super) fn exhaust(&self) {
+        self.0.push(EXHAUSTED, self.0.counter(AT));
     }
 
     pub(super) fn enter(&self, state: State) {

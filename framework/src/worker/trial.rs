@@ -83,7 +83,7 @@ pub(crate) fn first(
                     return Ok(Some(Hit { trial, decisions, fresh: alone && trial == from }));
                 }
             }
-            Outcome::Found(_) | Outcome::Spent => {}
+            Outcome::Found(_) | Outcome::Spent | Outcome::Killed => {}
         }
         from = trial + 1;
     }

@@ -13,6 +13,8 @@ use crate::scenario::Scenario;
 
 /// Wall time without progress after which a worker is taken for hung, whatever it waits for.
 const HUNG: Duration = Duration::from_secs(30);
+/// Times that the same work may be killed from outside before that counts as what the work does.
+pub(crate) const KILLS: u32 = 5;
 
 /// How a worker ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub(crate) enum Outcome {
     Spent,
     /// Something was found.
     Found(Finding),
+    /// Somebody else killed it: what it did not tell is not known.
+    Killed,
 }
 
 /// A worker under watch.
@@ -65,6 +69,7 @@ impl Watched {
             (Exit::Code(0), State::Spent) => Ok(Outcome::Spent),
             // What it told counts, however it ended after that.
             (_, State::Found) => self.recording.finding().map(Outcome::Found),
+            (exit, _) if exit.from_outside() => Ok(Outcome::Killed),
             (_, State::Broken) => Err(format!("a worker failed: {}", self.recording.text())),
             (exit, _) => {
                 let how = match exit {
@@ -77,11 +82,31 @@ impl Watched {
     }
 }
 
-/// Starts a worker and waits for its end.
+/// What is told of work whose worker is killed from outside each time.
+pub(crate) fn killed(scenario: &Scenario) -> Finding {
+    report::died("the process was killed by signal 9", scenario)
+}
+
+/// Starts a worker and waits for its end; where somebody else kills it, another.
 pub(crate) fn run(
     setting: Setting<'_>,
     script: &Script<'_>,
 ) -> Result<(Outcome, Recording), String> {
+    for _ in 1..KILLS {
+        match run_once(setting, script)? {
+            (Outcome::Killed, _) => {}
+            ended => return Ok(ended),
+        }
+    }
+    let (outcome, recording) = run_once(setting, script)?;
+    let outcome = match outcome {
+        Outcome::Killed => Outcome::Found(killed(setting.scenario)),
+        other => other,
+    };
+    Ok((outcome, recording))
+}
+
+fn run_once(setting: Setting<'_>, script: &Script<'_>) -> Result<(Outcome, Recording), String> {
     let mut watched = Watched::start(setting, script)?;
     loop {
         if let Some(outcome) = watched.poll(setting.scenario)? {
@@ -133,6 +158,6 @@ fn replay_once(
     };
     Ok(match outcome {
         Outcome::Found(finding) => Some(finding),
-        Outcome::Finished | Outcome::Spent => None,
+        Outcome::Finished | Outcome::Spent | Outcome::Killed => None,
     })
 }

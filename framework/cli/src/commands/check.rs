@@ -1,20 +1,27 @@
 //! `check`: explores the executions of targets.
 
+use std::fs::File;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use owo_colors::OwoColorize as _;
+use serde_json::{Map, Value};
 
 use crate::args::{Budget, Check};
 use crate::cargo::{self, Cargo};
 use crate::commands::list::wants_json;
 use crate::commands::run_runner;
 use crate::error::{Error, exit};
+use crate::out::{self, Earlier};
 use crate::runners::{Runner, Runners};
 use crate::summary::{Summary, worse};
+use crate::supervisor::{self, Task};
 
-/// Builds the runners the targets need, runs each, and prints one summary.
+/// Builds the runners the targets need, runs them, and prints one summary.
 ///
 /// # Errors
-/// When a target is unknown or does not build, or a runner goes wrong.
+/// When a target is unknown or does not build, another run has the out directory, or a runner goes wrong.
 pub fn run(check: &Check) -> Result<i32, Error> {
     let metadata = cargo::metadata()?;
     let runners = Runners::find(&metadata)?.require()?;
@@ -22,34 +29,195 @@ pub fn run(check: &Check) -> Result<i32, Error> {
     let cargo = Cargo::new(&metadata)?;
     let mut built = Vec::new();
     for (runner, targets) in shares {
-        let mut command = runner.build(&cargo, &described(&targets))?;
-        command.arg("check").args(targets);
+        let command = runner.build(&cargo, &described(&targets))?;
+        let program = command.get_program().to_owned();
+        let refused = ready(command, &targets, check, runner)?;
+        if refused != exit::CLEAN {
+            // It has said what it does not like, and nothing was moved or written yet.
+            return Ok(refused);
+        }
+        built.push((program, runner));
+    }
+    let of = |target: &str| {
+        let knows = |runner: &Runner| runner.targets.iter().any(|name| name == target);
+        built.iter().find(|(_, runner)| knows(runner)).ok_or(Error::NoTargets)
+    };
+    let out = Out::claim(check)?;
+    let (at_once, workers) = share_workers(check);
+    let mut tasks = Vec::new();
+    for (number, target) in distinct(&check.targets).into_iter().enumerate() {
+        let (program, runner) = of(target)?;
+        let mut command = runner.command(program, &cargo);
+        command.arg("check").arg(target);
         settings(&mut command, check)?;
-        built.push((command, runner));
+        out.settings(&mut command, check);
+        command.env("MAPCHECK_WORKERS", workers(number).to_string());
+        command.env("MAPCHECK_SUMMARY", summary_file(&cargo, number));
+        tasks.push(Task {
+            command,
+            runner: runner.package.clone(),
+            journals: out.journals(target),
+        });
     }
+    supervised(check, tasks, at_once, &cargo)
+}
+
+/// Asks a runner whether it can do what is wanted; its exit code.
+fn ready(
+    mut command: Command,
+    targets: &[&str],
+    check: &Check,
+    runner: &Runner,
+) -> Result<i32, Error> {
+    command.arg("ready").args(targets);
+    settings(&mut command, check)?;
+    if check.resume {
+        command.env("MAPCHECK_JOURNAL", "resume");
+    }
+    run_runner(command, runner)
+}
+
+/// The targets, each once.
+fn distinct(targets: &[String]) -> Vec<&str> {
+    let mut all: Vec<&str> = Vec::new();
+    for target in targets {
+        if !all.contains(&target.as_str()) {
+            all.push(target);
+        }
+    }
+    all
+}
+
+/// How many runners run at a time, and how many workers each of them gets. A time is each target's with all workers, so
+/// they take turns.
+fn share_workers(check: &Check) -> (usize, impl Fn(usize) -> usize) {
+    let from_env = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let given = check.budget.workers.map(|n| n as usize);
+    let given = given.or_else(|| from_env("MAPCHECK_WORKERS").and_then(|n| n.parse().ok()));
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = given.unwrap_or_else(processors).max(1);
+    let timed = check.budget.time.is_some() || from_env("MAPCHECK_TIME").is_some();
+    let at_once = if timed { 1 } else { workers.min(distinct(&check.targets).len()) };
+    (at_once, move |number| workers / at_once + usize::from(number % at_once < workers % at_once))
+}
+
+/// Where a runner writes its summary.
+fn summary_file(cargo: &Cargo, number: usize) -> PathBuf {
+    cargo.target_dir.join(format!("summary-{}-{number}.json", std::process::id()))
+}
+
+/// Runs the tasks, prints what they print, and the summary of all; the exit code.
+fn supervised(
+    check: &Check,
+    tasks: Vec<Task>,
+    at_once: usize,
+    cargo: &Cargo,
+) -> Result<i32, Error> {
+    let names: Vec<String> = tasks.iter().map(|task| task.runner.clone()).collect();
+    let json = wants_json(check.budget.format);
+    let report = supervisor::run(tasks, at_once, !json && is_watched(), &mut print)?;
+    // What a runner itself did not come to, its summary says.
+    let cut_short = report.interrupted && report.codes.iter().any(Option::is_none);
     let (mut summary, mut code) = (Summary::default(), exit::CLEAN);
-    for (number, (command, runner)) in built.into_iter().enumerate() {
-        let file = cargo.target_dir.join(format!("summary-{}-{number}.json", std::process::id()));
-        code = worse(code, run_one(command, runner, &file, &mut summary)?);
+    for (number, (ended, runner)) in report.codes.into_iter().zip(names).enumerate() {
+        let told = summary_of(&summary_file(cargo, number));
+        let ended = match (ended, &told) {
+            (Some(Ok(code @ (exit::CLEAN | exit::FINDING | exit::BUDGET))), None) => {
+                let how = format!("ended with code {code} and without a summary");
+                Some(Err(Error::Runner { runner, how }))
+            }
+            (ended, _) => ended,
+        };
+        told.iter().for_each(|told| summary.add(told));
+        code = worse(code, ended.map_or(exit::CLEAN, |ended| ended.unwrap_or_else(told_code)));
     }
-    if summary.findings() > 0 {
+    if report.killed {
+        return Ok(exit::KILLED);
+    }
+    if cut_short {
+        summary.interrupt();
+        code = worse(code, exit::BUDGET);
+    }
+    Ok(conclude(check, &summary, code))
+}
+
+/// Prints an error that is one runner's only, and returns its code.
+fn told_code(error: Error) -> i32 {
+    error.print();
+    error.code()
+}
+
+/// Whether somebody sees a progress line.
+fn is_watched() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("CI").is_none_or(|value| value.is_empty())
+}
+
+fn print(line: &[u8]) {
+    let mut stdout = std::io::stdout();
+    // Nobody may be reading any more.
+    let _ = stdout.write_all(line).and_then(|()| stdout.flush());
+}
+
+/// Prints the summary; the exit code with what it tells.
+fn conclude(check: &Check, summary: &Summary, mut code: i32) -> i32 {
+    if summary.findings() + summary.known() > 0 {
         code = worse(code, exit::FINDING);
     }
     if summary.is_empty() {
         // Nothing ran, and the runner has said why.
-        return Ok(code);
+        return code;
     }
     if wants_json(check.budget.format) {
         anstream::println!("{}", summary.json());
-    } else {
-        anstream::println!("{}", summary.sentence(matches!(code, exit::CLEAN | exit::BUDGET)));
-        if summary.findings() > 0 && !check.keep_going {
-            anstream::println!(
-                "each target stops at its first finding but a leak; --keep-going goes on for others"
-            );
+        return code;
+    }
+    anstream::println!("{}", summary.sentence(matches!(code, exit::CLEAN | exit::BUDGET)));
+    if summary.findings() > 0 && !check.keep_going {
+        anstream::println!(
+            "each target stops at its first finding but a leak; --keep-going goes on for others"
+        );
+    }
+    code
+}
+
+/// The out directory, as far as it can be written to.
+struct Out {
+    dir: PathBuf,
+    /// Keeps other runs out; `None` where nothing can be written, so that nothing is lost.
+    lock: Option<File>,
+}
+
+impl Out {
+    fn claim(check: &Check) -> Result<Self, Error> {
+        let given = check.budget.out.clone();
+        let from_env = || std::env::var_os("MAPCHECK_OUT").filter(|dir| !dir.is_empty());
+        let dir = given.or_else(|| from_env().map(PathBuf::from));
+        let dir = absolute(&dir.unwrap_or_else(|| "mapcheck.out".into()))?;
+        let earlier = if check.resume || check.add { Earlier::Keep } else { Earlier::Rotate };
+        let lock = match out::claim(&dir, earlier) {
+            Err(error @ Error::Write { .. }) => {
+                // What is found is still told.
+                anstream::eprintln!("{} {error}", "warning:".yellow().bold());
+                None
+            }
+            claimed => Some(claimed?),
+        };
+        Ok(Self { dir, lock })
+    }
+
+    /// What a runner must know of it.
+    fn settings(&self, command: &mut Command, check: &Check) {
+        if self.lock.is_some() {
+            command.env("MAPCHECK_JOURNAL", if check.resume { "resume" } else { "add" });
         }
     }
-    Ok(code)
+
+    /// Where the journals of a target are.
+    fn journals(&self, target: &str) -> Option<PathBuf> {
+        let name: String =
+            target.chars().map(|c| if "/:\\".contains(c) { '-' } else { c }).collect();
+        self.lock.as_ref().map(|_| self.dir.join(name))
+    }
 }
 
 /// Some targets, for a message.
@@ -77,6 +245,10 @@ fn settings(command: &mut Command, check: &Check) -> Result<(), Error> {
         ("MAPCHECK_KEEP_GOING", check.keep_going.then(|| "1".to_owned())),
     ];
     command.envs(all.into_iter().filter_map(|(key, value)| Some((key, value?))));
+    if !check.known.is_empty() {
+        let known = std::env::join_paths(&check.known).unwrap_or_default();
+        command.env("MAPCHECK_KNOWN", known);
+    }
     Ok(())
 }
 
@@ -101,28 +273,11 @@ pub fn absolute(path: &Path) -> Result<PathBuf, Error> {
     std::path::absolute(path).map_err(|e| Error::read(path, e))
 }
 
-/// Runs one runner, adds its summary, and returns its exit code.
-fn run_one(
-    mut command: Command,
-    runner: &Runner,
-    file: &Path,
-    summary: &mut Summary,
-) -> Result<i32, Error> {
-    command.env("MAPCHECK_SUMMARY", file);
-    let code = run_runner(command, runner);
-    let text = std::fs::read_to_string(file).unwrap_or_default();
+/// What a runner wrote of its run, if it came to that. The file is gone then.
+fn summary_of(file: &Path) -> Option<Map<String, Value>> {
+    let text = std::fs::read_to_string(file).ok()?;
     // Left behind only if something else removed it first.
     let _ = std::fs::remove_file(file);
-    let code = code?;
-    let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    match serde_json::from_str(last) {
-        Ok(object) => summary.add(&object),
-        Err(_) if matches!(code, exit::CLEAN | exit::FINDING | exit::BUDGET) => {
-            let how = format!("ended with code {code} and without a summary");
-            return Err(Error::Runner { runner: runner.package.clone(), how });
-        }
-        // It has said what went wrong itself.
-        Err(_) => {}
-    }
-    Ok(code)
+    let last = text.lines().rev().find(|line| !line.trim().is_empty())?;
+    serde_json::from_str(last).ok()
 }

@@ -47,7 +47,9 @@ pub fn run(faults: &Faults) -> Result<i32, Error> {
     for contender in contenders(faults) {
         for runner in &runners.0 {
             for seed in 0..faults.seeds.unwrap_or(1) {
-                look(&cargo, runner, faults, &contender, seed, &mut table)?;
+                if !look(&cargo, runner, faults, &contender, seed, &mut table)? {
+                    return Ok(exit::BUDGET);
+                }
             }
         }
         table.sums(&contender);
@@ -82,7 +84,7 @@ fn contenders(faults: &Faults) -> Vec<Contender> {
     known.iter().cloned().chain(others).collect()
 }
 
-/// One contender and seed on one runner.
+/// One contender and seed on one runner; false if somebody asked for the end.
 fn look(
     cargo: &Cargo,
     runner: &Runner,
@@ -90,10 +92,10 @@ fn look(
     contender: &Contender,
     seed: u64,
     table: &mut Table,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     // Only models run on engines other than the machine, and only the machine finds what is in real code.
     if runner.known_bad && (contender.engine != "native" || !faults.mutants.is_empty()) {
-        return Ok(());
+        return Ok(true);
     }
     let mut command = runner.build(cargo, &format!("runner `{}`", runner.package))?;
     if runner.known_bad {
@@ -105,14 +107,17 @@ fn look(
     }
     set(&mut command, faults, contender, seed, table.goal)?;
     let mut found = Vec::new();
-    run_for_lines(command, runner, &mut |row| found.extend(outcome(row, table.goal)))?;
+    let each = &mut |row: &Value| found.extend(outcome(row, table.goal));
+    if run_for_lines(command, runner, each)?.interrupted {
+        return Ok(false);
+    }
     if runner.known_bad {
         let missing = runner.targets.iter().filter(|t| found.iter().all(|(name, _)| name != *t));
         let missing: Vec<_> = missing.map(|t| (t.clone(), None)).collect();
         found.extend(missing);
     }
     found.into_iter().for_each(|(name, executions)| table.add(contender, &name, executions));
-    Ok(())
+    Ok(true)
 }
 
 fn set(

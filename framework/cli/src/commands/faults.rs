@@ -42,13 +42,17 @@ pub fn run(faults: &Faults) -> Result<i32, Error> {
     };
     let mut table = Table { json: wants_json(faults.budget.format), ..Table::default() };
     let mut code = exit::CLEAN;
-    for runner in runners.0.iter().filter(|runner| !runner.known_bad) {
+    'all: for runner in runners.0.iter().filter(|runner| !runner.known_bad) {
         for engine in &engines {
             let mut command = runner.build(&cargo, &format!("runner `{}`", runner.package))?;
             command.arg("faults").args(&faults.mutants).env("MAPCHECK_ENGINE", engine);
             budget(&mut command, &faults.budget)?;
             command.envs(faults.schedulers.last().map(|s| ("MAPCHECK_SCHEDULER", s)));
-            code = summary::worse(code, run_for_lines(command, runner, &mut |row| table.row(row))?);
+            let ran = run_for_lines(command, runner, &mut |row| table.row(row))?;
+            code = summary::worse(code, ran.code);
+            if ran.interrupted {
+                break 'all;
+            }
         }
     }
     if table.engines.is_empty() && code == exit::CLEAN {

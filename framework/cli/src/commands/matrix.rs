@@ -49,7 +49,11 @@ pub fn run(matrix: &Matrix) -> Result<i32, Error> {
                 cells.push(cell.clone());
             }
         };
-        code = summary::worse(code, run_for_lines(command, runner, each)?);
+        let ran = run_for_lines(command, runner, each)?;
+        code = summary::worse(code, ran.code);
+        if ran.interrupted {
+            break;
+        }
     }
     if !json {
         anstream::println!("{}", text(&cells));

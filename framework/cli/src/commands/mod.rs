@@ -8,8 +8,7 @@ mod matrix;
 mod repro;
 mod test;
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 
 use serde_json::Value;
 
@@ -18,6 +17,7 @@ use crate::cargo::{self, Cargo};
 use crate::error::{Error, exit};
 use crate::runners::{Runner, Runners};
 use crate::summary;
+use crate::supervisor::{self, Task};
 
 /// Runs a subcommand and returns the exit code.
 ///
@@ -62,22 +62,32 @@ fn run_runner(mut command: Command, runner: &Runner) -> Result<i32, Error> {
     runner_code(status, runner)
 }
 
-/// Runs a built runner to its end, hands each JSON line that it prints to `each`, and returns its exit code.
+/// How a runner that prints lines ended.
+struct Ran {
+    code: i32,
+    /// Whether somebody asked for the end: no other runner is to be started.
+    interrupted: bool,
+}
+
+/// Runs a built runner to its end, and hands each JSON line that it prints to `each`.
 fn run_for_lines(
-    mut command: Command,
+    command: Command,
     runner: &Runner,
     each: &mut dyn FnMut(&Value),
-) -> Result<i32, Error> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let mut child =
-        command.stdout(Stdio::piped()).spawn().map_err(|e| Error::start(program.clone(), e))?;
-    let lines = child.stdout.take().map(|out| BufReader::new(out).lines());
-    for line in lines.into_iter().flatten().map_while(Result::ok) {
-        if let Ok(value) = serde_json::from_str(&line) {
+) -> Result<Ran, Error> {
+    let mut on_line = |line: &[u8]| {
+        if let Ok(value) = serde_json::from_slice(line) {
             each(&value);
         }
-    }
-    runner_code(child.wait().map_err(|e| Error::start(program, e))?, runner)
+    };
+    let task = Task { command, runner: runner.package.clone(), journals: None };
+    let report = supervisor::run(vec![task], 1, false, &mut on_line)?;
+    let code = match report.codes.into_iter().next().flatten() {
+        _ if report.killed => exit::KILLED,
+        Some(code) => code?,
+        None => exit::BUDGET,
+    };
+    Ok(Ran { code, interrupted: report.interrupted })
 }
 
 /// A runner's exit code, if it is one a runner may end with.

@@ -11,6 +11,7 @@ use crate::commands::check::absolute;
 use crate::commands::run_runner;
 use crate::commands::test::run_tests;
 use crate::error::Error;
+use crate::out;
 use crate::runners::{Runner, Runners};
 
 /// The newest format of repro files this command reads.
@@ -97,7 +98,10 @@ impl Repro {
     fn read(path: &Path) -> Result<Self, Error> {
         let bad = |what: String| Error::Repro { path: path.to_owned(), what };
         let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => bad("does not exist".into()),
+            std::io::ErrorKind::NotFound => bad(match out::moved(path) {
+                Some(now) => format!("is now {}: a later run moved it", now.display()),
+                None => "does not exist".into(),
+            }),
             std::io::ErrorKind::InvalidData => bad("is not a repro: it is not text".into()),
             _ => Error::read(path, e),
         })?;

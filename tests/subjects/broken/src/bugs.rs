@@ -4,7 +4,7 @@ use std::alloc::{Layout, alloc, dealloc};
 use std::cell::UnsafeCell;
 use std::hint::black_box;
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use mapcheck::{Key, Value};
@@ -220,4 +220,22 @@ fn count_a_write(writes: &Racy) {
 pub struct VisitorDeadlock;
 impl Bug for VisitorDeadlock {
     const CLAIMS_WRITE_IN_VISIT: bool = true;
+}
+
+/// Counts the threads that are giving something up, and does a wrong thing of one kind or another when there are two:
+/// several mistakes, each of which needs its schedule.
+pub struct Several;
+impl Bug for Several {
+    fn give_up(key: Key, _: Value) {
+        static INSIDE: AtomicU64 = AtomicU64::new(0);
+        if INSIDE.fetch_add(1, Ordering::SeqCst) > 0 {
+            match key.id() % 4 {
+                0 => UseAfterFree::remove(),
+                1 => DoubleFree::remove(),
+                2 => Redzone::remove(),
+                _ => panic!("two keys are given up at once"),
+            }
+        }
+        INSIDE.fetch_sub(1, Ordering::SeqCst);
+    }
 }

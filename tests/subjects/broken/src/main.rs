@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         of::<Broken<bugs::DataRace>>("data-race"),
         of::<map::Liar>("liar"),
         of::<Broken<bugs::VisitorDeadlock>>("visitor-deadlock"),
+        of::<Broken<bugs::Several>>("several"),
     ])
 }
 
