@@ -292,9 +292,37 @@ impl Shrinker<'_> {
                     .map(|d| vec![s.replay(candidate.scenario.clone(), d)])
                     .collect::<Vec<_>>()
             };
-            Ok(candidates.iter().flat_map(trials).collect())
+            let mut all: Vec<_> = candidates.iter().flat_map(trials).collect();
+            // Threads that do the same change places without the scenario, as those do that a closure starts.
+            for renamed in renamed(&s.best.decisions) {
+                let fewer = without_one_switch(&renamed).into_iter();
+                all.extend(fewer.map(|d| vec![s.replay(s.best.scenario.clone(), d)]));
+            }
+            Ok(all)
         })
     }
+}
+
+/// The decisions with each pair of the threads in them, other than the root, swapped.
+fn renamed(decisions: &Decisions) -> Vec<Decisions> {
+    let is_switch = |d: &&Decision| d.kind == DecisionKind::Schedule;
+    let switches = decisions.0.iter().filter(is_switch);
+    let last = switches.map(|d| d.thread.max(d.choice)).max().unwrap_or(0);
+    let pairs = (2..=last).flat_map(|b| (1..b).map(move |a| (a, b)));
+    let swapped = |(a, b)| {
+        let other = move |t| match t {
+            t if t == a => b,
+            t if t == b => a,
+            t => t,
+        };
+        let rename = |d: &Decision| Decision {
+            thread: other(d.thread),
+            choice: if d.kind == DecisionKind::Schedule { other(d.choice) } else { d.choice },
+            ..*d
+        };
+        Decisions(decisions.0.iter().map(rename).collect())
+    };
+    pairs.map(swapped).collect()
 }
 
 /// The scenario with each pair of its threads swapped.
@@ -347,6 +375,14 @@ pub(crate) mod testing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn threads_of_a_closure_swap_their_numbers() {
+        let all = renamed(&"0@29>2 2@12>1 data:1@0=2".parse().unwrap());
+        let texts: Vec<String> = all.iter().map(Decisions::to_string).collect();
+        assert_eq!(texts, ["0@29>1 1@12>2 data:2@0=2"]);
+        assert_eq!(renamed(&"0@29>3".parse().unwrap()).len(), 3);
+    }
 
     #[test]
     fn a_swap_of_two_threads_swaps_them_in_the_decisions_and_saves_one() {
