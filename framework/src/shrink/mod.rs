@@ -16,7 +16,9 @@ mod decisions;
 mod draft;
 mod scenario;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use mapcheck_machine as machine;
 
 use crate::decision::{Decision, DecisionKind, Decisions};
 use crate::oracle::Class;
@@ -32,7 +34,7 @@ use draft::{Candidate, Draft};
 const EXECUTIONS: u64 = 60_000;
 /// Schedule points for one finding.
 const POINTS: u64 = 400_000_000;
-/// Wall time for one finding: a net below the other two, since what it cuts off depends on the machine's speed.
+/// CPU time for one finding: a net below the other two, since what it cuts off depends on the machine's speed.
 const TIME: Duration = Duration::from_secs(20);
 /// Executions near the known one in which a candidate scenario is searched for the finding.
 const NEAR: u64 = 50;
@@ -68,7 +70,7 @@ struct Shrinker<'a> {
     /// The steps of the best, if they are known.
     survey: Option<Survey>,
     cost: Cost,
-    end: Instant,
+    end: Duration,
     /// Why it ended before nothing got smaller any more.
     cut: Option<&'static str>,
 }
@@ -81,7 +83,7 @@ impl Shrinker<'_> {
             best: repro.clone(),
             survey: None,
             cost: Cost::default(),
-            end: Instant::now() + TIME,
+            end: machine::cpu_time() + TIME,
             cut: None,
         }
     }
@@ -106,11 +108,11 @@ impl Shrinker<'_> {
         if self.cost.executions > EXECUTIONS || self.cost.points > POINTS {
             self.cut
                 .get_or_insert("shrinking ended with its budget: the repro may get smaller still");
-        } else if mapcheck_machine::interrupted() {
+        } else if machine::interrupted() {
             self.cut.get_or_insert("shrinking was interrupted: the repro may get smaller still");
-        } else if Instant::now() > self.end {
+        } else if machine::cpu_time() > self.end {
             self.cut.get_or_insert(
-                "shrinking ended after 20 s of wall time: on a faster machine the repro may be another",
+                "shrinking ended after 20 s of CPU time: on a faster machine the repro may be another",
             );
         }
         self.cut.is_some()

@@ -32,9 +32,9 @@ impl Contended {
         self.freed.clear();
     }
 
-    /// Whether the order of this step and the steps of other threads may matter, as far as is known. Calls of operations
-    /// count: what returned before them is what they must see. Returns do not, since to move one to before a call
-    /// of another thread only adds to what that must see.
+    /// Whether the order of this step and the steps of other threads may matter, as far as is known. Calls of
+    /// operations count: what returned before them is what they must see. Returns do not, since to move one to before a
+    /// call of another thread only adds to what that must see.
     pub(super) fn by(&self, op: &Op) -> bool {
         op.invokes || op.starts() || self.units.range(units(op)).next().is_some()
     }

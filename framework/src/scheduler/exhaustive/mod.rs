@@ -13,14 +13,14 @@
 //! Source sets and sleep sets, as in source-DPOR: Abdulla, Aronis, Jonsson and Sagonas, *Source Sets: A Foundation for
 //! Optimal Dynamic Partial Order Reduction*, JACM 2017 (POPL 2014). When an execution has ended, each of its
 //! races, two steps that conflict with nothing between them that orders them, puts a thread on the list of the node
-//! before the first of the two, with which the second comes first. Executions that turn out to be equivalent to ones made
-//! before are counted as redundant.
+//! before the first of the two, with which the second comes first. Executions that turn out to be equivalent to ones
+//! made before are counted as redundant.
 //!
 //! # With a bound
 //!
 //! A bound on preemptions (Musuvathi and Qadeer, PLDI 2007) or on delays (Emmi, Qadeer and Rakamarić, *Delay-Bounded
-//! Scheduling*, POPL 2011) is raised from 0 to the limit. Under a bound the sets above are not sound: the execution they
-//! leave out may have been the one with few preemptions (Coons, Musuvathi and McKinley, *Bounded Partial-Order
+//! Scheduling*, POPL 2011) is raised from 0 to the limit. Under a bound the sets above are not sound: the execution
+//! they leave out may have been the one with few preemptions (Coons, Musuvathi and McKinley, *Bounded Partial-Order
 //! Reduction*, OOPSLA 2013). What is left out is less, and for another reason. A thread is preempted, or delayed, only
 //! before a step on *contended* memory, which two threads have touched in one execution of this search, one of them to
 //! write; before a call of an operation; and before a thread is started.
@@ -39,8 +39,8 @@
 //! A thread that yields may go on at once in some executions, even where another one could: those to which its yield
 //! gave a turn may have taken their steps before, further ahead than in the old schedule.
 //!
-//! A step that is of no consequence to other threads, such as the first of a new thread, is no reason to choose: under a
-//! bound on preemptions it is taken as soon as the running thread waits, ends, yields or comes to a choice.
+//! A step that is of no consequence to other threads, such as the first of a new thread, is no reason to choose: under
+//! a bound on preemptions it is taken as soon as the running thread waits, ends, yields or comes to a choice.
 //!
 //! # What is not covered
 //!

@@ -24,8 +24,8 @@ impl Exhaustive {
         run.responds &= run.sleep;
     }
 
-    /// Has each race of the execution turned around in a later one. If it was `stopped` while several threads could run,
-    /// what they were about to do races too, and each may come before what stopped it.
+    /// Has each race of the execution turned around in a later one. If it was `stopped` while several threads could
+    /// run, what they were about to do races too, and each may come before what stopped it.
     pub(super) fn turn_races_around(&mut self, stopped: bool) {
         let course = &mut self.run.course;
         let mut races = std::mem::take(&mut course.races);

@@ -1,9 +1,9 @@
 //! Loops in which a thread waits for another one by reading again and again.
 //!
-//! The machine reports a thread that has read the same value at the same address 25 times in a row. A thread that yields
-//! by itself spins if it has made the same reads, and nothing but reads, since its last yield as between the two before.
-//! One round of such a loop is like another, so a write of another thread falls before the first read, between the
-//! first two, or after the round; the places in between are not explored. Then the thread waits: it goes on when
+//! The machine reports a thread that has read the same value at the same address 25 times in a row. A thread that
+//! yields by itself spins if it has made the same reads, and nothing but reads, since its last yield as between the two
+//! before. One round of such a loop is like another, so a write of another thread falls before the first read, between
+//! the first two, or after the round; the places in between are not explored. Then the thread waits: it goes on when
 //! another thread has written to what it has read, or when no other thread can run. In one alternative it goes on at
 //! once, as if nobody else were scheduled, for [`ROUNDS`] rounds: a loop that counts its rounds and then parks does so
 //! in it.
