@@ -196,7 +196,7 @@ fn only_runnable(consult: &Consult<'_>) -> ThreadId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decision::Recorder;
+    use crate::decision::{Decision, Decisions, Recorder, Replayer};
     use crate::scheduler::by_name;
     use crate::scheduler::fake::{Fake, Step, access, local};
     use mapcheck_machine::{Access, Kind};
@@ -264,6 +264,25 @@ mod tests {
             looks.recall(&words);
             does_not.recall(&later);
             assert_eq!(run(&mut *looks, execution), run(&mut *does_not, execution));
+        }
+    }
+
+    #[test]
+    fn replays_reproduce_what_was_asked_for_at_granules() {
+        for name in ["pos", "surw", "portfolio"] {
+            let mut scheduler = by_name(name, 5).unwrap();
+            (0..10).for_each(|execution| drop(run(&mut *scheduler, execution)));
+            for execution in 10..60 {
+                scheduler.begin(execution);
+                let mut decisions = Vec::new();
+                let mut sink = |word| decisions.push(Decision::unpack(word).unwrap());
+                let mut recorder = Recorder { scheduler: &mut *scheduler, sink: &mut sink };
+                let steps = Fake::of(&programs()).steps(&mut recorder);
+                scheduler.end(Ended { steps: steps.len() as u64, threads: 4, news: None });
+                let mut replayer = Replayer::new(&Decisions(decisions));
+                assert_eq!(Fake::of(&programs()).steps(&mut replayer), steps, "{name} {execution}");
+                assert_eq!(replayer.unused(), 0);
+            }
         }
     }
 

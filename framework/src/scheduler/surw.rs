@@ -164,6 +164,26 @@ mod tests {
     }
 
     #[test]
+    fn a_few_granules_are_selected_or_all_and_half_of_the_few_retire_blocks() {
+        let retires = 7 | 1 << 63;
+        let pairs = (1..=20).flat_map(|g| [if g == 7 { retires } else { g }, 1]);
+        let words: Vec<u64> = [100].into_iter().chain(pairs).collect();
+        let profile = Profile::of(&words).unwrap();
+        let (mut surw, mut dice) = (Surw::default(), Dice::new(1, 1));
+        let (mut alone, mut retiring, mut all) = (0, 0, 0);
+        for _ in 0..4000 {
+            surw.begin(&mut dice, &profile);
+            alone += u32::from(surw.selected.len() == 1);
+            retiring += u32::from(surw.selected == [7]);
+            all += u32::from(surw.selected.len() == 20);
+            assert!(surw.selected.len() <= 3 || surw.selected.len() == 20);
+            assert_eq!(surw.expected[0], surw.selected.len() as u64);
+        }
+        assert!((850..1150).contains(&all), "{all}");
+        assert!(alone > 850 && 2 * retiring > alone && retiring < alone, "{retiring} of {alone}");
+    }
+
+    #[test]
     fn a_thread_with_more_to_do_than_was_expected_is_not_left_out() {
         let mut surw = Surw { selected: vec![SHARED / 8], left: vec![0, 5], ..Surw::default() };
         let pending = access(Kind::Write, SHARED);
