@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use toml::de::{DeArray, DeTable, DeValue};
-use toml_writer::ToTomlValue as _;
 
 /// A table of a document, and its name for messages; the document itself has none.
 pub(crate) struct Section<'a> {
@@ -111,19 +110,19 @@ impl Writer {
     }
 
     pub(crate) fn text(&mut self, key: &str, value: &str) {
-        self.line(key, &value.to_toml_value());
+        self.line(key, &quoted(value));
     }
 
     pub(crate) fn number(&mut self, key: &str, value: u64) {
         // TOML's integers are signed.
         match i64::try_from(value) {
-            Ok(number) => self.line(key, &number.to_toml_value()),
+            Ok(number) => self.line(key, &number.to_string()),
             Err(_) => self.text(key, &value.to_string()),
         }
     }
 
     pub(crate) fn flag(&mut self, key: &str, value: bool) {
-        self.line(key, &value.to_toml_value());
+        self.line(key, &value.to_string());
     }
 
     pub(crate) fn texts(&mut self, key: &str, values: &[String]) {
@@ -140,8 +139,22 @@ impl Writer {
     }
 }
 
+/// A basic string: quotes, backslashes and control characters are escaped.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for c in text.chars() {
+        let _ = match c {
+            '"' | '\\' => write!(quoted, "\\{c}"),
+            '\n' => write!(quoted, "\\n"),
+            _ if c.is_control() => write!(quoted, "\\u{:04X}", u32::from(c)),
+            _ => write!(quoted, "{c}"),
+        };
+    }
+    quoted + "\""
+}
+
 fn list(values: &[String]) -> String {
-    let values: Vec<String> = values.iter().map(|v| v.to_toml_value()).collect();
+    let values: Vec<String> = values.iter().map(|v| quoted(v)).collect();
     format!("[{}]", values.join(", "))
 }
 
@@ -169,6 +182,18 @@ mod tests {
             Ok(())
         })
         .unwrap();
+    }
+
+    #[test]
+    fn any_character_of_a_text_is_read_back() {
+        let strange: String =
+            (0..0x300).chain([0x2028, 0xfeff, 0x1f600]).filter_map(char::from_u32).collect();
+        let mut writer = Writer::default();
+        writer.text("a", &strange);
+        writer.texts("b", &[strange.clone(), String::new()]);
+        assert_eq!(writer.0.lines().count(), 2);
+        let read = parse(&writer.0, |doc| Ok((doc.text("a")?, doc.texts("b")?)));
+        assert_eq!(read.unwrap(), (strange.clone(), vec![strange, String::new()]));
     }
 
     #[test]

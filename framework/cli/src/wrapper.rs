@@ -18,6 +18,7 @@ pub const STUBS: &str = "MAPCHECK_STUBS";
 const OWN_CRATES: [&str; 11] = [
     "mapcheck",
     "mapcheck_machine",
+    "arbitrary",
     "libc",
     "rand_pcg",
     "rand_core",
@@ -25,7 +26,6 @@ const OWN_CRATES: [&str; 11] = [
     "serde_spanned",
     "toml_datetime",
     "toml_parser",
-    "toml_writer",
     "winnow",
 ];
 

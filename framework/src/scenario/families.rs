@@ -29,8 +29,8 @@ pub const FAMILIES: &[(&str, &str)] = &[
 /// The four scenarios of deletion in a range, and the four patterns around them: the first of [`FAMILIES`].
 pub const PATTERNS: &[(&str, &str)] = FAMILIES.split_at(8).0;
 
-/// All scenarios for a map with this profile, with names that are unique: the built-in ones, whose names are stable, and
-/// those that are drawn with the seed. Families take turns.
+/// All scenarios for a map with this profile, with names that are unique: the built-in ones, whose names are stable,
+/// and those that are drawn with the seed. Families take turns.
 pub fn all(profile: &Profile, seed: u64) -> Vec<Scenario> {
     in_turn(built_in(profile), generate::all(profile, seed))
 }

@@ -267,8 +267,8 @@ fn hot(shape: Shape, elements: u32, bytes: &mut Unstructured<'_>) -> Result<Keys
     Ok(Keys::range(first, (first + keys).min(elements).max(first + 1)))
 }
 
-/// The map is filled. It may have been filled and emptied before, so that chains are long; or lack what it had; or never
-/// have had anything.
+/// The map is filled. It may have been filled and emptied before, so that chains are long; or lack what it had; or
+/// never have had anything.
 fn setup(mover: &Mover, shape: Shape, bytes: &mut Unstructured<'_>) -> Result<Vec<Op>> {
     let (all, none, hot) = (Op::Insert(mover.all()), Op::Remove(mover.all()), mover.hot);
     let choice = below(bytes, 8)?;

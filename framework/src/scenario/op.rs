@@ -105,8 +105,8 @@ pub enum Visit {
         /// Which visit.
         at: u32,
     },
-    /// Inserts the keys that follow these, as many, clears the map, inserts these, and drives memory reclamation, all at
-    /// this visit.
+    /// Inserts the keys that follow these, as many, clears the map, inserts these, and drives memory reclamation, all
+    /// at this visit.
     Outgrow {
         /// The keys.
         keys: Keys,
@@ -503,7 +503,8 @@ mod tests {
         let texts = "insert 3/insert 0..8/remove 3/remove 0..8/get 3/get 3 hold/iterate/iterate hold/iterate nested/\
             iterate remove-current 3/iterate hold remove-visited 3/iterate remove-unvisited 0..8 at 2/\
             iterate remove 5 at 2/iterate insert 20..24 at 1/iterate stop 3/\
-            iterate clear at 2/iterate hold refill 0..16 at 3/iterate reclaim at 2/iterate outgrow 0..8 at 2/iterate churn 0..16 at 2/\
+            iterate clear at 2/iterate hold refill 0..16 at 3/iterate reclaim at 2/\
+            iterate outgrow 0..8 at 2/iterate churn 0..16 at 2/\
             get 3 remove/reserve 64/shrink/clear/retain even/reclaim/len";
         for text in texts.split('/') {
             assert_eq!(text.parse::<Op>().unwrap().to_string(), text);
@@ -538,7 +539,8 @@ mod tests {
     #[test]
     fn what_is_left_of_an_operation_does_less_until_nothing_is() {
         let texts = "get 3 remove/iterate hold stop 3/iterate clear at 2/iterate hold refill 0..8 at 3/\
-            iterate reclaim at 2/iterate outgrow 0..8 at 2/iterate churn 0..8 at 2/iterate remove-unvisited 0..8 at 2/reserve 64/\
+            iterate reclaim at 2/iterate outgrow 0..8 at 2/iterate churn 0..8 at 2/\
+            iterate remove-unvisited 0..8 at 2/reserve 64/\
             iterate remove-visited 5";
         let size = |op: &Op| (op.keys(), op.complexity(), op.numbers());
         let mut todo: Vec<Op> = texts.split('/').map(|text| text.parse().unwrap()).collect();

@@ -19,7 +19,8 @@ pub(super) fn size(of: &Scenario) -> Size {
         of.threads.len(),
         of.operations(),
         all().map(Op::keys).sum(),
-        all().map(|op| op.complexity()).sum::<usize>() + usize::from(of.elements)
+        all().map(|op| op.complexity()).sum::<usize>()
+            + usize::from(of.elements)
             + usize::from(of.collide > 1),
         all().map(Op::numbers).sum(),
         beside().sum(),
