@@ -268,7 +268,7 @@ fn an_unknown_scheduler_fault_scenario_or_engine_is_refused_with_those_there_are
     let refused = |flag, value, words: &[&str]| {
         run(&["check", "dashmap", flag, value]).code(1).says(words);
     };
-    refused("--scheduler", "fair", &["--scheduler", "`fair`", "random, pct"]);
+    refused("--scheduler", "fair", &["--scheduler", "`fair`", "random, pct, pos"]);
     refused("--fault", "rain", &["--fault", "`rain`", "address-reuse"]);
     refused("--scenario", "nope", &["dashmap has no scenario `nope`"]);
     refused("--engine", "warp", &["`warp` is no engine", "native, shuttle, loom"]);

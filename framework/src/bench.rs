@@ -7,7 +7,7 @@ use mapcheck_machine as machine;
 use crate::scenario::Scenario;
 use crate::settings::RACES;
 use crate::worker::watch::{self, Outcome};
-use crate::worker::{Batch, Code, Script, Setting};
+use crate::worker::{Batch, Code, LOOK, Learnt, Setting};
 
 /// What some executions took.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +56,8 @@ pub fn sample(
         count: executions,
         vary: false,
         record_last: false,
+        look: if oracles == Oracles::All { LOOK } else { 0 },
+        learnt: Learnt::default(),
     };
     let setting = Setting {
         code: Code { run: body, home: "", mutants: &[], races: true, accepts: &[] },
@@ -75,7 +77,7 @@ pub fn sample(
         patience: u64::MAX,
     };
     let before = machine::cpu_time();
-    let (outcome, recording) = watch::run(setting, &Script::Batch(&batch))?;
+    let (outcome, recording) = watch::run_batch(setting, &batch)?;
     let cpu = machine::cpu_time().saturating_sub(before);
     match outcome {
         Outcome::Found(finding) => Err(format!("{}: {}", finding.class, finding.message)),

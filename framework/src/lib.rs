@@ -70,6 +70,7 @@
 pub mod bench;
 mod campaign;
 mod catalogue;
+mod coverage;
 pub mod decision;
 pub mod element;
 pub mod engine;

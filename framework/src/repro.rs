@@ -11,6 +11,7 @@ use crate::report::Finding;
 use crate::scenario::Scenario;
 use crate::settings::PATIENCE;
 use crate::text::{self, Section, Writer};
+pub use crate::worker::Learnt;
 
 /// This version of mapcheck.
 pub const MAPCHECK: &str = env!("CARGO_PKG_VERSION");
@@ -34,6 +35,8 @@ pub struct History {
     pub first: u64,
     /// How many there are; the finding is in the last.
     pub executions: u64,
+    /// What batches before them had learnt.
+    pub learnt: Learnt,
 }
 
 /// Everything an execution is a function of.
@@ -251,10 +254,14 @@ impl History {
         }
         to.number("first", self.first);
         to.number("executions", self.executions);
+        if !self.learnt.is_empty() {
+            to.text("learnt", &self.learnt.to_string());
+        }
     }
 
     fn read(from: &Section<'_>) -> Result<History, String> {
-        from.only(&["scheduler", "seed", "bound", "suspend", "first", "executions"])?;
+        from.only(&["scheduler", "seed", "bound", "suspend", "first", "executions", "learnt"])?;
+        let learnt = from.optional_text("learnt")?.map(|text| text.parse()).transpose();
         let history = History {
             scheduler: from.text("scheduler")?,
             seed: from.number("seed")?,
@@ -262,6 +269,7 @@ impl History {
             suspend: from.flag("suspend")?,
             first: from.number("first")?,
             executions: from.number("executions")?,
+            learnt: learnt.map_err(|e| format!("`learnt` {e}"))?.unwrap_or_default(),
         };
         match crate::scheduler::by_name(&history.scheduler, 0) {
             Some(_) => Ok(history),
@@ -325,6 +333,7 @@ mod tests {
             suspend: true,
             first: 0,
             executions: 9,
+            learnt: Learnt { scheduler: vec![1, 2], features: vec![3] },
         };
         for repro in [
             repro(),

@@ -77,6 +77,8 @@ pub struct Settings {
     pub known: Vec<PathBuf>,
     /// How results are printed; `MAPCHECK_FORMAT`.
     pub format: Format,
+    /// Whether findings are made smaller before they are told; `MAPCHECK_SHRINK`, `0` for no.
+    pub shrink: bool,
     /// Whether to go on after a finding, for others; `MAPCHECK_KEEP_GOING`.
     pub keep_going: bool,
 }
@@ -98,7 +100,7 @@ impl Default for Settings {
             counted: false,
             seed: 0,
             engine: Engine::Native,
-            scheduler: "pct".to_owned(),
+            scheduler: "portfolio".to_owned(),
             scenario: None,
             threads: None,
             bound: None,
@@ -115,6 +117,7 @@ impl Default for Settings {
             out: PathBuf::from("mapcheck.out"),
             known: Vec::new(),
             format: Format::Text,
+            shrink: true,
             keep_going: false,
         }
     }
@@ -225,7 +228,7 @@ impl Settings {
 
 type Set = fn(&mut Settings, &str) -> Result<(), String>;
 
-const VARIABLES: [(&str, Set); 21] = [
+const VARIABLES: [(&str, Set); 22] = [
     ("MAPCHECK_EXECUTIONS", |s, v| {
         s.counted = true;
         number(v).map(|n| s.executions = n)
@@ -276,6 +279,10 @@ const VARIABLES: [(&str, Set); 21] = [
             "json" => Format::Json,
             _ => return Err("is neither text nor json".to_owned()),
         };
+        Ok(())
+    }),
+    ("MAPCHECK_SHRINK", |s, v| {
+        s.shrink = v != "0";
         Ok(())
     }),
     ("MAPCHECK_KEEP_GOING", |s, v| {

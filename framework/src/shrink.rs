@@ -13,7 +13,7 @@ use crate::report::Finding;
 use crate::repro::Repro;
 use crate::scenario::{Op, Scenario};
 use crate::worker::watch::{self, Outcome};
-use crate::worker::{Batch, Code, Script, Setting};
+use crate::worker::{Batch, Code, Learnt, Script, Setting};
 
 /// Wall time for one finding.
 const TIME: Duration = Duration::from_secs(12);
@@ -102,8 +102,10 @@ impl Shrinker<'_> {
             count: SEARCH,
             vary: false,
             record_last: false,
+            look: 0,
+            learnt: Learnt::default(),
         };
-        let (outcome, recording) = watch::run(self.setting(scenario), &Script::Batch(&batch))?;
+        let (outcome, recording) = watch::run_batch(self.setting(scenario), &batch)?;
         let decisions = self.is_it(&outcome).then(|| recording.decisions()).flatten();
         // In the batch others went before; alone it may be another story.
         match decisions {

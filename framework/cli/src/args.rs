@@ -94,6 +94,12 @@ pub struct Faults {
     /// What runs the executions: native, shuttle or loom; may be given several times, all unless given
     #[arg(long = "engine", value_name = "ENGINE")]
     pub engines: Vec<String>,
+    /// Compare schedulers: look for each mutant with so many seeds, and for what known-bad targets have
+    #[arg(long, value_name = "N")]
+    pub seeds: Option<u64>,
+    /// Which scheduler picks the next thread; with --seeds it may be given several times
+    #[arg(long = "scheduler", value_name = "SCHEDULER")]
+    pub schedulers: Vec<String>,
     /// How much is explored for each mutant, and where it goes
     #[command(flatten)]
     pub budget: Budget,

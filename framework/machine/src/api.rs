@@ -151,7 +151,16 @@ pub trait Decider {
     fn schedule(&mut self, consult: &Consult<'_>) -> Slice;
     /// One of `0..n` at the `index`th choice of this kind by this thread; 0 is the choice that needs no decision.
     fn choose(&mut self, kind: ChoiceKind, thread: ThreadId, index: u64, n: u32) -> u32;
+    /// Granules at whose accesses the decider is asked too, whatever its slice, while several threads can run: addresses
+    /// divided by [`GRANULE`]. Asked for once, when an execution begins. It may also be asked at an access to a granule
+    /// that is none of them, if that agrees with one in its last 16 bits.
+    fn granules(&self) -> &[usize] {
+        &[]
+    }
 }
+
+/// Bytes of a granule, see [`Decider::granules`].
+pub const GRANULE: usize = 8;
 
 /// A point in an execution: who, when, and during what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -445,6 +454,8 @@ pub struct Touch {
     pub thread: ThreadId,
     /// When: no two of an execution have the same.
     pub step: u64,
+    /// Under which label.
+    pub label: u32,
     /// Where: an address of code, the same in every process of a build; 0 where it is not known.
     pub site: usize,
     /// What. Of a compare-exchange that fails, the order is that of the failure.

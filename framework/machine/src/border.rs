@@ -17,6 +17,27 @@ pub fn instrumented() -> bool {
     memory::modules() > 0
 }
 
+/// Calls `each` with the number of every branch of the instrumented code that the execution just ended has taken. Only
+/// between executions, and only where [`Options::fresh_globals`] was set: else those of earlier ones are told too.
+///
+/// # Panics
+/// Within an execution.
+pub fn edges(each: &mut dyn FnMut(usize)) {
+    assert!(!on_virtual_thread(), "the edges of an execution are known when it has ended");
+    let counters = memory::counters();
+    let (words, rest) = counters.as_chunks::<8>();
+    let taken = |i: usize, bytes: &[u8], each: &mut dyn FnMut(usize)| {
+        (i..).zip(bytes).filter(|(_, n)| **n > 0).for_each(|(i, _)| each(i));
+    };
+    for (i, word) in words.iter().enumerate() {
+        // Most are not taken.
+        if u64::from_ne_bytes(*word) != 0 {
+            taken(8 * i, word, each);
+        }
+    }
+    taken(8 * words.len(), rest, each);
+}
+
 /// Chooses how threads are switched, for the rest of the process. Call it before the first execution; later calls have
 /// no effect.
 #[inline(never)]

@@ -31,6 +31,7 @@ mod api;
 mod atomic;
 mod border;
 mod globals;
+mod granules;
 mod heap;
 mod interrupt;
 mod memory;

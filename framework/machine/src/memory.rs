@@ -105,10 +105,28 @@ extern "C" fn __tsan_func_exit() {}
 #[unsafe(link_section = "mapcheck_kept")]
 static MODULES: AtomicUsize = AtomicUsize::new(0);
 
+/// The first and the last counter of all of them: the linker puts them in a row.
+#[unsafe(link_section = "mapcheck_kept")]
+static COUNTERS: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
+
 /// Announces the edge counters of an instrumented module, before `main`.
 #[unsafe(no_mangle)]
-extern "C" fn __sanitizer_cov_8bit_counters_init(_start: *mut u8, _stop: *mut u8) {
-    MODULES.fetch_add(1, Relaxed);
+extern "C" fn __sanitizer_cov_8bit_counters_init(start: *mut u8, stop: *mut u8) {
+    let first = MODULES.fetch_add(1, Relaxed) == 0;
+    let so_far = COUNTERS[0].load(Relaxed);
+    COUNTERS[0].store(if first { start.addr() } else { so_far.min(start.addr()) }, Relaxed);
+    COUNTERS[1].fetch_max(stop.addr(), Relaxed);
+}
+
+/// The edge counters of all instrumented modules, one a branch of the program: how often it was taken, modulo 256.
+pub(crate) fn counters() -> &'static [u8] {
+    let [start, stop] = [COUNTERS[0].load(Relaxed), COUNTERS[1].load(Relaxed)];
+    if start == 0 {
+        return &[];
+    }
+    // SAFETY: the section that the linker made of the modules' counters; each module named its bounds. Only instrumented
+    // code writes to it, and none runs while this is borrowed: the caller is the carrier between executions.
+    unsafe { std::slice::from_raw_parts(start as *const u8, stop - start) }
 }
 
 /// Instrumented modules linked in.

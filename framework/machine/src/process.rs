@@ -10,7 +10,8 @@ const COUNTERS: usize = 16;
 #[derive(Debug)]
 pub struct Shared {
     base: *mut u8,
-    words: usize,
+    /// Words that fit into each log.
+    logs: Vec<usize>,
     text: usize,
 }
 
@@ -20,13 +21,13 @@ unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
 
 impl Shared {
-    /// Maps room for `words` numbers and `text` bytes of text.
+    /// Maps room for logs of so many words each, and for `text` bytes of text. What is not used costs no memory.
     ///
     /// # Errors
     /// When the system has no memory to map.
-    pub fn new(words: usize, text: usize) -> io::Result<Shared> {
+    pub fn new(logs: &[usize], text: usize) -> io::Result<Shared> {
         let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        let size = Self::text_offset(words) + text;
+        let size = Self::text_offset(logs) + text;
         // SAFETY: a new anonymous mapping.
         let base = unsafe {
             libc::mmap(ptr::null_mut(), size, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0)
@@ -34,11 +35,22 @@ impl Shared {
         if base == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
-        Ok(Shared { base: base.cast(), words, text })
+        Ok(Shared { base: base.cast(), logs: logs.to_vec(), text })
     }
 
-    fn text_offset(words: usize) -> usize {
-        (COUNTERS + 2 + words) * size_of::<u64>()
+    /// Where what follows these logs begins, in words: each log has its length before it.
+    fn start(logs: &[usize]) -> usize {
+        COUNTERS + 1 + logs.iter().map(|words| words + 1).sum::<usize>()
+    }
+
+    fn text_offset(logs: &[usize]) -> usize {
+        Self::start(logs) * size_of::<u64>()
+    }
+
+    /// The length of a log, and where its words begin.
+    fn log(&self, log: usize) -> (&AtomicU64, usize) {
+        let start = Self::start(&self.logs[..log]);
+        (self.word(start), start + 1)
     }
 
     fn word(&self, i: usize) -> &AtomicU64 {
@@ -60,38 +72,40 @@ impl Shared {
         self.word(i).store(value, Release);
     }
 
-    /// Appends a word; drops it silently when the room is used up (see [`Shared::words_full`]).
+    /// Appends a word to a log; drops it silently when the room is used up (see [`Shared::full`]).
     #[inline(never)]
-    pub fn push_word(&self, value: u64) {
-        let n = self.word(COUNTERS).load(Relaxed) as usize;
-        if n < self.words {
-            self.word(COUNTERS + 2 + n).store(value, Relaxed);
-            self.word(COUNTERS).store(n as u64 + 1, Release);
+    pub fn push(&self, log: usize, value: u64) {
+        let (length, start) = self.log(log);
+        let n = length.load(Relaxed) as usize;
+        if n < self.logs[log] {
+            self.word(start + n).store(value, Relaxed);
+            length.store(n as u64 + 1, Release);
         }
     }
 
-    /// The words pushed since the last [`Shared::clear_words`].
-    pub fn words(&self) -> Vec<u64> {
-        let n = self.word(COUNTERS).load(Acquire) as usize;
-        (0..n).map(|i| self.word(COUNTERS + 2 + i).load(Relaxed)).collect()
+    /// The words pushed to a log since the last [`Shared::clear`].
+    pub fn words(&self, log: usize) -> Vec<u64> {
+        let (length, start) = self.log(log);
+        let n = length.load(Acquire) as usize;
+        (0..n).map(|i| self.word(start + i).load(Relaxed)).collect()
     }
 
-    /// Whether no more words fit.
-    pub fn words_full(&self) -> bool {
-        self.word(COUNTERS).load(Acquire) as usize == self.words
+    /// Whether no more words fit into a log.
+    pub fn full(&self, log: usize) -> bool {
+        self.log(log).0.load(Acquire) as usize == self.logs[log]
     }
 
-    /// Forgets the words.
+    /// Forgets the words of a log.
     #[inline(never)]
-    pub fn clear_words(&self) {
-        self.word(COUNTERS).store(0, Release);
+    pub fn clear(&self, log: usize) {
+        self.log(log).0.store(0, Release);
     }
 
     fn text_bytes(&self) -> &[AtomicU8] {
         // SAFETY: the text area is the rest of the mapping, zeroed, and lives as long as `self`.
         unsafe {
             std::slice::from_raw_parts(
-                self.base.add(Self::text_offset(self.words)).cast(),
+                self.base.add(Self::text_offset(&self.logs)).cast(),
                 self.text,
             )
         }
@@ -104,12 +118,12 @@ impl Shared {
         for (cell, byte) in self.text_bytes().iter().zip(&text.as_bytes()[..cut]) {
             cell.store(*byte, Relaxed);
         }
-        self.word(COUNTERS + 1).store(cut as u64, Release);
+        self.word(COUNTERS).store(cut as u64, Release);
     }
 
     /// The text; empty if none was set.
     pub fn text(&self) -> String {
-        let n = self.word(COUNTERS + 1).load(Acquire) as usize;
+        let n = self.word(COUNTERS).load(Acquire) as usize;
         let bytes: Vec<u8> = self.text_bytes()[..n].iter().map(|b| b.load(Relaxed)).collect();
         String::from_utf8_lossy(&bytes).into_owned()
     }
@@ -118,7 +132,7 @@ impl Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         // SAFETY: the mapping of `new`; nothing refers to it any more.
-        unsafe { libc::munmap(self.base.cast(), Self::text_offset(self.words) + self.text) };
+        unsafe { libc::munmap(self.base.cast(), Self::text_offset(&self.logs) + self.text) };
     }
 }
 

@@ -6,6 +6,7 @@ use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crate::api::*;
+use crate::granules;
 use crate::progress::{Progress, peek};
 use crate::stack::Stack;
 use crate::thread::{Status, VirtualThread, context::Context};
@@ -168,12 +169,12 @@ pub(crate) fn disarmed<R>(f: impl FnOnce(&mut State) -> R) -> R {
 }
 
 /// A schedule point of the running thread, which must be armed: counts it, and asks the decider when the slice is used
-/// up.
+/// up, or at a granule that it has named.
 #[inline(always)]
 pub(crate) fn step(access: Access) {
     let left = LEFT.load(Relaxed) - 1;
     LEFT.store(left, Relaxed);
-    if left == 0 {
+    if left == 0 || granules::awaited(access.addr) {
         consult(Reason::Point, access);
     }
 }
@@ -323,7 +324,8 @@ impl State {
         }
         self.watch(access);
         let reason = self.fair_reason(reason);
-        if reason == Reason::Point && self.slice > 0 && !self.recheck {
+        let asks = self.slice == 0 || self.recheck || granules::awaited(access.addr);
+        if reason == Reason::Point && !asks {
             return None;
         }
         if !self.wait_for_runnable() {
@@ -366,6 +368,7 @@ impl State {
 
     fn ask(&mut self, reason: Reason) -> Option<usize> {
         self.recheck = false;
+        granules::look_up(self.views.iter().filter(|v| v.runnable).count() > 1);
         let current = self.current;
         let consult = Consult {
             current: current as ThreadId,

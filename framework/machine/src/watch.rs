@@ -34,13 +34,13 @@ pub(crate) fn watch(on: bool) {
 #[inline(always)]
 pub(crate) fn touched(access: Access, site: usize, change: Change) {
     // Made where the parts are at hand, and passed on by reference: a copy so soon after would wait for the parts.
-    tell_armed(&mut Touch { thread: 0, step: 0, site, access, change });
+    tell_armed(&mut Touch { thread: 0, step: 0, label: 0, site, access, change });
 }
 
 /// As [`touched`], for machine code.
 #[inline(always)]
 pub(crate) fn told(access: Access, site: usize, change: Change) {
-    tell(&mut Touch { thread: 0, step: 0, site, access, change });
+    tell(&mut Touch { thread: 0, step: 0, label: 0, site, access, change });
 }
 
 #[inline(never)]
@@ -60,6 +60,7 @@ fn tell(touch: &mut Touch) {
     }
     let Some(observer) = s.observer else { return };
     (touch.thread, touch.step) = (s.current as ThreadId, step);
+    touch.label = s.views[s.current].label;
     // SAFETY: `execute` set the pointer from a reference that outlives the execution.
     if let Some(earlier) = unsafe { (*observer).touch(touch) } {
         conflict(touch.access, touch.site, earlier);

@@ -92,22 +92,22 @@ fn the_same_decisions_give_the_same_trace_a_hundred_times() {
 
 /// What a worker of its own pushes.
 fn in_worker(body: &dyn Fn(&Shared)) -> Vec<u64> {
-    let shared = Shared::new(10_000, 0).unwrap();
+    let shared = Shared::new(&[10_000], 0).unwrap();
     let mut worker = Worker::fork(&mut || body(&shared)).unwrap();
     assert_eq!(wait(&mut worker), Some(Exit::Code(0)));
-    shared.words()
+    shared.words(0)
 }
 
 fn the_same_decisions_give_the_same_trace_in_another_worker() {
     let all = |shared: &Shared| {
-        (0..100).flat_map(digest_of).for_each(|word| shared.push_word(word));
+        (0..100).flat_map(digest_of).for_each(|word| shared.push(0, word));
     };
     let first = in_worker(&all);
     assert_eq!(first.len(), 400);
     let _history: Vec<Vec<u8>> = (1..300).map(|n| vec![1; n * n]).collect();
     assert_eq!(in_worker(&all), first);
     let backwards = in_worker(&|shared| {
-        (0..100).rev().flat_map(digest_of).for_each(|word| shared.push_word(word));
+        (0..100).rev().flat_map(digest_of).for_each(|word| shared.push(0, word));
     });
     let back: Vec<_> = backwards.chunks(4).rev().flatten().copied().collect();
     assert_eq!(back, first, "whatever ran before in the same worker");
@@ -143,8 +143,8 @@ fn stack_addresses(shared: &Shared) {
     let ended = run_under(InOrder, || {
         concurrently(2, &|_| {
             let local = 1_u8;
-            shared.push_word((&raw const local).addr() as u64);
-            shared.push_word(COUNTED.with(|c| c.as_ptr().addr()) as u64);
+            shared.push(0, (&raw const local).addr() as u64);
+            shared.push(0, COUNTED.with(|c| c.as_ptr().addr()) as u64);
         });
     });
     assert!(ended.found.is_none());
@@ -170,7 +170,7 @@ fn heap_addresses_are_the_same_in_every_worker() {
         run_under(Random(3), || {
             concurrently(3, &|i| {
                 let block = Box::new([i; 10]);
-                shared.push_word(block.as_ptr().addr() as u64);
+                shared.push(0, block.as_ptr().addr() as u64);
             });
         });
     };

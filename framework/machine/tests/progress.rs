@@ -259,7 +259,7 @@ fn a_livelock_is_the_same_whether_recorded_or_not() {
         let mut told = Vec::new();
         for record in [false, true, true] {
             let options = Options { record, fresh_globals: true, ..options() };
-            let shared = Shared::new(1, 1 << 12).expect("shared memory");
+            let shared = Shared::new(&[1], 1 << 12).expect("shared memory");
             let mut child = Worker::fork(&mut || {
                 let ended = run_with(&options, &mut Random(seed), after_you);
                 let switches = ended.switches;

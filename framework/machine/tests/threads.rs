@@ -34,6 +34,7 @@ tests! {
     a_detached_thread_that_waits_for_ever_outlives_the_root,
     a_slice_of_one_point_interleaves_operations,
     the_decider_is_asked_when_a_thread_is_spawned,
+    the_decider_is_asked_at_the_granules_that_it_names_while_several_threads_can_run,
     a_thousand_executions_run_in_one_process,
     floating_point_values_survive_a_switch,
 }
@@ -335,6 +336,42 @@ fn a_slice_of_one_point_interleaves_operations() {
     });
     assert!(ended.found.is_none());
     assert_eq!(*order.lock().unwrap(), [0, 1, 0, 1, 0, 1]);
+}
+
+fn the_decider_is_asked_at_the_granules_that_it_names_while_several_threads_can_run() {
+    /// Notes what the running thread is about to do whenever it is asked before its slice is used up.
+    struct Names([usize; 1], Vec<usize>);
+    impl Decider for Names {
+        fn schedule(&mut self, consult: &Consult<'_>) -> Slice {
+            if consult.reason == Reason::Point {
+                self.1.push(consult.threads[consult.current as usize].pending.addr);
+            }
+            Slice { thread: consult.default_thread(), points: u64::MAX }
+        }
+        fn choose(&mut self, _: ChoiceKind, _: ThreadId, _: u64, _: u32) -> u32 {
+            0
+        }
+        fn granules(&self) -> &[usize] {
+            &self.0
+        }
+    }
+    for record in [false, true] {
+        let words = [1_u64; 3];
+        let named = words[1..].as_ptr().addr();
+        let mut names = Names([named / GRANULE], Vec::new());
+        let load_all = || words.iter().for_each(|word| drop(callbacks::load(word)));
+        let ended = run_with(&Options { record, ..Options::default() }, &mut names, || {
+            load_all();
+            concurrently(2, &|_| load_all());
+            load_all();
+        });
+        assert!(ended.found.is_none());
+        // By each thread once, the second beside the root that may go on; not by the root, which was alone.
+        assert_eq!(names.1.iter().filter(|a| **a == named).count(), 2, "{:?}", names.1);
+        assert!(!names.1.contains(&words[2..].as_ptr().addr()), "{:?}", names.1);
+    }
+    // The next execution names none.
+    assert!(run_under(InOrder, || concurrently(2, &|_| point())).found.is_none());
 }
 
 fn the_decider_is_asked_when_a_thread_is_spawned() {

@@ -102,27 +102,27 @@ fn the_first_interrupt_is_noted_and_the_second_ends_the_process() {
 }
 
 fn shared_memory_survives_the_death_of_a_worker() {
-    let shared = Shared::new(100, 100).unwrap();
+    let shared = Shared::new(&[100], 100).unwrap();
     let exit = ends(|| {
         shared.set_counter(3, 33);
-        shared.push_word(1);
-        shared.push_word(2);
+        shared.push(0, 1);
+        shared.push(0, 2);
         shared.set_text("half-way: é");
         std::process::abort();
     });
     assert_eq!(exit, Exit::Signal(libc::SIGABRT));
     assert_eq!((shared.counter(3), shared.counter(0)), (33, 0));
-    assert_eq!((shared.words(), shared.text().as_str()), (vec![1, 2], "half-way: é"));
-    shared.clear_words();
-    assert!(shared.words().is_empty());
+    assert_eq!((shared.words(0), shared.text().as_str()), (vec![1, 2], "half-way: é"));
+    shared.clear(0);
+    assert!(shared.words(0).is_empty());
 }
 
 fn shared_words_and_text_are_cut_to_their_room() {
-    let shared = Shared::new(2, 3).unwrap();
-    (0..5).for_each(|i| shared.push_word(i));
-    assert!(shared.words_full());
+    let shared = Shared::new(&[2], 3).unwrap();
+    (0..5).for_each(|i| shared.push(0, i));
+    assert!(shared.full(0));
     shared.set_text("abcdef");
-    assert_eq!((shared.words(), shared.text().as_str()), (vec![0, 1], "abc"));
+    assert_eq!((shared.words(0), shared.text().as_str()), (vec![0, 1], "abc"));
     shared.set_text("z");
     assert_eq!(shared.text(), "z");
 }

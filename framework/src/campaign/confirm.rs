@@ -48,7 +48,14 @@ pub(super) fn settle(
     }
     if let Some(finding) = replayed(subject, &repro, candidate)? {
         let repro = repro.with_sites_of(&finding);
-        return is_new(&repro).then(|| shrunk(subject, repro, finding)).transpose();
+        if !is_new(&repro) {
+            return Ok(None);
+        }
+        return match settings.shrink {
+            true => shrunk(subject, repro, finding),
+            false => Ok(Settled { finding, repro, notes: Vec::new() }),
+        }
+        .map(Some);
     }
     let random = candidate.job.batch.seed;
     let repro = Repro { history: Some(history(candidate)), random, ..repro };
@@ -88,6 +95,7 @@ fn history(candidate: &Candidate) -> History {
         suspend: batch.suspend,
         first: batch.first,
         executions: candidate.execution - batch.first + 1,
+        learnt: batch.learnt.clone(),
     }
 }
 

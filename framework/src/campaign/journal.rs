@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::line::Line;
@@ -17,10 +18,11 @@ use super::{Subject, out};
 use crate::decision::Decisions;
 use crate::report::{Finding, Object};
 use crate::repro::{self, MAPCHECK};
+use crate::scenario::Scenario;
 use crate::settings::Settings;
 use crate::text::{self, Writer};
-use crate::worker::Totals;
 use crate::worker::watch::{Outcome, Watched};
+use crate::worker::{Learnt, Totals};
 
 /// The format this version writes, and the newest it goes on with.
 const FORMAT: u64 = 1;
@@ -65,24 +67,42 @@ pub(super) struct Ended {
     pub exhausted: bool,
     /// What an engine says of its limits.
     pub said: String,
-    /// What later jobs are planned from; only the planner knows how to read it.
-    pub plan: String,
+    /// What later jobs are planned from.
+    pub learnt: Learnt,
+    /// The interleavings of the executions that were looked at.
+    pub interleavings: Vec<u64>,
 }
 
 impl Ended {
-    pub(super) fn of(job: &Job, worker: &Watched, outcome: Outcome) -> Ended {
+    /// How the jobs of a worker ended, of which the last is the one that it had come to.
+    pub(super) fn of(jobs: &[Job], worker: &Watched, outcome: Outcome) -> Vec<Ended> {
         let recording = &worker.recording;
-        let found = matches!(outcome, Outcome::Found(_));
-        let finished = outcome == Outcome::Finished;
-        Ended {
-            totals: recording.totals(),
-            execution: recording.execution().max(job.batch.first),
-            decisions: found.then(|| recording.decisions()).flatten(),
-            exhausted: finished && recording.exhausted(),
-            said: if finished { recording.text() } else { String::new() },
-            plan: String::new(),
-            outcome,
+        let seen = recording.interleavings();
+        let mut all: Vec<Ended> = (0..jobs.len())
+            .map(|i| Ended {
+                totals: Totals::default(),
+                execution: jobs[i].batch.first,
+                outcome: Outcome::Finished,
+                decisions: None,
+                exhausted: false,
+                said: String::new(),
+                learnt: recording.learnt(i),
+                interleavings: seen.iter().filter(|s| s.0 == i).map(|s| s.1).collect(),
+            })
+            .collect();
+        if let Some(last) = all.last_mut() {
+            // The sums are the worker's, whichever of its jobs they came from.
+            last.totals = recording.totals();
+            last.execution = recording.execution().max(last.execution);
+            last.exhausted = outcome == Outcome::Finished && recording.exhausted();
+            match outcome {
+                Outcome::Finished => last.said = recording.text(),
+                Outcome::Found(_) => last.decisions = recording.decisions(),
+                Outcome::Spent | Outcome::Killed => {}
+            }
+            last.outcome = outcome;
         }
+        all
     }
 
     fn line(&self, job: &Job, scenario: &str) -> Object {
@@ -104,7 +124,8 @@ impl Ended {
             .number("accepted", accepted)
             .flag("exhausted", self.exhausted)
             .text("said", &self.said)
-            .text("plan", &self.plan);
+            .text("plan", &self.learnt.to_string())
+            .text("interleavings", &hexadecimal(&self.interleavings));
         let Outcome::Found(finding) = &self.outcome else { return object };
         let object = object.text("finding", &finding_text(finding));
         match &self.decisions {
@@ -136,9 +157,19 @@ impl Ended {
             decisions,
             exhausted: line.flag("exhausted"),
             said: line.text("said")?.to_owned(),
-            plan: line.text("plan")?.to_owned(),
+            learnt: line.text("plan")?.parse().ok()?,
+            interleavings: numbers(line.text("interleavings")?)?,
         })
     }
+}
+
+fn hexadecimal(numbers: &[u64]) -> String {
+    let words: Vec<String> = numbers.iter().map(|n| format!("{n:x}")).collect();
+    words.join(" ")
+}
+
+fn numbers(text: &str) -> Option<Vec<u64>> {
+    text.split_whitespace().map(|word| u64::from_str_radix(word, 16).ok()).collect()
 }
 
 fn outcome_name(outcome: &Outcome) -> &'static str {
@@ -303,42 +334,44 @@ impl Journal {
         self.mode != Mode::Restart
     }
 
-    /// Notes that a job has ended. What was found reaches the disk before anybody looks at it.
-    pub(super) fn note_job(
+    /// Notes that jobs of a worker have ended, in one write. What was found reaches the disk before anybody looks at it.
+    pub(super) fn note_jobs(
         &mut self,
-        job: &Job,
-        scenario: &str,
-        ended: &Ended,
+        jobs: &[(Job, Ended)],
+        scenarios: &[Scenario],
         used: (Duration, Duration),
     ) -> Result<(), String> {
-        let line = || {
-            let (wall, cpu) = (used.0.as_millis() as u64, used.1.as_millis() as u64);
-            ended.line(job, scenario).number("wall_ms", wall).number("cpu_ms", cpu)
+        let found = jobs.iter().any(|(_, ended)| matches!(ended.outcome, Outcome::Found(_)));
+        let (wall, cpu) = (used.0.as_millis() as u64, used.1.as_millis() as u64);
+        let line = |(job, ended): &(Job, Ended)| {
+            let object = ended.line(job, &scenarios[job.scenario].name);
+            object.number("wall_ms", wall).number("cpu_ms", cpu).line() + "\n"
         };
-        self.append(line, matches!(ended.outcome, Outcome::Found(_)))
+        self.append(|| jobs.iter().map(line).collect(), found)
     }
 
     /// Notes that a repro is about to be saved of what is not told yet: were this process to die in between, it is no
     /// earlier run's.
     pub(super) fn note_saved(&mut self, path: &Path) -> Result<(), String> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        self.append(|| Object::of_type("saved").text("repro", &name), true)
+        self.append(|| Object::of_type("saved").text("repro", &name).line() + "\n", true)
     }
 
     /// Notes that a finding was told.
     pub(super) fn note_told(&mut self, telling: &Telling) -> Result<(), String> {
-        self.append(|| telling.line().text("finding", &finding_text(&telling.finding)), true)
+        let finding = finding_text(&telling.finding);
+        self.append(|| telling.line().text("finding", &finding).line() + "\n", true)
     }
 
     /// Notes that the campaign has come to its end.
     pub(super) fn note_end(&mut self, complete: bool) -> Result<(), String> {
-        self.append(|| Object::of_type("end").flag("complete", complete), true)
+        self.append(|| Object::of_type("end").flag("complete", complete).line() + "\n", true)
     }
 
-    /// One write a line, so that a death in between leaves a whole line or a part of the last.
-    fn append(&mut self, line: impl FnOnce() -> Object, sync: bool) -> Result<(), String> {
+    /// One write, so that a death in between leaves whole lines and a part of one at most.
+    fn append(&mut self, lines: impl FnOnce() -> String, sync: bool) -> Result<(), String> {
         let Some(file) = &mut self.file else { return Ok(()) };
-        let written = file.write_all((line().line() + "\n").as_bytes());
+        let written = file.write_all(lines().as_bytes());
         let written = written.and_then(|()| if sync { file.sync_data() } else { Ok(()) });
         written.map_err(|e| {
             // After a line that may be torn nothing must follow.
@@ -379,7 +412,9 @@ fn words(subject: &Subject<'_>, settings: &Settings) -> Vec<String> {
 
 /// The hash of this program: another build makes other executions of the same decisions.
 fn build() -> u64 {
-    fs::read("/proc/self/exe").map_or(0, |bytes| repro::hash_bytes(&bytes))
+    static BUILD: OnceLock<u64> = OnceLock::new();
+    let read = || fs::read("/proc/self/exe").map_or(0, |bytes| repro::hash_bytes(&bytes));
+    *BUILD.get_or_init(read)
 }
 
 /// The name of the journal of a campaign with these settings.

@@ -7,8 +7,10 @@ mod journal;
 mod line;
 mod out;
 mod queue;
+mod take_in;
 mod tell;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -21,16 +23,18 @@ use crate::report::Finding;
 use crate::scenario::{self, Scenario};
 use crate::settings::Settings;
 pub(crate) use crate::worker::Totals;
-use crate::worker::watch::{self, Outcome, Watched};
+use crate::worker::watch::Watched;
 use crate::worker::{Code, Foreign, Script, Setting, random_of, sees_races};
 use console::{Console, Progress};
-use journal::{Ended, Journal};
+use journal::Journal;
 pub(crate) use journal::{Mode, resumable};
 use out::Out;
-use queue::{Job, Queue};
+use queue::{Job, Next, Queue};
 
 /// Times that a scenario may meet findings that are known already.
 const REPEATS: u32 = 20;
+/// Executions that a worker gets at least, if there are as many: starting it costs as much as some of them.
+const LOAD: u64 = 100;
 /// How long the coordinator sleeps before it looks at its workers again.
 const LOOK: Duration = Duration::from_micros(300);
 
@@ -128,6 +132,8 @@ pub(crate) struct Done {
     pub notes: Vec<String>,
     /// Pairs of sites whose data race is accepted.
     pub accepted: u64,
+    /// Different interleavings, of the executions that were looked at.
+    pub interleavings: u64,
     /// Scenarios of which every execution was made.
     pub exhausted: usize,
     /// Scenarios in all.
@@ -140,11 +146,13 @@ struct Campaign<'a> {
     settings: &'a Settings,
     console: Console,
     queue: Queue,
-    running: Vec<(Job, Watched)>,
     journal: Journal,
     out: Out,
     /// Jobs whose worker somebody else killed, by order and first execution.
     killed: Vec<(u64, u64)>,
+    running: Vec<Running>,
+    /// The different interleavings that were met, of the executions that were looked at.
+    interleavings: HashSet<u64>,
     /// What workers found and nobody has looked at yet.
     candidates: Vec<Candidate>,
     /// Findings that are settled.
@@ -159,6 +167,19 @@ struct Campaign<'a> {
     started: Instant,
     /// CPU time of the process when the campaign began.
     cpu: Duration,
+}
+
+/// A worker, and what it has been given to do.
+struct Running {
+    jobs: Vec<Job>,
+    worker: Watched,
+}
+
+impl Running {
+    /// The job that it has come to.
+    fn at(&self) -> usize {
+        self.worker.recording.batch().min(self.jobs.len() - 1)
+    }
 }
 
 /// What a worker found, before it is confirmed.
@@ -207,6 +228,7 @@ fn run_with(
         out: Out::open(settings, &subject.target, &journal),
         journal,
         killed: Vec::new(),
+        interleavings: HashSet::new(),
         candidates: Vec::new(),
         known: Vec::new(),
         repeats: vec![0; subject.scenarios.len()],
@@ -219,6 +241,7 @@ fn run_with(
     let ended = campaign.explore();
     campaign.console.clear();
     ended?;
+    campaign.done.interleavings = campaign.interleavings.len() as u64;
     campaign.done.accepted = race::accepted().len() as u64;
     campaign.warn();
     campaign.done.wall = campaign.used().0;
@@ -252,7 +275,7 @@ impl Campaign<'_> {
     /// What is done, and what the running workers have done so far.
     fn totals(&self) -> Totals {
         let mut totals = self.done.totals;
-        self.running.iter().for_each(|(_, w)| totals.add(w.recording.totals()));
+        self.running.iter().for_each(|r| totals.add(r.worker.recording.totals()));
         totals
     }
 
@@ -260,7 +283,9 @@ impl Campaign<'_> {
     fn progress(&mut self) {
         let progress = Progress::of(self.totals(), self.settings, self.used().0);
         let findings = self.done.findings.len() as u64;
-        self.console.progress(&Progress { findings, known: self.done.known, ..progress });
+        let interleavings = Some(self.interleavings.len() as u64);
+        let known = self.done.known;
+        self.console.progress(&Progress { findings, known, interleavings, ..progress });
     }
 
     /// Wall time and CPU time that the campaign has used, with what processes before this one used.
@@ -312,31 +337,51 @@ impl Campaign<'_> {
         }
     }
 
-    /// Starts workers while there are jobs, unless a candidate waits to be settled. What the journal has of a job needs
-    /// no worker, and counts though the time be over.
+    /// Starts workers while there are jobs; while a candidate waits to be settled, only for earlier ones.
     fn fill(&mut self) -> Result<(), String> {
-        while self.running.len() < self.settings.workers && self.candidates.is_empty() {
-            let Some(job) = self.queue.next() else { return Ok(()) };
-            match self.journal.ended(&job) {
-                Some(ended) => self.take_in(job, ended),
-                None if !self.is_over() => {
-                    let worker = self.start(&job)?;
-                    self.running.push((job, worker));
-                }
-                None => {
-                    self.cut_short();
-                    if !self.journal.goes_beyond(&job) {
-                        return Ok(());
-                    }
-                }
+        while self.running.len() < self.settings.workers {
+            let jobs = self.load();
+            if jobs.is_empty() {
+                return Ok(());
             }
+            let worker = self.start(&jobs)?;
+            self.running.push(Running { jobs, worker });
         }
         Ok(())
     }
 
-    fn start(&self, job: &Job) -> Result<Watched, String> {
+    /// What the next worker does. What the journal has of a job needs no worker, and counts though the time be over.
+    fn load(&mut self) -> Vec<Job> {
+        let (mut jobs, mut executions) = (Vec::new(), 0);
+        while executions < LOAD && !(self.subject.foreign.is_some() && executions > 0) {
+            let first = self.candidates.iter().map(|c| c.job.order).min();
+            let comes_before = |first| self.queue.earliest_rest().is_some_and(|rest| rest < first);
+            if first.is_some_and(|first| !comes_before(first)) {
+                break;
+            }
+            let Next::Job(job) = self.queue.next() else { break };
+            match self.journal.ended(&job) {
+                Some(ended) => self.take_in(*job, ended),
+                None if !self.is_over() => {
+                    executions += job.batch.count;
+                    jobs.push(*job);
+                }
+                None => {
+                    self.cut_short();
+                    if !self.journal.goes_beyond(&job) {
+                        break;
+                    }
+                }
+            }
+        }
+        jobs
+    }
+
+    fn start(&self, jobs: &[Job]) -> Result<Watched, String> {
+        let job = &jobs[0];
         let Some(run) = self.subject.foreign else {
-            return Watched::start(self.setting(job), &Script::Batch(&job.batch));
+            let batches: Vec<_> = jobs.iter().map(|j| (self.setting(j), &j.batch)).collect();
+            return Watched::start(self.setting(job), &Script::Batches(&batches));
         };
         let Settings { engine, scheduler, bound, max_steps, .. } = self.settings;
         let limits = Limits {
@@ -351,69 +396,6 @@ impl Campaign<'_> {
         Watched::start(self.setting(job), &Script::Foreign(&foreign))
     }
 
-    /// Takes in what an engine other than the machine says besides: that there is no more to explore.
-    fn take_in_limits(&mut self, job: &Job, ended: Ended) {
-        let said = ended.said;
-        if ended.exhausted || !said.is_empty() {
-            self.queue.give_up(job.scenario);
-        }
-        if ended.exhausted {
-            self.done.exhausted += 1;
-        }
-        if !said.is_empty() && !self.done.notes.contains(&said) {
-            self.console.warn(&said);
-            self.done.notes.push(said);
-        }
-    }
-
-    /// Looks at every worker and takes in what the ended ones did.
-    fn collect(&mut self) -> Result<(), String> {
-        for i in (0..self.running.len()).rev() {
-            let scenario = &self.subject.scenarios[self.running[i].0.scenario];
-            if let Some(outcome) = self.running[i].1.poll(scenario)? {
-                let (job, worker) = self.running.swap_remove(i);
-                self.take_in_worker(job, &worker, outcome);
-            }
-        }
-        Ok(())
-    }
-
-    fn take_in_worker(&mut self, job: Job, worker: &Watched, mut outcome: Outcome) {
-        let scenario = &self.subject.scenarios[job.scenario];
-        if outcome == Outcome::Killed {
-            let at = (job.order, job.batch.first);
-            self.killed.push(at);
-            if self.killed.iter().filter(|k| **k == at).count() < watch::KILLS as usize {
-                return self.queue.take_back(job);
-            }
-            outcome = Outcome::Found(watch::killed(scenario));
-        }
-        let ended = Ended::of(&job, worker, outcome);
-        let used = self.used();
-        self.note(|journal| journal.note_job(&job, &scenario.name, &ended, used));
-        self.take_in(job, ended);
-    }
-
-    fn take_in(&mut self, job: Job, ended: Ended) {
-        self.done.totals.add(ended.totals);
-        let execution = ended.execution;
-        match ended.outcome {
-            Outcome::Finished if self.subject.foreign.is_some() => self.take_in_limits(&job, ended),
-            Outcome::Finished | Outcome::Killed => {}
-            Outcome::Spent => self.continue_after(&job, execution),
-            Outcome::Found(finding) => {
-                let decisions = ended.decisions;
-                self.candidates.push(Candidate { job, execution, finding, decisions });
-            }
-        }
-    }
-
-    fn continue_after(&mut self, job: &Job, execution: u64) {
-        if let Some(rest) = job.rest_after(execution) {
-            self.queue.take_back(rest);
-        }
-    }
-
     /// Settles the earliest candidate once no earlier job is under way, so that the same seed tells
     /// the same finding however fast the workers are. True if it is the end.
     fn settle(&mut self) -> Result<bool, String> {
@@ -422,19 +404,21 @@ impl Campaign<'_> {
             return Ok(false);
         };
         let order = self.candidates[first].job.order;
-        if self.running.iter().any(|(job, _)| job.order < order) && !self.is_over() {
+        let under_way = self.running.iter().map(|r| r.jobs[r.at()].order);
+        let earliest = under_way.chain(self.queue.earliest_rest()).min();
+        if earliest.is_some_and(|earliest| earliest < order) && !self.is_over() {
             return Ok(false);
         }
         let candidate = self.candidates.swap_remove(first);
         if confirm::is_accepted(self.subject, self.settings, &candidate)? {
-            self.continue_after(&candidate.job, candidate.execution);
+            self.queue.done(&candidate.job, Some(candidate.execution));
             return Ok(false);
         }
         let leak = candidate.finding.left_behind;
         // What a leak costs is memory: it is told, and does not keep worse from being found.
         let goes_on = self.settings.keep_going || leak;
         if goes_on {
-            self.continue_after(&candidate.job, candidate.execution);
+            self.queue.done(&candidate.job, Some(candidate.execution));
         }
         if leak && self.leaks_told {
             return Ok(false);

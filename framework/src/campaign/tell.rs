@@ -19,6 +19,8 @@ pub(super) struct Telling {
     /// The order of its job.
     order: u64,
     execution: u64,
+    /// The number of its execution in the campaign.
+    number: u64,
     scenario: String,
     cpu: Duration,
     wall: Duration,
@@ -47,6 +49,7 @@ impl Telling {
         Object::of_type("told")
             .number("order", self.order)
             .number("execution", self.execution)
+            .number("number", self.number)
             .text("scenario", &self.scenario)
             .text("class", &self.finding.class.to_string())
             .text("site", &self.finding.site)
@@ -66,6 +69,7 @@ impl Telling {
             finding,
             order: line.number("order")?,
             execution: line.number("execution")?,
+            number: line.number("number")?,
             scenario: line.text("scenario")?.to_owned(),
             cpu: millis("cpu_ms")?,
             wall: millis("wall_ms")?,
@@ -81,7 +85,7 @@ impl Telling {
         Told {
             finding: &self.finding,
             scenario: &self.scenario,
-            execution: self.execution,
+            execution: self.number,
             cpu: self.cpu,
             repro: self.repro.as_deref(),
             replay: &self.replay,
@@ -93,7 +97,7 @@ impl Telling {
     fn reported(self, target: &str) -> Reported {
         Reported {
             text: self.told().text(target),
-            execution: self.execution,
+            execution: self.number,
             cpu: self.cpu,
             wall: self.wall,
             decisions: self.decisions,
@@ -163,6 +167,7 @@ impl Campaign<'_> {
             finding: settled.finding,
             order: candidate.job.order,
             execution: candidate.execution,
+            number: candidate.job.number_of(candidate.execution),
             scenario: settled.repro.scenario.name,
             cpu,
             wall,

@@ -35,6 +35,10 @@ impl Decider for Recorder<'_> {
         }
         choice
     }
+
+    fn granules(&self) -> &[usize] {
+        self.scheduler.granules()
+    }
 }
 
 impl From<ChoiceKind> for DecisionKind {

@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_replay_of_a_recorded_run_reproduces_it() {
-        for name in ["random", "pct"] {
+        for (name, _) in crate::scheduler::NAMES {
             for execution in 0..50 {
                 let (trace, decisions) = record(name, execution);
                 let text: Decisions = decisions.to_string().parse().unwrap();

@@ -98,7 +98,7 @@ pub(crate) struct Limits {
     pub executions: u64,
     pub time: Option<Duration>,
     pub seed: u64,
-    /// `random` or `pct`; loom has a search of its own.
+    /// `random`, `surw`, which is shuttle's `urw`, or any other name for `pct`; loom has a search of its own.
     pub scheduler: String,
     /// Preemptions, where the engine can bound them: loom, which takes 2 if this is `None`.
     pub bound: Option<u64>,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::shuttle::scheduler::{PctScheduler, RandomScheduler};
+use ::shuttle::scheduler::{PctScheduler, RandomScheduler, UrwRandomScheduler};
 use ::shuttle::{Config, FailurePersistence, MaxSteps, Runner, thread};
 
 use super::{Engine, Limits, ThreadBody, under_way};
@@ -28,12 +28,19 @@ pub(super) fn search(limits: &Limits, body: Arc<dyn Fn() + Send + Sync>) -> bool
         under_way::end();
     };
     let (seed, executions) = (limits.seed, count(limits.executions));
-    if limits.scheduler == "pct" {
-        let pct = PctScheduler::new_from_seed(seed, DEPTH, executions);
-        Runner::new(pct, config).run(execution);
-    } else {
-        Runner::new(RandomScheduler::new_from_seed(seed, executions), config).run(execution);
-    }
+    match &*limits.scheduler {
+        "random" => {
+            Runner::new(RandomScheduler::new_from_seed(seed, executions), config).run(execution)
+        }
+        // shuttle cannot select: its walk is uniform over all steps.
+        "surw" => {
+            Runner::new(UrwRandomScheduler::new_from_seed(seed, executions), config).run(execution)
+        }
+        _ => {
+            let pct = PctScheduler::new_from_seed(seed, DEPTH, executions);
+            Runner::new(pct, config).run(execution)
+        }
+    };
     false
 }
 

@@ -2,7 +2,7 @@
 
 use mapcheck_machine::{ChoiceKind, Consult, Reason, Slice, ThreadId};
 
-use super::{Ended, Scheduler, UNBOUNDED};
+use super::{Coverage, Ended, Scheduler, UNBOUNDED};
 
 /// Lets a scheduler preempt up to so many times in an execution; after that a thread runs until it
 /// yields or waits. Most bugs need one or two preemptions (Musuvathi and Qadeer, *Iterative Context
@@ -43,6 +43,10 @@ impl Scheduler for Bounded {
         self.inner.choose(kind, thread, index, n)
     }
 
+    fn granules(&self) -> &[usize] {
+        self.inner.granules()
+    }
+
     fn end(&mut self, ended: Ended) {
         self.inner.end(ended);
     }
@@ -53,6 +57,10 @@ impl Scheduler for Bounded {
 
     fn recall(&mut self, learnt: &[u64]) {
         self.inner.recall(learnt);
+    }
+
+    fn coverage(&self) -> Option<Coverage> {
+        self.inner.coverage()
     }
 }
 

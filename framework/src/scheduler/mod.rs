@@ -5,17 +5,34 @@
 //! executions of the same batch, so a batch replays from its start.
 
 mod bounded;
+mod changes;
+mod exhaustive;
+mod guided;
 mod pct;
+mod portfolio;
+mod pos;
+mod profile;
 mod random;
+mod round_robin;
+mod surw;
 mod suspending;
+mod turns;
+mod walk;
 
 use mapcheck_machine::{ChoiceKind, Consult, Slice, ThreadId};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng;
 
+use guided::Guided;
+use portfolio::portfolio;
+use pos::Pos;
+use surw::Surw;
+
 pub use bounded::Bounded;
+pub use exhaustive::{Coverage, Exhaustive, Limit};
 pub use pct::Pct;
 pub use random::Random;
+pub use round_robin::RoundRobin;
 pub use suspending::Suspending;
 
 /// Schedule points of a slice that ends only when the machine has a reason to ask.
@@ -29,6 +46,10 @@ pub trait Scheduler {
     fn schedule(&mut self, consult: &Consult<'_>) -> Slice;
     /// One of `0..n`; `n` is at least 1.
     fn choose(&mut self, kind: ChoiceKind, thread: ThreadId, index: u64, n: u32) -> u32;
+    /// Granules at whose accesses it is asked too, see [`mapcheck_machine::Decider::granules`].
+    fn granules(&self) -> &[usize] {
+        &[]
+    }
     /// Ends the execution.
     fn end(&mut self, ended: Ended);
     /// What it has learnt, for a scheduler of the same name that goes on with the same scenario in another process.
@@ -37,6 +58,10 @@ pub trait Scheduler {
     }
     /// Takes over what another has learnt, before its first execution. What cannot be read is as good as nothing.
     fn recall(&mut self, _learnt: &[u64]) {}
+    /// What it has covered, if it is one that knows what there is to cover.
+    fn coverage(&self) -> Option<Coverage> {
+        None
+    }
 }
 
 /// What became of an execution, as a scheduler may learn from it.
@@ -60,6 +85,22 @@ pub const NAMES: &[(&str, &str)] = &[
         "pct",
         "probabilistic concurrency testing: random priorities, lowered at one to three random steps",
     ),
+    (
+        "pos",
+        "partial order sampling: random priorities, drawn anew for accesses that race with the one just made",
+    ),
+    (
+        "surw",
+        "selectively uniform random walk: all orders of some accesses to shared memory, equally likely",
+    ),
+    (
+        "round-robin",
+        "threads in turn, the same in every run: turns of 1 to 89 steps, another length each execution",
+    ),
+    (
+        "portfolio",
+        "pct, pos, surw and others in turn, sharing what they learn; those that show more get more turns",
+    ),
 ];
 
 /// The scheduler with a name of [`NAMES`], or `None`.
@@ -71,6 +112,10 @@ pub fn by_name(name: &str, seed: u64) -> Option<Box<dyn Scheduler>> {
     match name {
         "random" => Some(Box::new(Random::new(seed))),
         "pct" => Some(Box::new(Pct::new(seed))),
+        "round-robin" => Some(Box::new(RoundRobin::new(seed))),
+        "pos" => Some(Box::new(Guided::new(seed, vec![Box::new(Pos::default())]))),
+        "surw" => Some(Box::new(Guided::new(seed, vec![Box::new(Surw::default())]))),
+        "portfolio" => Some(Box::new(portfolio(seed))),
         _ => None,
     }
 }
@@ -113,60 +158,8 @@ pub(crate) fn splitmix(x: u64) -> u64 {
     x ^ x >> 31
 }
 
-/// A machine for unit tests: threads that only count their schedule points.
 #[cfg(test)]
-pub(crate) mod fake {
-    use mapcheck_machine::{Consult, Decider, Reason, ThreadId, ThreadView};
-
-    /// Threads that each pass a number of schedule points; every seventh point is a yield.
-    pub(crate) struct Fake {
-        lengths: Vec<u64>,
-        local: Vec<u64>,
-    }
-
-    impl Fake {
-        pub(crate) fn new(lengths: &[u64]) -> Fake {
-            Fake { lengths: lengths.to_vec(), local: vec![0; lengths.len()] }
-        }
-
-        /// Runs to the end; the trace names the thread of each schedule point.
-        pub(crate) fn run(mut self, decider: &mut dyn Decider) -> Vec<ThreadId> {
-            let (mut current, mut left, mut trace) = (0, 1, Vec::new());
-            loop {
-                trace.push(current as ThreadId);
-                self.local[current] += 1;
-                left -= 1;
-                let reason = match self.local[current] {
-                    s if s >= self.lengths[current] => Reason::Blocked,
-                    s if s % 7 == 0 => Reason::Yield,
-                    _ => Reason::Point,
-                };
-                if reason == Reason::Point && left > 0 {
-                    continue;
-                }
-                let view = |t: usize| ThreadView {
-                    runnable: self.local[t] < self.lengths[t],
-                    ..ThreadView::NEW
-                };
-                let threads: Vec<ThreadView> = (0..self.lengths.len()).map(view).collect();
-                if threads.iter().all(|t| !t.runnable) {
-                    return trace;
-                }
-                let (local_step, step) = (self.local[current], trace.len() as u64);
-                let consult = Consult {
-                    current: current as ThreadId,
-                    local_step,
-                    step,
-                    reason,
-                    threads: &threads,
-                };
-                let slice = decider.schedule(&consult);
-                assert!(threads[slice.thread as usize].runnable && slice.points > 0);
-                (current, left) = (slice.thread as usize, slice.points);
-            }
-        }
-    }
-}
+pub(crate) mod fake;
 
 #[cfg(test)]
 mod tests {

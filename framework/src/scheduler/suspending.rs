@@ -2,7 +2,7 @@
 
 use mapcheck_machine::{ChoiceKind, Consult, Slice, ThreadId};
 
-use super::{Dice, Ended, Scheduler};
+use super::{Coverage, Dice, Ended, Scheduler};
 
 /// Schedule points with several threads that the first execution is taken to have.
 const FIRST_LENGTH: u64 = 1000;
@@ -53,6 +53,10 @@ impl Scheduler for Suspending {
         (1 + self.dice.below(length)).min(u64::from(n) - 1) as u32
     }
 
+    fn granules(&self) -> &[usize] {
+        self.inner.granules()
+    }
+
     fn end(&mut self, ended: Ended) {
         let length = self.several.map_or(0, |(first, last)| last - first);
         self.longest = self.longest.max(length);
@@ -67,6 +71,10 @@ impl Scheduler for Suspending {
         let Some((longest, inner)) = learnt.split_first() else { return };
         self.longest = *longest;
         self.inner.recall(inner);
+    }
+
+    fn coverage(&self) -> Option<Coverage> {
+        self.inner.coverage()
     }
 }
 

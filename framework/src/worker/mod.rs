@@ -3,6 +3,8 @@
 //! The parent sees a worker through shared memory alone, so whatever kills the worker leaves the
 //! decisions behind.
 
+mod batch;
+mod recording;
 pub(crate) mod watch;
 
 use std::cell::RefCell;
@@ -10,11 +12,18 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex};
 
 use mapcheck_machine::{
-    self as machine, Decider, Earlier, Edge, Execution, Fact, Found, Observer, Options, Shared,
-    Stack, Stamp, Touch, Worker,
+    self as machine, Decider, Earlier, Edge, Execution, Fact, Found, Observer, Options, Stack,
+    Stamp, Touch, Worker,
 };
 
-use crate::decision::{Decision, Decisions, Recorder, Replayer};
+pub use batch::Learnt;
+use batch::scheduler_of;
+pub(crate) use batch::{Batch, LOOK, random_of};
+use recording::{ACCEPTED, DONE, FREED, OUTLIVED, POINTS, SWITCHES, State, UNJUDGED};
+pub(crate) use recording::{Recording, Totals};
+
+use crate::coverage::Coverage;
+use crate::decision::{Decisions, Recorder, Replayer};
 use crate::element;
 use crate::engine::{self, Engine, Event, Limits};
 use crate::fault::Fault;
@@ -22,44 +31,10 @@ use crate::mutant::{self, Mutant, Mutants};
 use crate::oracle::race::{self, Races};
 use crate::oracle::{self, Class, Promises, Violation};
 use crate::report::{self, Diagnosis, Finding, PanicNote, Trace, short_file};
-use crate::repro::{History, Repro};
+use crate::repro::Repro;
 use crate::scenario::{self, Scenario};
-use crate::scheduler::{self, Bounded, Ended, Scheduler, Suspending, splitmix};
-use crate::text::{self, Writer};
-
-/// Decisions of one execution that are kept; a longer execution is replayed from its batch.
-const WORDS: usize = 1 << 20;
-const TEXT: usize = 1 << 18;
-
-/// Numbers that a worker shares.
-const EXECUTION: usize = 0;
-const DONE: usize = 1;
-const POINTS: usize = 2;
-const SWITCHES: usize = 3;
-const FREED: usize = 4;
-const STATE: usize = 5;
-const OUTLIVED: usize = 6;
-const EXHAUSTED: usize = 7;
-const UNJUDGED: usize = 8;
-const ACCEPTED: usize = 9;
-
-/// How far a worker has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    /// It is under way, or died.
-    Running,
-    /// It has done what it was asked to do.
-    Finished,
-    /// It found something; the text tells what.
-    Found,
-    /// It cannot go on, though nothing was found: another process must do the rest.
-    Spent,
-    /// mapcheck itself went wrong in it; the text tells how.
-    Broken,
-}
-
-const STATES: [State; 5] =
-    [State::Running, State::Finished, State::Found, State::Spent, State::Broken];
+use crate::scheduler::{Ended, Scheduler};
+use crate::text::Writer;
 
 /// The code under test.
 #[derive(Clone, Copy)]
@@ -133,27 +108,6 @@ impl<'a> Setting<'a> {
     }
 }
 
-/// A batch of executions under a scheduler, which learns within the batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Batch {
-    pub scheduler: String,
-    pub seed: u64,
-    pub bound: Option<u64>,
-    /// Whether all threads but one are suspended at some point.
-    pub suspend: bool,
-    pub first: u64,
-    pub count: u64,
-    /// Whether each execution gets randomness of its own, see [`random_of`], or all of them the setting's.
-    pub vary: bool,
-    /// Whether to record the last execution in full, and none of the others.
-    pub record_last: bool,
-}
-
-/// Seed of the randomness of an execution of a batch that varies it.
-pub(crate) fn random_of(base: u64, execution: u64) -> u64 {
-    splitmix(base ^ splitmix(execution))
-}
-
 /// Executions that another engine runs, in the worker's process.
 pub(crate) struct Foreign {
     pub engine: Engine,
@@ -167,116 +121,10 @@ pub(crate) struct Foreign {
 /// What a worker does.
 pub(crate) enum Script<'a> {
     Foreign(&'a Foreign),
-    Batch(&'a Batch),
+    /// One batch after the other, each under its setting, until something is found.
+    Batches(&'a [(Setting<'a>, &'a Batch)]),
     /// One execution with these decisions, recorded in full or not.
     Replay(&'a Decisions, bool),
-}
-
-/// The shared memory of a worker, read by its parent.
-pub(crate) struct Recording(Shared);
-
-/// Sums over the executions of a batch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Totals {
-    pub executions: u64,
-    pub points: u64,
-    pub switches: u64,
-    /// Values that the map dropped before it was dropped itself.
-    pub freed: u64,
-    /// Executions that ended while threads they had started still waited.
-    pub outlived: u64,
-    /// Keys whose histories were too long to be judged.
-    pub unjudged: u64,
-    /// Times that an accepted race was met.
-    pub accepted: u64,
-}
-
-impl Batch {
-    /// What a repro's history tells of.
-    fn of(history: &History, record_last: bool) -> Batch {
-        Batch {
-            scheduler: history.scheduler.clone(),
-            seed: history.seed,
-            bound: history.bound,
-            suspend: history.suspend,
-            first: history.first,
-            count: history.executions,
-            vary: true,
-            record_last,
-        }
-    }
-}
-
-impl Totals {
-    pub(crate) fn add(&mut self, other: Totals) {
-        self.executions += other.executions;
-        self.points += other.points;
-        self.switches += other.switches;
-        self.freed += other.freed;
-        self.outlived += other.outlived;
-        self.unjudged += other.unjudged;
-        self.accepted += other.accepted;
-    }
-}
-
-impl Recording {
-    pub(crate) fn new() -> Result<Recording, String> {
-        Shared::new(WORDS, TEXT)
-            .map(Recording)
-            .map_err(|e| format!("no memory to share with a worker: {e}"))
-    }
-
-    pub(crate) fn state(&self) -> State {
-        STATES.get(self.0.counter(STATE) as usize).copied().unwrap_or(State::Broken)
-    }
-
-    /// The number of the execution under way or done last.
-    pub(crate) fn execution(&self) -> u64 {
-        self.0.counter(EXECUTION)
-    }
-
-    pub(crate) fn totals(&self) -> Totals {
-        Totals {
-            executions: self.0.counter(DONE),
-            points: self.0.counter(POINTS),
-            switches: self.0.counter(SWITCHES),
-            freed: self.0.counter(FREED),
-            outlived: self.0.counter(OUTLIVED),
-            unjudged: self.0.counter(UNJUDGED),
-            accepted: self.0.counter(ACCEPTED),
-        }
-    }
-
-    /// The decisions of that execution, or `None` if there were too many to keep.
-    pub(crate) fn decisions(&self) -> Option<Decisions> {
-        let words = self.0.words();
-        let decisions = words.into_iter().filter_map(Decision::unpack).collect();
-        (!self.0.words_full()).then_some(Decisions(decisions))
-    }
-
-    /// Whether an engine has made every execution there is, within its bound.
-    pub(crate) fn exhausted(&self) -> bool {
-        self.0.counter(EXHAUSTED) > 0
-    }
-
-    pub(crate) fn text(&self) -> String {
-        self.0.text()
-    }
-
-    /// What it found, if it lived to tell.
-    pub(crate) fn finding(&self) -> Result<Finding, String> {
-        text::parse(&self.text(), Finding::read)
-            .map_err(|e| format!("a worker told a finding that cannot be read: {e}"))
-    }
-
-    fn enter(&self, state: State) {
-        let index = STATES.iter().position(|s| *s == state).unwrap_or_default();
-        self.0.set_counter(STATE, index as u64);
-    }
-
-    fn add(&self, counter: usize, n: u64) {
-        self.0.set_counter(counter, self.0.counter(counter) + n);
-    }
 }
 
 /// Forks a worker.
@@ -285,7 +133,7 @@ pub(crate) fn start(
     script: &Script<'_>,
     recording: &Recording,
 ) -> Result<Worker, String> {
-    let mut body = || Child { setting, recording, races: RefCell::default() }.work(script);
+    let mut body = || Child { setting, recording, eyes: &RefCell::default() }.work(script);
     Worker::fork(&mut body).map_err(|e| format!("no worker process could be started: {e}"))
 }
 
@@ -313,13 +161,24 @@ fn listen_for_panics() {
 struct Child<'a> {
     setting: Setting<'a>,
     recording: &'a Recording,
-    races: RefCell<Races>,
+    eyes: &'a RefCell<Eyes>,
 }
 
-/// Sees an execution for the report, and for the oracle of data races.
+/// What sees the steps of watched executions.
+#[derive(Default)]
+struct Eyes {
+    /// Whether the oracle of data races sees this one.
+    judges: bool,
+    races: Races,
+    /// Whether it is looked at for what it shows.
+    looks: bool,
+    coverage: Coverage,
+}
+
+/// Sees an execution: for the report, for the oracle of data races, and for what it shows.
 struct Seer<'a> {
     trace: &'a mut Trace,
-    races: &'a mut Races,
+    eyes: &'a mut Eyes,
 }
 
 impl Observer for Seer<'_> {
@@ -328,11 +187,16 @@ impl Observer for Seer<'_> {
     }
 
     fn touch(&mut self, touch: &Touch) -> Option<Earlier> {
-        self.races.touch(touch)
+        if self.eyes.looks {
+            self.eyes.coverage.touch(touch);
+        }
+        if self.eyes.judges { self.eyes.races.touch(touch) } else { None }
     }
 
     fn order(&mut self, edge: &Edge) {
-        self.races.order(edge);
+        if self.eyes.judges {
+            self.eyes.races.order(edge);
+        }
     }
 }
 
@@ -342,22 +206,27 @@ impl Child<'_> {
         listen_for_panics();
         if panic::catch_unwind(AssertUnwindSafe(|| self.follow(script))).is_err() {
             let note = first_panic().map_or_else(|| "a panic".to_owned(), |p| p.message);
-            self.recording.0.set_text(&note);
+            self.recording.tell(&note);
             self.recording.enter(State::Broken);
         }
     }
 
     fn follow(&self, script: &Script<'_>) {
         machine::silence();
-        mutant::switch(self.setting.mutant);
-        oracle::promises::switch(self.setting.judging, self.setting.leaks);
-        self.races.replace(Races::accepting(race::accepted()));
-        element::allow_collisions(self.setting.faults.contains(&Fault::HashCollisions));
+        self.eyes.borrow_mut().races = Races::accepting(race::accepted());
+        self.switch();
         match script {
             Script::Foreign(foreign) => self.foreign(foreign),
-            Script::Batch(batch) => self.batch(batch),
+            Script::Batches(batches) => self.batches(batches),
             Script::Replay(decisions, record) => self.replay(decisions, *record),
         }
+    }
+
+    /// Makes the process do as the setting says.
+    fn switch(&self) {
+        mutant::switch(self.setting.mutant);
+        oracle::promises::switch(self.setting.judging, self.setting.leaks);
+        element::allow_collisions(self.setting.faults.contains(&Fault::HashCollisions));
     }
 
     fn foreign(&self, foreign: &Foreign) {
@@ -372,7 +241,7 @@ impl Child<'_> {
         let mut tell = |event| match event {
             Event::Began => {
                 self.recording.add(DONE, 1);
-                self.recording.0.set_counter(EXECUTION, first + self.recording.0.counter(DONE) - 1);
+                self.recording.begin(first + self.recording.totals().executions - 1);
             }
             // At once: what is dropped after a finding may end the process.
             Event::Found(class, message) => {
@@ -383,50 +252,87 @@ impl Child<'_> {
         if explored.found.is_some() {
             return;
         }
-        self.recording.0.set_counter(EXHAUSTED, u64::from(explored.exhausted));
-        self.recording.0.set_text(&explored.limit.unwrap_or_default());
+        self.recording.set_exhausted(explored.exhausted);
+        self.recording.tell(&explored.limit.unwrap_or_default());
         self.recording.enter(State::Finished);
     }
 
-    fn batch(&self, batch: &Batch) {
-        let mut scheduler = scheduler_of(batch);
-        for execution in batch.first..batch.first + batch.count {
-            let last = execution + 1 == batch.first + batch.count;
-            let base = self.setting.random;
-            let random = if batch.vary { random_of(base, execution) } else { base };
-            if !self.explore(&mut *scheduler, execution, random, batch.record_last && last) {
+    fn batches(&self, batches: &[(Setting<'_>, &Batch)]) {
+        for (i, (setting, batch)) in batches.iter().enumerate() {
+            self.recording.turn_to(i);
+            let child = Child { setting: *setting, recording: self.recording, eyes: self.eyes };
+            child.switch();
+            if !child.batch(batch) {
                 return;
             }
         }
         self.recording.enter(State::Finished);
     }
 
+    /// False if the process can run no other.
+    fn batch(&self, batch: &Batch) -> bool {
+        let mut scheduler = scheduler_of(batch);
+        self.eyes.borrow_mut().coverage.recall(&batch.learnt.features);
+        for execution in batch.first..batch.first + batch.count {
+            if !self.explore(&mut *scheduler, batch, execution) {
+                return false;
+            }
+        }
+        self.recording.hand_on(&scheduler.learnt());
+        true
+    }
+
     /// One execution; false if there can be no other.
-    fn explore(
-        &self,
-        scheduler: &mut dyn Scheduler,
-        execution: u64,
-        random: u64,
-        record: bool,
-    ) -> bool {
-        let shared = &self.recording.0;
-        shared.clear_words();
-        shared.set_counter(EXECUTION, execution);
+    fn explore(&self, scheduler: &mut dyn Scheduler, batch: &Batch, execution: u64) -> bool {
+        let at = execution - batch.first;
+        let record = batch.record_last && at + 1 == batch.count;
+        let base = self.setting.random;
+        let random = if batch.vary { random_of(base, execution) } else { base };
+        self.recording.begin(execution);
+        self.watch(at, batch.look);
         scheduler.begin(execution);
         let mut trace = Trace::default();
-        let mut sink = |word| shared.push_word(word);
+        let mut sink = |word| self.recording.decide(word);
         let mut recorder = Recorder { scheduler, sink: &mut sink };
         let (done, past) = self.execute(&mut recorder, &mut trace, random, record);
-        scheduler.end(Ended { steps: done.steps, threads: done.threads, news: None });
+        scheduler.end(Ended { steps: done.steps, threads: done.threads, news: self.look() });
         self.count(&done);
+        if done.found.is_none() && done.reusable {
+            return true;
+        }
+        self.recording.hand_on(&scheduler.learnt());
         if done.found.is_some() {
             self.tell(&done, past.as_ref(), &trace, record);
-            return false;
-        }
-        if !done.reusable {
+        } else {
             self.recording.enter(State::Spent);
         }
-        done.reusable
+        false
+    }
+
+    /// Decides what is seen of the execution that is so manieth of its batch.
+    ///
+    /// Which accesses nothing orders hardly depends on the schedule, so that a share of the executions shows nearly all
+    /// races that all of them would.
+    fn watch(&self, at: u64, look: u64) {
+        let share = |every: u64| every > 0 && at.is_multiple_of(every);
+        let eyes = &mut *self.eyes.borrow_mut();
+        eyes.judges = share(self.setting.races);
+        eyes.looks = share(look);
+        eyes.races.begin();
+        if eyes.looks {
+            eyes.coverage.begin();
+        }
+    }
+
+    /// What the execution has shown for the first time, if it was looked at.
+    fn look(&self) -> Option<u64> {
+        let eyes = &mut *self.eyes.borrow_mut();
+        if !eyes.looks {
+            return None;
+        }
+        machine::edges(&mut |branch| eyes.coverage.edge(branch));
+        self.recording.show(&eyes.coverage);
+        Some(eyes.coverage.news().len() as u64)
     }
 
     fn count(&self, done: &Execution) {
@@ -435,7 +341,7 @@ impl Child<'_> {
         self.recording.add(SWITCHES, done.switches);
         self.recording.add(FREED, scenario::freed_by_map());
         self.recording.add(OUTLIVED, u64::from(done.outlived > 0));
-        let races = self.races.borrow();
+        let races = &self.eyes.borrow().races;
         let unjudged = scenario::inconclusive() + u64::from(races.given_up());
         self.recording.add(UNJUDGED, unjudged);
         self.recording.add(ACCEPTED, races.met());
@@ -444,6 +350,7 @@ impl Child<'_> {
     fn replay(&self, decisions: &Decisions, record: bool) {
         let mut trace = Trace::default();
         let mut decider = Replayer::new(decisions);
+        self.watch(0, 0);
         let (done, past) = self.execute(&mut decider, &mut trace, self.setting.random, record);
         self.count(&done);
         if done.found.is_some() {
@@ -459,10 +366,11 @@ impl Child<'_> {
         random: u64,
         record: bool,
     ) -> (Execution, Option<Promises>) {
+        let eyes = &mut *self.eyes.borrow_mut();
         let options = Options {
             record,
             stacks: true,
-            watch: self.watches(self.recording.execution()),
+            watch: eyes.judges || eyes.looks,
             stack_at: self.setting.stack_at,
             max_steps: self.setting.max_steps,
             patience: self.setting.patience,
@@ -474,9 +382,7 @@ impl Child<'_> {
         if let Ok(mut notes) = PANICS.lock() {
             notes.clear();
         }
-        let races = &mut *self.races.borrow_mut();
-        races.begin();
-        let mut seer = Seer { trace, races };
+        let mut seer = Seer { trace, eyes };
         let mut done = machine::execute(&options, decider, &mut seer, &mut || (code.run)(scenario));
         // Taken in any case: globals are given back what they held before.
         let past = oracle::ended();
@@ -484,13 +390,6 @@ impl Child<'_> {
             done.found = done.found.take().or_else(|| keys_left(&done, scenario));
         }
         (done, past)
-    }
-
-    /// Whether data races are looked for in an execution. Which accesses nothing orders hardly depends on the schedule,
-    /// so that a share of the executions shows nearly all that all of them would.
-    fn watches(&self, execution: u64) -> bool {
-        let every = self.setting.races;
-        every > 0 && execution.is_multiple_of(every)
     }
 
     /// Publishes what was found.
@@ -518,7 +417,7 @@ impl Child<'_> {
     fn publish(&self, finding: &Finding) {
         let mut text = Writer::default();
         finding.write(&mut text);
-        self.recording.0.set_text(&text.0);
+        self.recording.tell(&text.0);
         self.recording.enter(State::Found);
     }
 }
@@ -531,20 +430,6 @@ fn keys_left(done: &Execution, scenario: &Scenario) -> Option<Found> {
     let fact = Fact::Told { class: class.name(), message, addr: 0, block: None };
     let at = Stamp { thread: 0, label: scenario.last_label(), step: done.steps };
     Some(Found { fact, at, stack: Stack::default() })
-}
-
-/// The scheduler that a batch is explored with.
-fn scheduler_of(batch: &Batch) -> Box<dyn Scheduler> {
-    let scheduler = scheduler::by_name(&batch.scheduler, batch.seed);
-    let scheduler = scheduler.expect("settings and repros name only schedulers there are");
-    let scheduler = match batch.bound {
-        Some(bound) => Box::new(Bounded::new(scheduler, bound)),
-        None => scheduler,
-    };
-    if !batch.suspend {
-        return scheduler;
-    }
-    Box::new(Suspending::new(scheduler, batch.seed))
 }
 
 /// A panic in a line: `src/map.rs:7:5: index out of bounds`.

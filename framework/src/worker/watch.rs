@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use mapcheck_machine::{Exit, Worker};
 
-use super::{Batch, Code, Recording, Script, Setting, State, start};
+use super::recording::State;
+use super::{Batch, Code, Recording, Script, Setting, start};
 use crate::oracle::{Class, race};
 use crate::report::{self, Finding};
 use crate::repro::Repro;
@@ -115,6 +116,14 @@ fn run_once(setting: Setting<'_>, script: &Script<'_>) -> Result<(Outcome, Recor
     }
 }
 
+/// Runs one batch in a worker, and waits for its end.
+pub(crate) fn run_batch(
+    setting: Setting<'_>,
+    batch: &Batch,
+) -> Result<(Outcome, Recording), String> {
+    run(setting, &Script::Batches(&[(setting, batch)]))
+}
+
 /// Runs a repro in a fresh process and returns what it finds. A data race that is accepted counts as none; its earlier
 /// access is told with its stack where `record` asks for the whole story.
 pub(crate) fn replay(
@@ -145,7 +154,7 @@ fn replay_once(
 ) -> Result<Option<Finding>, String> {
     let outcome = match &repro.history {
         None => run(setting, &Script::Replay(&repro.decisions, record))?.0,
-        Some(history) => run(setting, &Script::Batch(&Batch::of(history, record)))?.0,
+        Some(history) => run_batch(setting, &Batch::of(history, record))?.0,
     };
     Ok(match outcome {
         Outcome::Found(finding) => Some(finding),

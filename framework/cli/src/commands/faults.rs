@@ -47,6 +47,7 @@ pub fn run(faults: &Faults) -> Result<i32, Error> {
             let mut command = runner.build(&cargo, &format!("runner `{}`", runner.package))?;
             command.arg("faults").args(&faults.mutants).env("MAPCHECK_ENGINE", engine);
             budget(&mut command, &faults.budget)?;
+            command.envs(faults.schedulers.last().map(|s| ("MAPCHECK_SCHEDULER", s)));
             let ran = run_for_lines(command, runner, &mut |row| table.row(row))?;
             code = summary::worse(code, ran.code);
             if ran.interrupted {

@@ -1,6 +1,7 @@
 //! The subcommands.
 
 mod check;
+mod compare;
 mod faults;
 mod list;
 mod matrix;
@@ -29,6 +30,7 @@ pub fn run(command: args::Command) -> Result<i32, Error> {
         args::Command::Test(test) => test::run(&test.args),
         args::Command::Replay(replay) => repro::replay(&replay),
         args::Command::Shrink(shrink) => repro::shrink(&shrink.repro),
+        args::Command::Faults(faults) if faults.seeds.is_some() => compare::run(&faults),
         args::Command::Faults(faults) => faults::run(&faults),
         args::Command::Matrix(matrix) => matrix::run(&matrix),
         args::Command::Bench => bench(),

@@ -72,6 +72,8 @@ unsafe fn begin(options: &Options, decider: *mut dyn Decider, observer: *mut dyn
     let s = unsafe { state() };
     s.options = options.clone();
     s.decider = Some(decider);
+    // SAFETY: by the caller's promise, the decider outlives the execution.
+    crate::granules::begin(unsafe { (*decider).granules() });
     s.observer = Some(observer);
     s.threads.clear();
     s.views.clear();

@@ -387,7 +387,8 @@ fn told(races: &mut Races, thread: usize, step: &Step, memory: &mut Memory) -> b
         return false;
     }
     let (access, change) = memory.touch(step);
-    let touch = Touch { thread: thread as u32, step: memory.1, site: 0x40_0000, access, change };
+    let touch =
+        Touch { thread: thread as u32, step: memory.1, label: 0, site: 0x40_0000, access, change };
     races.touch(&touch).is_some()
 }
 

@@ -36,7 +36,7 @@ impl Story {
     fn touch(&mut self, thread: u32, access: Access, change: Change) -> Option<Earlier> {
         self.step += 1;
         let site = site_of(self.step);
-        self.races.touch(&Touch { thread, step: self.step, site, access, change })
+        self.races.touch(&Touch { thread, step: self.step, label: 0, site, access, change })
     }
 
     fn access(&mut self, thread: u32, kind: Kind, addr: usize, size: usize) -> Option<Earlier> {

@@ -1,0 +1,336 @@
+//! `faults --seeds N`: how many executions each scheduler needs until it finds what is there.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::args::Faults;
+use crate::cargo::{self, Cargo};
+use crate::commands::check::budget;
+use crate::commands::list::wants_json;
+use crate::commands::run_for_lines;
+use crate::error::{Error, exit};
+use crate::runners::{Runner, Runners};
+
+/// Executions after which something counts as not found, unless the user says.
+const EXECUTIONS: u64 = 10_000;
+/// What is compared unless the user names engines or schedulers. shuttle's `surw` is its `urw`.
+const CONTENDERS: [(&str, &str); 8] = [
+    ("native", "portfolio"),
+    ("native", "surw"),
+    ("native", "pos"),
+    ("native", "pct"),
+    ("native", "random"),
+    ("shuttle", "surw"),
+    ("shuttle", "pct"),
+    ("shuttle", "random"),
+];
+
+/// An engine and a scheduler.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Contender {
+    engine: String,
+    scheduler: String,
+}
+
+/// Runs every contender over the catalogue and over the known-bad targets, with each seed, and prints the table.
+///
+/// # Errors
+/// When a runner does not build, or there is no such mutant.
+pub fn run(faults: &Faults) -> Result<i32, Error> {
+    let metadata = cargo::metadata()?;
+    let runners = Runners::find(&metadata)?.require()?;
+    let cargo = Cargo::new(&metadata)?;
+    let goal = faults.budget.executions.unwrap_or(EXECUTIONS);
+    let mut table = Table { goal, json: wants_json(faults.budget.format), ..Table::default() };
+    for contender in contenders(faults) {
+        for runner in &runners.0 {
+            for seed in 0..faults.seeds.unwrap_or(1) {
+                look(&cargo, runner, faults, &contender, seed, &mut table)?;
+            }
+        }
+        table.sums(&contender);
+    }
+    if table.rows.is_empty() {
+        return Err(Error::UnknownMutant(faults.mutants.join(", ")));
+    }
+    table.end();
+    Ok(exit::CLEAN)
+}
+
+fn contenders(faults: &Faults) -> Vec<Contender> {
+    let named = |engine: &str, scheduler: &str| Contender {
+        engine: engine.to_owned(),
+        scheduler: scheduler.to_owned(),
+    };
+    let wanted = |list: &[String], name: &str| list.is_empty() || list.iter().any(|n| n == name);
+    let known: Vec<Contender> = CONTENDERS
+        .iter()
+        .filter(|(engine, scheduler)| {
+            wanted(&faults.engines, engine) && wanted(&faults.schedulers, scheduler)
+        })
+        .map(|(engine, scheduler)| named(engine, scheduler))
+        .collect();
+    // Whatever else was asked for by name.
+    let of = |engine: &str| faults.schedulers.iter().map(|s| named(engine, s)).collect::<Vec<_>>();
+    let engines: Vec<&str> = match &faults.engines[..] {
+        [] => vec!["native"],
+        named => named.iter().map(String::as_str).collect(),
+    };
+    let others = engines.into_iter().flat_map(of).filter(|c| !known.contains(c));
+    known.iter().cloned().chain(others).collect()
+}
+
+/// One contender and seed on one runner.
+fn look(
+    cargo: &Cargo,
+    runner: &Runner,
+    faults: &Faults,
+    contender: &Contender,
+    seed: u64,
+    table: &mut Table,
+) -> Result<(), Error> {
+    // Only models run on engines other than the machine, and only the machine finds what is in real code.
+    if runner.known_bad && (contender.engine != "native" || !faults.mutants.is_empty()) {
+        return Ok(());
+    }
+    let mut command = runner.build(cargo, &format!("runner `{}`", runner.package))?;
+    if runner.known_bad {
+        command.arg("check").args(&runner.targets);
+        // A leak would end the search for what these versions are known for.
+        command.env("MAPCHECK_LEAKS", "0").env("MAPCHECK_SUMMARY", "/dev/null");
+    } else {
+        command.arg("faults").args(&faults.mutants);
+    }
+    set(&mut command, faults, contender, seed, table.goal)?;
+    let mut found = Vec::new();
+    run_for_lines(command, runner, &mut |row| found.extend(outcome(row, table.goal)))?;
+    if runner.known_bad {
+        let missing = runner.targets.iter().filter(|t| found.iter().all(|(name, _)| name != *t));
+        let missing: Vec<_> = missing.map(|t| (t.clone(), None)).collect();
+        found.extend(missing);
+    }
+    found.into_iter().for_each(|(name, executions)| table.add(contender, &name, executions));
+    Ok(())
+}
+
+fn set(
+    command: &mut Command,
+    faults: &Faults,
+    contender: &Contender,
+    seed: u64,
+    goal: u64,
+) -> Result<(), Error> {
+    budget(command, &faults.budget)?;
+    let seed = seed + faults.budget.seed.unwrap_or_default();
+    command
+        .env("MAPCHECK_ENGINE", &contender.engine)
+        .env("MAPCHECK_SCHEDULER", &contender.scheduler)
+        .env("MAPCHECK_SEED", seed.to_string())
+        .env("MAPCHECK_EXECUTIONS", goal.to_string())
+        .env("MAPCHECK_SHRINK", "0")
+        .env("MAPCHECK_FORMAT", "json");
+    Ok(())
+}
+
+/// What was looked for, and the executions until it was found, if it was; `None` for lines about other things.
+fn outcome(row: &Value, goal: u64) -> Option<(String, Option<u64>)> {
+    let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+    match row["type"].as_str()? {
+        // An equivalent mutant is not to be found.
+        "fault" if row["expected"].as_array().is_some_and(Vec::is_empty) => None,
+        "fault" => {
+            let executions = row["executions"].as_u64().filter(|n| *n <= goal);
+            Some((text("fault"), executions.filter(|_| row["found"] == true)))
+        }
+        "finding" => Some((text("target"), row["execution"].as_u64().map(|n| n + 1))),
+        _ => None,
+    }
+}
+
+/// The executions until something was found, seed by seed.
+type Row = Vec<Option<u64>>;
+
+#[derive(Default)]
+struct Table {
+    json: bool,
+    goal: u64,
+    order: Vec<String>,
+    rows: BTreeMap<String, BTreeMap<Contender, Row>>,
+    contenders: Vec<Contender>,
+    sums: Vec<Sums>,
+}
+
+/// How a contender did on everything.
+#[derive(Clone, Debug, PartialEq)]
+struct Sums {
+    pairs: usize,
+    found: usize,
+    /// Geometric mean of executions; what was not found counts as found at the goal.
+    mean: f64,
+}
+
+impl Sums {
+    fn of(rows: &[&Row], goal: u64) -> Sums {
+        let all: Vec<Option<u64>> = rows.iter().flat_map(|row| row.iter().copied()).collect();
+        let logarithm = |n: &Option<u64>| (n.unwrap_or(goal).max(1) as f64).ln();
+        let sum: f64 = all.iter().map(logarithm).sum();
+        Sums {
+            pairs: all.len(),
+            found: all.iter().flatten().count(),
+            mean: (sum / all.len().max(1) as f64).exp(),
+        }
+    }
+}
+
+impl Table {
+    fn add(&mut self, contender: &Contender, name: &str, executions: Option<u64>) {
+        if !self.order.iter().any(|n| n == name) {
+            self.order.push(name.to_owned());
+        }
+        let row = self.rows.entry(name.to_owned()).or_default();
+        row.entry(contender.clone()).or_default().push(executions);
+    }
+
+    /// Tells how a contender did, and keeps it.
+    fn sums(&mut self, contender: &Contender) {
+        let rows: Vec<&Row> = self.rows.values().filter_map(|row| row.get(contender)).collect();
+        if rows.is_empty() {
+            return;
+        }
+        let sums = Sums::of(&rows, self.goal);
+        let Contender { engine, scheduler } = contender;
+        if self.json {
+            for name in &self.order {
+                let Some(row) = self.rows[name].get(contender) else { continue };
+                let line = json!({"type": "search", "engine": engine, "scheduler": scheduler,
+                    "name": name, "executions": row, "goal": self.goal});
+                anstream::println!("{line}");
+            }
+            let Sums { pairs, found, mean } = sums;
+            let line = json!({"type": "search-summary", "engine": engine, "scheduler": scheduler,
+                "pairs": pairs, "found": found, "geometric_mean": mean, "goal": self.goal});
+            anstream::println!("{line}");
+        } else {
+            anstream::println!("{}", said(contender, &sums));
+        }
+        self.contenders.push(contender.clone());
+        self.sums.push(sums);
+    }
+
+    fn end(&self) {
+        if self.json {
+            return;
+        }
+        anstream::println!(
+            "\nexecutions until found: how many seeds found it, and the geometric mean"
+        );
+        for few in self.contenders.chunks(5) {
+            let head: String = few.iter().map(|c| format!("{:>17}", c.short())).collect();
+            anstream::println!("\n{:<14}{head}", "");
+            for name in &self.order {
+                let cells: String = few.iter().map(|c| self.cell(name, c)).collect();
+                anstream::println!("{:<14}{cells}", name);
+            }
+        }
+        for comparison in self.comparisons() {
+            anstream::println!("{comparison}");
+        }
+    }
+
+    fn cell(&self, name: &str, contender: &Contender) -> String {
+        let Some(row) = self.rows[name].get(contender) else { return format!("{:>17}", "-") };
+        let Sums { pairs, found, mean } = Sums::of(&[row], self.goal);
+        format!("{:>17}", format!("{found}/{pairs} {mean:.0}"))
+    }
+
+    /// The first contender against each other, on what both have looked for.
+    fn comparisons(&self) -> Vec<String> {
+        let Some((first, others)) = self.contenders.split_first() else { return Vec::new() };
+        let both = |other: &Contender| {
+            let rows = self.rows.values().filter(|row| row.contains_key(other));
+            let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+            for row in rows.filter(|row| row.contains_key(first)) {
+                ours.push(&row[first]);
+                theirs.push(&row[other]);
+            }
+            (Sums::of(&ours, self.goal), Sums::of(&theirs, self.goal))
+        };
+        let told = |other: &Contender| {
+            let (ours, theirs) = both(other);
+            format!(
+                "{} needs {:.2} times the executions of {}, on the {} pairs that both have looked for",
+                first.short(),
+                ours.mean / theirs.mean,
+                other.short(),
+                ours.pairs
+            )
+        };
+        std::iter::once(String::new()).chain(others.iter().map(told)).collect()
+    }
+}
+
+fn said(contender: &Contender, sums: &Sums) -> String {
+    let Sums { pairs, found, mean } = sums;
+    let percent = 100.0 * *found as f64 / (*pairs).max(1) as f64;
+    let name = contender.short();
+    format!(
+        "{name:<17} found {found} of {pairs} ({percent:.1} %), geometric mean {mean:.1} executions"
+    )
+}
+
+impl Contender {
+    fn short(&self) -> String {
+        match &*self.engine {
+            "native" => self.scheduler.clone(),
+            engine => format!("{engine} {}", self.scheduler),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contender(scheduler: &str) -> Contender {
+        Contender { engine: "native".into(), scheduler: scheduler.into() }
+    }
+
+    #[test]
+    fn what_was_not_found_counts_as_found_at_the_goal() {
+        let sums = Sums::of(&[&vec![Some(1), Some(100)], &vec![None, Some(1)]], 10_000);
+        assert_eq!((sums.pairs, sums.found), (4, 3));
+        assert!((sums.mean - 1e6_f64.powf(0.25)).abs() < 1e-9, "{sums:?}");
+    }
+
+    #[test]
+    fn a_line_of_a_runner_is_an_outcome_if_something_was_looked_for() {
+        let fault = |found, executions| {
+            json!({"type": "fault", "fault": "F1", "expected": ["crash"], "found": found,
+                "executions": executions})
+        };
+        let goal = 100;
+        assert_eq!(outcome(&fault(true, 7), goal), Some(("F1".into(), Some(7))));
+        assert_eq!(outcome(&fault(false, 100), goal), Some(("F1".into(), None)));
+        let silent = json!({"type": "fault", "fault": "E1", "expected": [], "found": false});
+        assert_eq!(outcome(&silent, goal), None);
+        let finding = json!({"type": "finding", "target": "flurry@0.4.0", "execution": 0});
+        assert_eq!(outcome(&finding, goal), Some(("flurry@0.4.0".into(), Some(1))));
+    }
+
+    #[test]
+    fn contenders_are_compared_on_what_both_have_looked_for() {
+        let mut table = Table { goal: 100, ..Table::default() };
+        let (ours, theirs) = (contender("portfolio"), contender("pct"));
+        table.add(&ours, "F1", Some(2));
+        table.add(&ours, "map@1", Some(99));
+        table.add(&theirs, "F1", Some(8));
+        table.contenders = vec![ours, theirs];
+        let said = table.comparisons().join("\n");
+        assert!(
+            said.contains("portfolio needs 0.25 times the executions of pct, on the 1 pairs"),
+            "{said}"
+        );
+    }
+}
