@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::line::Line;
@@ -19,8 +20,8 @@ use crate::report::{Finding, Object};
 use crate::repro::{self, MAPCHECK};
 use crate::settings::Settings;
 use crate::text::{self, Writer};
-use crate::worker::{self, Learnt, Totals, Words};
 use crate::worker::watch::{Outcome, Watched};
+use crate::worker::{self, Learnt, Totals, Words};
 
 /// The format this version writes, and the newest it goes on with.
 const FORMAT: u64 = 1;
@@ -317,9 +318,10 @@ impl Journal {
         ended: &Ended,
         used: (Duration, Duration),
     ) -> Result<(), String> {
+        let (wall, cpu) = (used.0.as_millis() as u64, used.1.as_millis() as u64);
         let line = || {
-            let (wall, cpu) = (used.0.as_millis() as u64, used.1.as_millis() as u64);
-            ended.line(job, scenario).number("wall_ms", wall).number("cpu_ms", cpu)
+            let object = ended.line(job, scenario);
+            object.number("wall_ms", wall).number("cpu_ms", cpu).line() + "\n"
         };
         self.append(line, matches!(ended.outcome, Outcome::Found(_)))
     }
@@ -328,23 +330,24 @@ impl Journal {
     /// earlier run's.
     pub(super) fn note_saved(&mut self, path: &Path) -> Result<(), String> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        self.append(|| Object::of_type("saved").text("repro", &name), true)
+        self.append(|| Object::of_type("saved").text("repro", &name).line() + "\n", true)
     }
 
     /// Notes that a finding was told.
     pub(super) fn note_told(&mut self, telling: &Telling) -> Result<(), String> {
-        self.append(|| telling.line().text("finding", &finding_text(&telling.finding)), true)
+        let finding = finding_text(&telling.finding);
+        self.append(|| telling.line().text("finding", &finding).line() + "\n", true)
     }
 
     /// Notes that the campaign has come to its end.
     pub(super) fn note_end(&mut self, complete: bool) -> Result<(), String> {
-        self.append(|| Object::of_type("end").flag("complete", complete), true)
+        self.append(|| Object::of_type("end").flag("complete", complete).line() + "\n", true)
     }
 
-    /// One write a line, so that a death in between leaves a whole line or a part of the last.
-    fn append(&mut self, line: impl FnOnce() -> Object, sync: bool) -> Result<(), String> {
+    /// One write, so that a death in between leaves whole lines and a part of one at most.
+    fn append(&mut self, lines: impl FnOnce() -> String, sync: bool) -> Result<(), String> {
         let Some(file) = &mut self.file else { return Ok(()) };
-        let written = file.write_all((line().line() + "\n").as_bytes());
+        let written = file.write_all(lines().as_bytes());
         let written = written.and_then(|()| if sync { file.sync_data() } else { Ok(()) });
         written.map_err(|e| {
             // After a line that may be torn nothing must follow.
@@ -385,7 +388,9 @@ fn words(subject: &Subject<'_>, settings: &Settings) -> Vec<String> {
 
 /// The hash of this program: another build makes other executions of the same decisions.
 fn build() -> u64 {
-    fs::read("/proc/self/exe").map_or(0, |bytes| repro::hash_bytes(&bytes))
+    static BUILD: OnceLock<u64> = OnceLock::new();
+    let read = || fs::read("/proc/self/exe").map_or(0, |bytes| repro::hash_bytes(&bytes));
+    *BUILD.get_or_init(read)
 }
 
 /// The name of the journal of a campaign with these settings.

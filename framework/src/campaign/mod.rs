@@ -7,9 +7,9 @@ mod journal;
 mod line;
 mod out;
 mod queue;
+mod take_in;
 mod tell;
 
-use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -21,13 +21,12 @@ use crate::mutant::{Mutant, Mutants};
 use crate::oracle::{Class, race};
 use crate::report::Finding;
 use crate::scenario::{self, Scenario};
-use crate::scheduler::splitmix;
 use crate::settings::Settings;
 pub(crate) use crate::worker::Totals;
-use crate::worker::watch::{self, Outcome, Watched};
+use crate::worker::watch::Watched;
 use crate::worker::{Code, Foreign, Script, Setting, random_of, sees_races};
 use console::{Console, Progress};
-use journal::{Ended, Journal};
+use journal::Journal;
 pub(crate) use journal::{Mode, resumable};
 use out::Out;
 use queue::{Job, Next, Queue};
@@ -284,7 +283,9 @@ impl Campaign<'_> {
     fn progress(&mut self) {
         let progress = Progress::of(self.totals(), self.settings, self.used().0);
         let findings = self.done.findings.len() as u64;
-        self.console.progress(&Progress { findings, known: self.done.known, ..progress });
+        let interleavings = Some(self.interleavings.len() as u64);
+        let known = self.done.known;
+        self.console.progress(&Progress { findings, known, interleavings, ..progress });
     }
 
     /// Wall time and CPU time that the campaign has used, with what processes before this one used.
@@ -391,87 +392,6 @@ impl Campaign<'_> {
         };
         let foreign = Foreign { engine: *engine, limits, first: job.batch.first, run };
         Watched::start(self.setting(job), &Script::Foreign(&foreign))
-    }
-
-    /// Takes in what an engine other than the machine says besides: that there is no more to explore.
-    fn take_in_limits(&mut self, job: &Job, ended: &Ended) {
-        let said = &ended.said;
-        if ended.exhausted || !said.is_empty() {
-            self.queue.give_up(job.scenario);
-        }
-        if ended.exhausted {
-            self.done.exhausted += 1;
-        }
-        if !said.is_empty() && !self.done.notes.contains(said) {
-            self.console.warn(said);
-            self.done.notes.push(said.clone());
-        }
-    }
-
-    /// Looks at every worker and takes in what the ended ones did.
-    fn collect(&mut self) -> Result<(), String> {
-        for i in (0..self.running.len()).rev() {
-            let Running { jobs, worker } = &mut self.running[i];
-            let at = worker.recording.at().min(jobs.len() - 1);
-            let scenario = &self.subject.scenarios[jobs[at].scenario];
-            if let Some(outcome) = worker.poll(scenario)? {
-                let Running { jobs, worker } = self.running.swap_remove(i);
-                self.take_in_worker(jobs, &worker, outcome);
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes in all that a worker has come to.
-    fn take_in_worker(&mut self, jobs: Vec<Job>, worker: &Watched, outcome: Outcome) {
-        let at = worker.recording.at().min(jobs.len() - 1);
-        let mut outcome = Some(outcome);
-        for (i, job) in jobs.into_iter().enumerate() {
-            match i.cmp(&at) {
-                Ordering::Less => self.take_in_job(job, worker, i, Outcome::Finished),
-                Ordering::Equal => {
-                    let outcome = outcome.take().expect("one job is the last");
-                    self.take_in_job(job, worker, i, outcome);
-                }
-                Ordering::Greater => self.queue.take_back(job),
-            }
-        }
-    }
-
-    fn take_in_job(&mut self, job: Job, worker: &Watched, i: usize, mut outcome: Outcome) {
-        let scenario = &self.subject.scenarios[job.scenario];
-        if outcome == Outcome::Killed {
-            let at = (job.order, job.batch.first);
-            self.killed.push(at);
-            if self.killed.iter().filter(|k| **k == at).count() < watch::KILLS as usize {
-                return self.queue.take_back(job);
-            }
-            outcome = Outcome::Found(watch::killed(scenario));
-        }
-        let ended = Ended::of(&job, worker, i, outcome);
-        let used = self.used();
-        self.note(|journal| journal.note_job(&job, &scenario.name, &ended, used));
-        self.take_in(job, ended);
-    }
-
-    fn take_in(&mut self, job: Job, ended: Ended) {
-        self.done.totals.add(ended.totals);
-        self.queue.learn(&job, &ended.learnt);
-        let of_this = splitmix(job.scenario as u64);
-        self.interleavings.extend(ended.interleavings.iter().map(|number| of_this ^ number));
-        match ended.outcome {
-            Outcome::Finished => {
-                self.take_in_limits(&job, &ended);
-                self.queue.done(&job, None);
-            }
-            Outcome::Spent => self.queue.done(&job, Some(ended.execution)),
-            Outcome::Found(finding) => {
-                let Ended { execution, decisions, .. } = ended;
-                self.candidates.push(Candidate { job, execution, finding, decisions });
-            }
-            // No journal has that.
-            Outcome::Killed => {}
-        }
     }
 
     /// Settles the earliest candidate once no earlier job is under way, so that the same seed tells

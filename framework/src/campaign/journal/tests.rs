@@ -1,21 +1,17 @@
+use super::super::queue::{Next, Queue};
 use super::*;
 use crate::oracle::Class;
 use crate::report;
-use crate::scenario::Scenario;
-use crate::worker::Batch;
 
+/// The job of this order, of a campaign of one scenario.
 fn job(order: u64) -> Job {
-    let batch = Batch {
-        scheduler: "pct".into(),
-        seed: 0,
-        bound: None,
-        suspend: false,
-        first: order * 10,
-        count: 10,
-        vary: true,
-        record_last: false,
-    };
-    Job { order, scenario: 0, batch }
+    let mut queue = Queue::new(&Settings::default(), 1);
+    loop {
+        let Next::Job(job) = queue.next() else { panic!("there is no job {order}") };
+        if job.order == order {
+            return *job;
+        }
+    }
 }
 
 fn ended(outcome: Outcome) -> Ended {
@@ -26,7 +22,8 @@ fn ended(outcome: Outcome) -> Ended {
         decisions: found.then(|| "1@137>2 reuse:1@3=1".parse().unwrap()),
         exhausted: false,
         said: "a \"limit\"".into(),
-        plan: "7 8".into(),
+        learnt: Learnt { scheduler: vec![7], features: vec![8, 9] },
+        interleavings: vec![u64::MAX, 1],
         outcome,
     }
 }
@@ -67,7 +64,7 @@ fn open(settings: &Settings, mode: Mode) -> Journal {
 
 fn note(journal: &mut Journal, order: u64, outcome: Outcome) {
     let used = (Duration::from_millis(order), Duration::from_millis(2 * order));
-    journal.note_job(&job(order), "s", &ended(outcome), used).unwrap();
+    journal.note_jobs(&[(job(order), ended(outcome))], &[Scenario::default()], used).unwrap();
 }
 
 #[test]
@@ -96,7 +93,7 @@ fn a_last_line_that_was_cut_off_is_taken_away_and_the_next_one_can_be_read() {
     let path = journals(&out::folder(&settings.out, "a/b")).remove(0);
     let whole = fs::read_to_string(&path).unwrap();
     let head = whole.find('\n').unwrap() + 1;
-    for end in head..whole.len() {
+    for end in (head..whole.len()).step_by(11) {
         fs::write(&path, &whole[..end]).unwrap();
         let mut journal = open(&settings, Mode::Add);
         assert_eq!(journal.ended(&job(1)), None, "{}", &whole[..end]);

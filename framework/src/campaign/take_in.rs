@@ -1,0 +1,93 @@
+//! What workers did, and what the journal says that earlier ones did, becomes a part of the campaign.
+
+use std::cmp::Ordering;
+
+use super::journal::Ended;
+use super::queue::Job;
+use super::{Campaign, Candidate, Running};
+use crate::scheduler::splitmix;
+use crate::worker::watch::{self, Outcome, Watched};
+
+impl Campaign<'_> {
+    /// Looks at every worker and takes in what the ended ones did.
+    pub(super) fn collect(&mut self) -> Result<(), String> {
+        for i in (0..self.running.len()).rev() {
+            let Running { jobs, worker } = &mut self.running[i];
+            let at = worker.recording.at().min(jobs.len() - 1);
+            let scenario = &self.subject.scenarios[jobs[at].scenario];
+            if let Some(outcome) = worker.poll(scenario)? {
+                let Running { jobs, worker } = self.running.swap_remove(i);
+                self.take_in_worker(jobs, &worker, outcome);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in all that a worker has come to.
+    fn take_in_worker(&mut self, jobs: Vec<Job>, worker: &Watched, outcome: Outcome) {
+        let at = worker.recording.at().min(jobs.len() - 1);
+        let mut outcome = Some(outcome);
+        for (i, job) in jobs.into_iter().enumerate() {
+            match i.cmp(&at) {
+                Ordering::Less => self.take_in_job(job, worker, i, Outcome::Finished),
+                Ordering::Equal => {
+                    let outcome = outcome.take().expect("one job is the last");
+                    self.take_in_job(job, worker, i, outcome);
+                }
+                Ordering::Greater => self.queue.take_back(job),
+            }
+        }
+    }
+
+    fn take_in_job(&mut self, job: Job, worker: &Watched, i: usize, mut outcome: Outcome) {
+        let scenario = &self.subject.scenarios[job.scenario];
+        if outcome == Outcome::Killed {
+            let at = (job.order, job.batch.first);
+            self.killed.push(at);
+            if self.killed.iter().filter(|k| **k == at).count() < watch::KILLS as usize {
+                return self.queue.take_back(job);
+            }
+            outcome = Outcome::Found(watch::killed(scenario));
+        }
+        let ended = Ended::of(&job, worker, i, outcome);
+        let used = self.used();
+        self.note(|journal| journal.note_job(&job, &scenario.name, &ended, used));
+        self.take_in(job, ended);
+    }
+
+    /// Takes in a job that has come to its end, in this process or in an earlier one.
+    pub(super) fn take_in(&mut self, job: Job, ended: Ended) {
+        self.done.totals.add(ended.totals);
+        self.queue.learn(&job, &ended.learnt);
+        let of_this = splitmix(job.scenario as u64);
+        self.interleavings.extend(ended.interleavings.iter().map(|number| of_this ^ number));
+        match ended.outcome {
+            Outcome::Finished => {
+                self.take_in_limits(&job, &ended);
+                self.queue.done(&job, None);
+            }
+            Outcome::Spent => self.queue.done(&job, Some(ended.execution)),
+            Outcome::Found(finding) => {
+                let Ended { execution, decisions, .. } = ended;
+                self.candidates.push(Candidate { job, execution, finding, decisions });
+            }
+            // No journal has that.
+            Outcome::Killed => {}
+        }
+    }
+
+    /// Takes in what an engine other than the machine says besides: that there is no more to explore.
+    fn take_in_limits(&mut self, job: &Job, ended: &Ended) {
+        let said = &ended.said;
+        if ended.exhausted || !said.is_empty() {
+            self.queue.give_up(job.scenario);
+        }
+        if ended.exhausted {
+            self.done.exhausted += 1;
+        }
+        if !said.is_empty() && !self.done.notes.contains(said) {
+            self.console.warn(said);
+            self.done.notes.push(said.clone());
+        }
+    }
+}
