@@ -130,8 +130,6 @@ pub(super) struct Shown {
     pub trace: u64,
     /// The same, of those that depend on each other in memory.
     pub memory_trace: u64,
-    pub preemptions: u64,
-    pub delays: u64,
     pub steps: u64,
 }
 
@@ -193,7 +191,7 @@ impl<'a> Interpreter<'a> {
     /// Runs to the end.
     pub(super) fn run(mut self, decider: &mut dyn Decider) -> Shown {
         let (mut current, mut reason, mut asked) = (0, Reason::Point, true);
-        let (mut left, mut preemptions, mut delays) = (0, 0, 0);
+        let mut left = 0;
         loop {
             if self.fault.is_some() || self.threads.iter().all(|t| t.status == Status::Ended) {
                 break;
@@ -203,11 +201,9 @@ impl<'a> Interpreter<'a> {
                 break;
             }
             if asked || left == 0 {
-                let (slice, cost) = self.ask(decider, current, reason);
+                let slice = self.ask(decider, current, reason);
                 let next = slice.thread as usize;
                 assert!(self.runs(next), "chose one that cannot run");
-                preemptions += u64::from(reason == Reason::Point && next != current);
-                delays += cost;
                 if next != current {
                     self.spins.2 = 0;
                 }
@@ -222,10 +218,10 @@ impl<'a> Interpreter<'a> {
             asked = reason != Reason::Point || self.running() > threads;
             assert!((self.steps.len() as u64) < ENDLESS, "endless: {:?}", self.program);
         }
-        self.show(preemptions, delays)
+        self.show()
     }
 
-    fn ask(&self, decider: &mut dyn Decider, current: usize, reason: Reason) -> (Slice, u64) {
+    fn ask(&self, decider: &mut dyn Decider, current: usize, reason: Reason) -> Slice {
         let view = |t: usize| ThreadView {
             runnable: self.runs(t),
             pending: self.threads[t].pending,
@@ -239,12 +235,7 @@ impl<'a> Interpreter<'a> {
             reason,
             threads: &views,
         };
-        let slice = decider.schedule(&consult);
-        let first = current + usize::from(reason != Reason::Point);
-        let n = views.len();
-        let order = (0..n).map(|i| (first + i) % n).filter(|&t| views[t].runnable);
-        let cost = order.clone().position(|t| t == slice.thread as usize).unwrap_or(0);
-        (slice, cost as u64)
+        decider.schedule(&consult)
     }
 
     /// What the thread does next.
@@ -510,7 +501,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn show(self, preemptions: u64, delays: u64) -> Shown {
+    fn show(self) -> Shown {
         let early = self.fault.is_some_and(|f| f != "deadlock");
         let mut calls = BTreeSet::new();
         for &(t, n, at) in &self.returned {
@@ -530,8 +521,6 @@ impl<'a> Interpreter<'a> {
             outcome,
             trace: trace(&self.steps, dependent),
             memory_trace: trace(&self.steps, in_memory),
-            preemptions,
-            delays,
             steps: self.steps.len() as u64,
         }
     }
