@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::engine::Engine;
 use crate::fault::{self, Fault};
 use crate::mutant::{Mutant, Mutants};
-use crate::scheduler;
+use crate::scheduler::{self, Limit};
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,9 +220,16 @@ impl Settings {
         })
     }
 
-    /// The executions after which a run is complete; `u64::MAX` where only time ends it.
+    /// The executions after which a run is complete; `u64::MAX` where only time ends it, or that there are no more.
     pub(crate) fn goal(&self) -> u64 {
-        if self.time.is_some() && !self.counted { u64::MAX } else { self.executions }
+        let ends_otherwise = self.time.is_some() || self.limit().is_some();
+        if ends_otherwise && !self.counted { u64::MAX } else { self.executions }
+    }
+
+    /// What is to be covered, if the scheduler is one that knows when it is done.
+    pub(crate) fn limit(&self) -> Option<Limit> {
+        let native = self.engine == Engine::Native;
+        scheduler::limit(&self.scheduler, self.bound).filter(|_| native)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::report::Finding;
 use crate::repro::{self, History, Repro};
 use crate::settings::Settings;
 use crate::shrink;
-use crate::worker::{random_of, watch};
+use crate::worker::watch;
 
 /// A finding, how to replay it, and what the reader must know.
 pub(super) struct Settled {
@@ -113,7 +113,7 @@ fn repro(subject: &Subject<'_>, settings: &Settings, candidate: &Candidate) -> R
         class: candidate.finding.class,
         site: candidate.finding.site.clone(),
         earlier_site: String::new(),
-        random: random_of(candidate.job.batch.seed, candidate.execution),
+        random: candidate.job.batch.random(candidate.execution),
         max_steps: settings.max_steps,
         patience: settings.patience,
         faults: settings.faults.clone(),

@@ -2,12 +2,14 @@
 //!
 //! A supervisor that is gone closes both; that must not keep a campaign from saving what it has.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Totals;
 use crate::report::{Finding, Object};
+use crate::scheduler::{Coverage, Limit};
 use crate::settings::{Format, Settings};
 
 /// How often the progress line changes.
@@ -99,9 +101,49 @@ impl Console {
             Format::Text => told.text(&self.target),
             Format::Json => told.json(&self.target) + "\n",
         };
-        let mut stdout = std::io::stdout();
-        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        print(&text);
     }
+
+    /// Says what an exhaustive search has covered.
+    pub(crate) fn covered(&mut self, covered: &BTreeMap<String, Coverage>) {
+        if self.quiet {
+            return;
+        }
+        self.clear();
+        for (scenario, coverage) in covered {
+            print(&match self.format {
+                Format::Text => format!("{} {scenario}: {coverage}\n", self.target),
+                Format::Json => covered_line(&self.target, scenario, coverage) + "\n",
+            });
+        }
+    }
+}
+
+fn covered_line(target: &str, scenario: &str, coverage: &Coverage) -> String {
+    let (kind, bound) = match coverage.limit {
+        Limit::Unbounded => ("none", None),
+        Limit::Preemptions(bound) => ("preemptions", Some(bound)),
+        Limit::Delays(bound) => ("delays", Some(bound)),
+    };
+    let line = Object::of_type("coverage")
+        .text("target", target)
+        .text("scenario", scenario)
+        .text("bounded", kind)
+        .flag("complete", coverage.holds())
+        .number("executions", coverage.executions)
+        .number("redundant", coverage.redundant);
+    let optional = [("bound", bound), ("remaining", coverage.remaining)];
+    let add = |line: Object, (key, n): (&str, Option<u64>)| match n {
+        Some(n) => line.number(key, n),
+        None => line,
+    };
+    optional.into_iter().fold(line, add).line()
+}
+
+/// Writes to stdout, if anybody listens.
+fn print(text: &str) {
+    let mut stdout = std::io::stdout();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
 /// Writes to stderr, if anybody listens.
@@ -126,6 +168,8 @@ pub(crate) struct Progress {
     pub interleavings: Option<u64>,
     /// What was new to the last round of executions, where that is measured.
     pub news: Option<u64>,
+    /// Executions that are left, where that can be estimated.
+    pub remaining: Option<u64>,
 }
 
 impl Progress {
@@ -147,6 +191,7 @@ impl Progress {
             ("time_ms", self.time.map(millis)),
             ("interleavings", self.interleavings),
             ("news", self.news),
+            ("remaining", self.remaining),
         ];
         let object = Object::of_type("progress")
             .text("target", target)

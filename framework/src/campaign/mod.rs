@@ -10,7 +10,7 @@ mod queue;
 mod take_in;
 mod tell;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,7 @@ use crate::mutant::{Mutant, Mutants};
 use crate::oracle::{Class, race};
 use crate::report::Finding;
 use crate::scenario::{self, Scenario};
+use crate::scheduler::Coverage;
 use crate::settings::Settings;
 pub(crate) use crate::worker::Totals;
 use crate::worker::watch::Watched;
@@ -134,8 +135,10 @@ pub(crate) struct Done {
     pub accepted: u64,
     /// Different interleavings, of the executions that were looked at.
     pub interleavings: u64,
-    /// Scenarios of which every execution was made.
+    /// Scenarios of which every execution was made, within the bound.
     pub exhausted: usize,
+    /// What an exhaustive search has covered of each scenario that it came to, by name.
+    pub covered: BTreeMap<String, Coverage>,
     /// Scenarios in all.
     pub scenarios: usize,
 }
@@ -243,6 +246,11 @@ fn run_with(
     ended?;
     campaign.done.interleavings = campaign.interleavings.len() as u64;
     campaign.done.accepted = race::accepted().len() as u64;
+    if settings.limit().is_some() {
+        // The time or the number of executions was over before the bound was reached.
+        campaign.done.complete &= campaign.done.exhausted == campaign.queue.of_this_shard();
+        campaign.console.covered(&campaign.done.covered);
+    }
     campaign.warn();
     campaign.done.wall = campaign.used().0;
     campaign.done.cpu_before = campaign.journal.before.1;
@@ -284,8 +292,18 @@ impl Campaign<'_> {
         let progress = Progress::of(self.totals(), self.settings, self.used().0);
         let findings = self.done.findings.len() as u64;
         let interleavings = Some(self.interleavings.len() as u64);
+        let left = |c: &Coverage| c.remaining.unwrap_or(0);
+        let remaining = self.done.covered.values().map(left).reduce(u64::saturating_add);
+        let news = Some(self.queue.news());
         let known = self.done.known;
-        self.console.progress(&Progress { findings, known, interleavings, ..progress });
+        self.console.progress(&Progress {
+            findings,
+            known,
+            interleavings,
+            news,
+            remaining,
+            ..progress
+        });
     }
 
     /// Wall time and CPU time that the campaign has used, with what processes before this one used.
@@ -329,7 +347,12 @@ impl Campaign<'_> {
             mutant: self.subject.mutant,
             random: job.batch.seed,
             max_steps: self.settings.max_steps,
-            races: if races { self.settings.races } else { 0 },
+            races: match self.settings.limit() {
+                _ if !races => 0,
+                // Of those that are equivalent it makes one.
+                Some(_) => self.settings.races.min(1),
+                None => self.settings.races,
+            },
             judging: true,
             leaks: self.settings.leaks && !self.leaks_told && looked_for(Class::Leak),
             stack_at: None,

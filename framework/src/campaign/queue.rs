@@ -7,6 +7,8 @@
 //! (Arcuri, Iqbal and Briand, *Random Testing: Theoretical Results and Practical Implications*, TSE 2012, on spreading
 //! effort evenly where nothing is known). Later rounds give more to scenarios that still show something new.
 
+use std::collections::HashSet;
+
 use crate::engine::Engine;
 use crate::settings::Settings;
 use crate::worker::{Batch, LOOK, Learnt};
@@ -81,6 +83,8 @@ pub(crate) struct Queue {
     template: Batch,
     /// Whether a batch begins the search anew, and so must go deeper than the one before.
     deepens: bool,
+    /// Whether all of a scenario is to be explored, so that none gets less than it needs.
+    exhausts: bool,
     scenarios: usize,
     goal: u64,
     /// Chain `i` is of scenario `i` modulo the number of scenarios.
@@ -93,6 +97,11 @@ pub(crate) struct Queue {
     order: u64,
     /// Executions planned so far.
     executions: u64,
+    /// Features that were shown by no chain before, in this round.
+    news: u64,
+    seen: HashSet<u64>,
+    /// Scenarios of this shard.
+    mine: usize,
     /// Jobs whose worker could not finish them.
     rest: Vec<Job>,
 }
@@ -106,13 +115,13 @@ impl Queue {
             suspend: settings.obstruction_freedom,
             first: 0,
             count: 0,
-            vary: true,
+            vary: settings.limit().is_none(),
             record_last: false,
             look: LOOK,
             learnt: Learnt::default(),
         };
         let deepens = settings.engine == Engine::Loom;
-        let alone = deepens || settings.engine == Engine::Shuttle;
+        let alone = settings.engine != Engine::Native || settings.limit().is_some();
         let times = if alone { 1 } else { CHAINS.div_ceil(scenarios.max(1)) };
         let (shard, shards) = settings.shard;
         let mine = |i: usize| i as u64 % shards == shard - 1;
@@ -124,6 +133,7 @@ impl Queue {
         Queue {
             template,
             deepens,
+            exhausts: settings.limit().is_some(),
             scenarios,
             goal: share(settings.goal(), settings.shard),
             chains: chains.collect(),
@@ -132,6 +142,11 @@ impl Queue {
             open: 0,
             order: 0,
             executions: 0,
+            news: 0,
+            seen: HashSet::new(),
+            mine: (0..scenarios)
+                .filter(|i| (*i..scenarios * times).step_by(scenarios).any(mine))
+                .count(),
             rest: Vec::new(),
         }
     }
@@ -143,6 +158,7 @@ impl Queue {
         if !learnt.scheduler.is_empty() {
             chain.learnt.scheduler.clone_from(&learnt.scheduler);
         }
+        self.news += learnt.features.iter().filter(|f| self.seen.insert(**f)).count() as u64;
         let before = chain.learnt.features.len();
         chain.learnt.features.extend_from_slice(&learnt.features);
         chain.learnt.features.sort_unstable();
@@ -186,6 +202,16 @@ impl Queue {
         self.open -= before - self.rest.len();
     }
 
+    /// How many scenarios this shard explores some part of.
+    pub(crate) fn of_this_shard(&self) -> usize {
+        self.mine
+    }
+
+    /// How many features were shown for the first time in the round under way.
+    pub(crate) fn news(&self) -> u64 {
+        self.news
+    }
+
     /// The next job.
     pub(crate) fn next(&mut self) -> Next {
         if let Some(i) = (0..self.rest.len()).min_by_key(|&i| self.rest[i].order) {
@@ -196,7 +222,7 @@ impl Queue {
                 if self.open > 0 {
                     return Next::Wait;
                 }
-                (self.round, self.next) = (self.round + 1, 0);
+                (self.round, self.next, self.news) = (self.round + 1, 0, 0);
             }
             let chain = self.next;
             self.next += 1;
@@ -232,7 +258,8 @@ impl Queue {
             true => FIRST.saturating_mul(DEEPER.saturating_pow(self.round)),
             false => LARGEST.min(1 << self.round.min(u64::BITS - 1)),
         };
-        let settled = !self.deepens && self.round >= SETTLED && !self.chains[chain].news;
+        let settled =
+            !self.deepens && !self.exhausts && self.round >= SETTLED && !self.chains[chain].news;
         (if settled { size / LESS } else { size }).min(even)
     }
 }

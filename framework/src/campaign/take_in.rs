@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::journal::Ended;
 use super::queue::Job;
 use super::{Campaign, Candidate, Running};
-use crate::scheduler::splitmix;
+use crate::scheduler::{Exhaustive, Scheduler as _, splitmix};
 use crate::worker::watch::{self, Outcome, Watched};
 
 impl Campaign<'_> {
@@ -66,8 +66,13 @@ impl Campaign<'_> {
                 self.take_in_limits(&job, &ended);
                 self.queue.done(&job, None);
             }
-            Outcome::Spent => self.queue.done(&job, Some(ended.execution)),
-            Outcome::Found(finding) => {
+            Outcome::Spent => {
+                self.covers(&job, &ended);
+                self.queue.done(&job, Some(ended.execution));
+            }
+            Outcome::Found(ref finding) => {
+                self.covers(&job, &ended);
+                let finding = finding.clone();
                 let Ended { execution, decisions, .. } = ended;
                 self.candidates.push(Candidate { job, execution, finding, decisions });
             }
@@ -76,13 +81,28 @@ impl Campaign<'_> {
         }
     }
 
-    /// Takes in what an engine other than the machine says besides: that there is no more to explore.
+    /// What of a scenario has been covered; whether that is all, of whatever knows when it is done.
+    fn covers(&mut self, job: &Job, ended: &Ended) -> bool {
+        let Some(limit) = self.settings.limit() else { return ended.exhausted };
+        if ended.learnt.scheduler.is_empty() {
+            return false;
+        }
+        let mut search = Exhaustive::new(limit);
+        search.recall(&ended.learnt.scheduler);
+        let coverage = search.coverage();
+        let name = &self.subject.scenarios[job.scenario].name;
+        self.done.covered.insert(name.clone(), coverage);
+        coverage.holds()
+    }
+
+    /// Takes in that there is no more to explore, and what an engine other than the machine says besides.
     fn take_in_limits(&mut self, job: &Job, ended: &Ended) {
         let said = &ended.said;
+        let covers = self.covers(job, ended);
         if ended.exhausted || !said.is_empty() {
             self.queue.give_up(job.scenario);
         }
-        if ended.exhausted {
+        if ended.exhausted && covers {
             self.done.exhausted += 1;
         }
         if !said.is_empty() && !self.done.notes.contains(said) {

@@ -105,7 +105,25 @@ pub const NAMES: &[(&str, &str)] = &[
         "portfolio",
         "pct, pos, surw and others in turn, sharing what they learn; those that show more get more turns",
     ),
+    (
+        "exhaustive",
+        "all schedules up to equivalence; with a bound, those with at most so many preemptions",
+    ),
+    (
+        "exhaustive-delays",
+        "all schedules in which at most as many times as the bound says a thread is passed over",
+    ),
 ];
+
+/// What a scheduler of this name is to cover, if it is one that knows when it is done. Without a bound, all there is.
+pub fn limit(name: &str, bound: Option<u64>) -> Option<Limit> {
+    match (name, bound) {
+        ("exhaustive" | "exhaustive-delays", None) => Some(Limit::Unbounded),
+        ("exhaustive", Some(bound)) => Some(Limit::Preemptions(bound)),
+        ("exhaustive-delays", Some(bound)) => Some(Limit::Delays(bound)),
+        _ => None,
+    }
+}
 
 /// The scheduler with a name of [`NAMES`], or `None`.
 ///
@@ -120,7 +138,7 @@ pub fn by_name(name: &str, seed: u64) -> Option<Box<dyn Scheduler>> {
         "pos" => Some(Box::new(Guided::new(seed, vec![Box::new(Pos::default())]))),
         "surw" => Some(Box::new(Guided::new(seed, vec![Box::new(Surw::default())]))),
         "portfolio" => Some(Box::new(portfolio(seed))),
-        _ => None,
+        name => Some(Box::new(Exhaustive::new(limit(name, None)?))),
     }
 }
 
@@ -182,6 +200,10 @@ mod tests {
     fn an_execution_depends_on_seed_and_number_only() {
         for (name, _) in NAMES {
             assert_eq!(run(name, 3, 4), run(name, 3, 4));
+            if limit(name, None).is_some() {
+                // Nothing is random there.
+                continue;
+            }
             assert_ne!(run(name, 3, 4), run(name, 4, 3));
             assert!((0..9).any(|i| run(name, 3, i) != run(name, 3, i + 1)));
         }

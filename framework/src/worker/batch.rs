@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::repro::History;
-use crate::scheduler::{self, Bounded, Scheduler, Suspending, splitmix};
+use crate::scheduler::{self, Bounded, Exhaustive, Scheduler, Suspending, splitmix};
 
 /// Of so many executions one is looked at for what it shows: that costs as much as running it once more.
 pub(crate) const LOOK: u64 = 4;
@@ -88,6 +88,11 @@ pub(crate) fn random_of(base: u64, execution: u64) -> u64 {
 }
 
 impl Batch {
+    /// Seed of the randomness of one of its executions.
+    pub(crate) fn random(&self, execution: u64) -> u64 {
+        if self.vary { random_of(self.seed, execution) } else { self.seed }
+    }
+
     /// What a repro's history tells of.
     pub(super) fn of(history: &History, record_last: bool) -> Batch {
         Batch {
@@ -97,7 +102,7 @@ impl Batch {
             suspend: history.suspend,
             first: history.first,
             count: history.executions,
-            vary: true,
+            vary: scheduler::limit(&history.scheduler, None).is_none(),
             record_last,
             look: LOOK,
             learnt: history.learnt.clone(),
@@ -107,6 +112,11 @@ impl Batch {
 
 /// The scheduler that a batch is explored with.
 pub(super) fn scheduler_of(batch: &Batch) -> Box<dyn Scheduler> {
+    if let Some(limit) = scheduler::limit(&batch.scheduler, batch.bound) {
+        let mut exhaustive = Exhaustive::new(limit);
+        exhaustive.recall(&batch.learnt.scheduler);
+        return Box::new(exhaustive);
+    }
     let scheduler = scheduler::by_name(&batch.scheduler, batch.seed);
     let mut scheduler = scheduler.expect("settings and repros name only schedulers there are");
     if let Some(bound) = batch.bound {

@@ -289,6 +289,10 @@ impl<'a> Child<'a> {
         self.eyes.borrow_mut().coverage.recall(&batch.learnt.features);
         let base = self.setting.random;
         for at in 0..batch.count {
+            if scheduler.coverage().is_some_and(|c| c.is_over()) {
+                self.recording.exhaust();
+                break;
+            }
             let execution = batch.first + at;
             let random = if batch.vary { random_of(base, execution) } else { base };
             self.watch(at, batch.look);

@@ -84,6 +84,9 @@ impl Progress {
         parts.extend(self.sum("news").map(|n| format!("{n} new")));
         parts.push(counted(self.sum("findings").unwrap_or(0), "finding"));
         parts.extend(self.sum("known").filter(|n| *n > 0).map(|n| format!("{n} known")));
+        parts.extend(
+            self.sum("remaining").map(|n| format!("by estimate {} left", counted(n, "execution"))),
+        );
         parts.extend(self.remainder().map(|left| format!("about {} left", for_people(left))));
         parts.join(", ")
     }

@@ -54,6 +54,7 @@
 mod choose;
 mod contended;
 mod course;
+mod coverage;
 mod op;
 mod races;
 mod spin;
@@ -70,6 +71,7 @@ use mapcheck_machine::{ChoiceKind, Consult, Reason, Slice, ThreadId};
 use super::{Ended, Scheduler, UNBOUNDED};
 use contended::Contended;
 use course::Course;
+pub use coverage::Coverage;
 use op::{MOST_THREADS, Threads};
 use tree::Tree;
 
@@ -82,39 +84,6 @@ pub enum Limit {
     Preemptions(u64),
     /// Those in which at most so many times a thread is passed over that would go on by default.
     Delays(u64),
-}
-
-/// What an exhaustive search has covered so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Coverage {
-    /// What it is to cover.
-    pub limit: Limit,
-    /// The bound of the executions made last; `None` where there is none.
-    pub bound: Option<u64>,
-    /// Executions made, those of smaller bounds and repeated rounds included.
-    pub executions: u64,
-    /// Of these, ones that were equivalent to earlier ones, as turned out on the way.
-    pub redundant: u64,
-    /// Whether nothing is left to do: [`Scheduler::begin`] must not be called again.
-    pub complete: bool,
-    /// How many executions are left in the round under way, if the rest of it is like what was made: those of larger
-    /// bounds are not counted, nor those that the rest will add. `None` before the first, and once complete.
-    pub remaining: Option<u64>,
-    /// Whether the same choices led to other steps: the code under test is not a function of them.
-    pub diverged: bool,
-    /// Whether there were more than 16 threads, which it cannot tell apart.
-    pub crowded: bool,
-    /// Executions in which the machine let the threads take turns, so that some steps were not seen.
-    pub unseen: u64,
-    /// Units of 8 bytes that threads contend for; 0 without a bound, where it does not matter.
-    pub contended: u64,
-}
-
-impl Coverage {
-    /// Whether the search has covered all that the limit says: it is complete, and nothing went wrong in it.
-    pub fn holds(&self) -> bool {
-        self.complete && !self.diverged && !self.crowded && self.unseen == 0
-    }
 }
 
 /// The scheduler; the module tells how it works.
