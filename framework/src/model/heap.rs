@@ -84,10 +84,13 @@ impl<E: Engine> Heap<E> {
     pub fn allocate_value(&self, value: Value) -> Ptr {
         let id = value.id();
         let ptr = self.insert(Layout { cells: 2, ..Layout::default() }, Some(value));
-        if let Some(words) = self.words(ptr) {
-            words[0].store(id, Relaxed);
-            words[1].store(!id, Relaxed);
-        }
+        // Nobody else knows of the block yet.
+        E::quietly(|| {
+            if let Some(words) = self.words(ptr) {
+                words[0].store(id, Relaxed);
+                words[1].store(!id, Relaxed);
+            }
+        });
         ptr
     }
 
