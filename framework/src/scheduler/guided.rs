@@ -5,6 +5,7 @@ use mapcheck_machine::{ChoiceKind, Consult, Reason, Slice, ThreadId};
 use super::changes::{At, Changes};
 use super::profile::{Peek, Profile, Profiler};
 use super::turns::Turns;
+use super::uniform::Uniform;
 use super::{Dice, Ended, Scheduler, UNBOUNDED};
 
 /// First of the words that are learnt: it tells them from those of other schedulers.
@@ -36,8 +37,8 @@ pub(super) struct Guided {
     turns: Turns,
     /// Whose turn it is; nobody's where nothing is known to be shared.
     turn: Option<usize>,
-    /// Makes the executions of which nothing is known.
-    fallback: Changes,
+    /// Make the executions of which nothing is known: the first, and the others.
+    unknowing: (Uniform, Changes),
     /// Executions that ended, of this scenario.
     executions: u64,
     /// In a profiling execution.
@@ -62,7 +63,7 @@ impl Guided {
             turns: Turns::new(policies.len()),
             policies,
             turn: None,
-            fallback: Changes::new(At::Points, 3),
+            unknowing: (Uniform::default(), Changes::new(At::Points, 3)),
             executions: 0,
             profiler: None,
             until: 0,
@@ -103,7 +104,7 @@ impl Guided {
         if runnable == 1 {
             return Slice { thread: only_runnable(consult), points: UNBOUNDED };
         }
-        let policy = policy(&mut self.policies, &mut self.fallback, self.turn);
+        let policy = policy(&mut self.policies, &mut self.unknowing, self.turn, self.executions);
         policy.schedule(consult, self.contended, &mut self.dice)
     }
 
@@ -121,7 +122,7 @@ impl Scheduler for Guided {
         self.profiler = self.profiles().then(|| Profiler::new(self.peek));
         let knows = !self.profile.shared().is_empty();
         self.turn = knows.then(|| self.turns.next(execution));
-        policy(&mut self.policies, &mut self.fallback, self.turn)
+        policy(&mut self.policies, &mut self.unknowing, self.turn, self.executions)
             .begin(&mut self.dice, &self.profile);
     }
 
@@ -147,7 +148,7 @@ impl Scheduler for Guided {
     fn granules(&self) -> &[usize] {
         match self.turn {
             Some(turn) => self.policies[turn].granules(&self.profile),
-            None => self.fallback.granules(&self.profile),
+            None => self.unknowing.1.granules(&self.profile),
         }
     }
 
@@ -178,12 +179,14 @@ impl Scheduler for Guided {
 /// Whose turn it is.
 fn policy<'a>(
     policies: &'a mut [Box<dyn Policy>],
-    fallback: &'a mut Changes,
+    (first, later): &'a mut (Uniform, Changes),
     turn: Option<usize>,
+    executions: u64,
 ) -> &'a mut dyn Policy {
     match turn {
         Some(turn) => &mut *policies[turn],
-        None => fallback,
+        None if executions == 0 => first,
+        None => later,
     }
 }
 

@@ -19,6 +19,7 @@ mod round_robin;
 mod surw;
 mod suspending;
 mod turns;
+mod uniform;
 mod walk;
 
 use mapcheck_machine::{ChoiceKind, Consult, Slice, ThreadId};

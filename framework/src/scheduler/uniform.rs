@@ -1,0 +1,59 @@
+//! The random walk, as a policy.
+
+use mapcheck_machine::{Consult, Reason, Slice, ThreadId};
+
+use super::guided::Policy;
+use super::profile::Profile;
+use super::{Dice, UNBOUNDED};
+
+/// At each access to what threads share any of them goes on, all equally likely; where nothing is known to be shared, at
+/// each schedule point. Most mistakes that need no exact schedule show in the first such executions.
+#[derive(Debug, Default)]
+pub(super) struct Uniform {
+    /// Whether it is asked where it matters.
+    knows: bool,
+}
+
+impl Policy for Uniform {
+    fn begin(&mut self, _: &mut Dice, profile: &Profile) {
+        self.knows = !profile.granules().is_empty();
+    }
+
+    fn schedule(&mut self, consult: &Consult<'_>, _contended: u64, dice: &mut Dice) -> Slice {
+        let runnable = |t: &usize| consult.threads[*t].runnable;
+        let all: Vec<usize> = (0..consult.threads.len()).filter(runnable).collect();
+        let yields = consult.reason == Reason::Yield && all.len() > 1;
+        let may = |t: &&usize| !yields || **t != consult.current as usize;
+        let which = dice.below(all.iter().filter(may).count() as u64) as usize;
+        let thread = all.iter().filter(may).nth(which).copied();
+        let thread = thread.map_or(consult.current, |t| t as ThreadId);
+        Slice { thread, points: if self.knows { UNBOUNDED } else { 1 } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::Recorder;
+    use crate::scheduler::fake::Fake;
+    use crate::scheduler::guided::Guided;
+    use crate::scheduler::{Ended, Scheduler as _};
+
+    #[test]
+    fn where_nothing_is_known_every_point_may_be_a_switch() {
+        let mut scheduler = Guided::new(1, vec![Box::new(Uniform::default())]);
+        let (mut switches, mut points) = (0, 0);
+        for execution in 0..20 {
+            scheduler.begin(execution);
+            let mut recorder = Recorder { scheduler: &mut scheduler, sink: &mut |_| {} };
+            let trace = Fake::new(&[60, 60]).run(&mut recorder);
+            if execution == 0 {
+                switches = trace.windows(2).filter(|w| w[0] != w[1]).count();
+                points = trace.len();
+            }
+            scheduler.end(Ended { steps: trace.len() as u64, threads: 2, news: None });
+        }
+        // The first execution of a scenario is a walk; of the others only what is shared decides, which is nothing here.
+        assert!(switches > points / 4, "{switches} switches in {points} points");
+    }
+}
