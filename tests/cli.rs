@@ -11,7 +11,9 @@ use mapcheck_tests::{
 use serde_json::Value;
 
 fn run(args: &[&str]) -> Run {
-    Run::of(&mut mapcheck(root(), args))
+    // Two runs at one time do not share a directory.
+    let out = tempdir().unwrap();
+    Run::of(mapcheck(root(), args).env("MAPCHECK_OUT", out.path()))
 }
 
 /// `check` of a correct map, in JSON, with these settings more.

@@ -37,8 +37,8 @@ fn internal(what: String) -> Failure {
 /// `faults [MUTANT…]`, `matrix [TARGET…]`, `replay FILE` or `shrink FILE`; settings come from the environment, see
 /// [`Settings::from_env`]. `cargo mapcheck` calls it so.
 ///
-/// The first SIGINT or SIGTERM, and the death of a supervisor, make what explores save what it has found so far and end;
-/// the second ends it at once.
+/// The first SIGINT or SIGTERM, and the death of a supervisor, make what explores save what it has found so far and
+/// end; the second ends it at once.
 pub fn main(targets: &[Target]) -> ExitCode {
     machine::fix_addresses();
     let arguments: Vec<String> = std::env::args().skip(1).collect();

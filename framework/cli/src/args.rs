@@ -170,7 +170,7 @@ pub struct Check {
     /// Add to the out directory, and do not move an earlier run's results away
     #[arg(long)]
     pub add: bool,
-    /// Count findings that have a repro in this folder, such as corpus, and do not tell them; may be given several times
+    /// Count what has a repro in this folder, and do not tell it; may be given several times
     #[arg(long = "known", value_name = "DIR")]
     pub known: Vec<PathBuf>,
 }

@@ -67,6 +67,11 @@ impl Console {
         say(&format!("\r\x1b[2K{}: {n}{of} executions, {rate:.0}/s, {seconds:.0} s", self.target));
     }
 
+    /// The next progress is shown, however soon after the last.
+    pub(crate) fn refresh(&mut self) {
+        self.shown = None;
+    }
+
     /// Says what takes time when exploring is over.
     pub(crate) fn note(&mut self, what: &str) {
         if self.watched {

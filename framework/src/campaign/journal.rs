@@ -310,7 +310,7 @@ impl Journal {
         self.mode != Mode::Restart
     }
 
-    /// Notes that a job has ended. What was found reaches the disk before anybody looks at it.
+    /// Notes that a job has ended. What was found is on the disk before anybody looks at it.
     pub(super) fn note_job(
         &mut self,
         job: &Job,

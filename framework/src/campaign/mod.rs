@@ -242,6 +242,8 @@ fn run_with(
         cpu: machine::cpu_time(),
     };
     let ended = campaign.explore();
+    campaign.console.refresh();
+    campaign.progress();
     campaign.console.clear();
     ended?;
     campaign.done.interleavings = campaign.interleavings.len() as u64;

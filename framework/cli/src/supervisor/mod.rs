@@ -1,5 +1,5 @@
-//! Runs runner processes, several at a time: relays what they print, shows how far they have come, hands signals on, and
-//! starts a runner anew that was killed.
+//! Runs runner processes, several at a time: relays what they print, shows how far they have come, hands signals on,
+//! and starts a runner anew that was killed.
 
 mod process;
 mod progress;
@@ -53,8 +53,8 @@ enum Event {
 /// How to end: 0 not yet, 1 with what there is saved, 2 at once.
 type Asked = u8;
 
-/// Runs the tasks, so many at a time. What they print comes out as if they ran one after the other; lines of stdout go to
-/// `on_line`, with their line feed. `watched` says whether there may be a progress line.
+/// Runs the tasks, so many at a time. What they print comes out as if they ran one after the other; lines of stdout go
+/// to `on_line`, with their line feed. `watched` says whether there may be a progress line.
 ///
 /// # Errors
 /// When the system has no means for that.

@@ -39,8 +39,12 @@ impl Progress {
     }
 
     /// A runner has ended.
-    pub(super) fn ended(&mut self, _number: usize) {
+    pub(super) fn ended(&mut self, number: usize) {
         self.ended += 1;
+        if let Some(Value::Object(told)) = &mut self.told[number] {
+            // Nothing is left of what it was to do.
+            ["goal", "time_ms"].into_iter().for_each(|key| drop(told.remove(key)));
+        }
     }
 
     /// Takes the line off the screen, for something else to be printed.
@@ -151,6 +155,8 @@ mod tests {
         progress.rate = 10.0;
         progress.take(0, json!({"executions": 0, "goal": 50, "wall_ms": 0, "time_ms": 61_000}));
         assert_eq!(progress.remainder(), Some(Duration::from_secs(5)));
+        progress.ended(0);
+        assert_eq!(progress.remainder(), None);
         assert_eq!(for_people(Duration::from_secs(601)), "11 min");
     }
 }

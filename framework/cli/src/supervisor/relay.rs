@@ -10,7 +10,7 @@ pub(super) enum Stream {
     Err,
 }
 
-/// The lines of the earliest process that has not ended are handed on at once, those of later ones when it is their turn.
+/// The lines of the earliest process that has not ended are handed on at once, those of later ones in their turn.
 pub(super) struct Relay<'a> {
     on_line: &'a mut dyn FnMut(&[u8]),
     /// The process whose turn it is.
