@@ -121,6 +121,8 @@ mod tests {
             mutant: None,
             decisions: Default::default(),
             history: None,
+            order: Vec::new(),
+            inflection: String::new(),
             scenario: Scenario::default(),
         }
     }

@@ -6,7 +6,7 @@ use super::changes::{At, Changes};
 use super::profile::{Peek, Profile, Profiler};
 use super::turns::Turns;
 use super::uniform::Uniform;
-use super::{Dice, Ended, Scheduler, UNBOUNDED};
+use super::{Dice, Ended, Scheduler, UNBOUNDED, splitmix};
 
 /// First of the words that are learnt: it tells them from those of other schedulers.
 const MAGIC: u64 = 0x6d61_7063_0001;
@@ -37,8 +37,10 @@ pub(super) struct Guided {
     turns: Turns,
     /// Whose turn it is; nobody's where nothing is known to be shared.
     turn: Option<usize>,
-    /// Make the executions of which nothing is known: the first, and the others.
+    /// Make the executions of which nothing is known, one or the other.
     unknowing: (Uniform, Changes),
+    /// Which of the two makes this one.
+    walks: bool,
     /// Executions that ended, of this scenario.
     executions: u64,
     /// In a profiling execution.
@@ -63,6 +65,7 @@ impl Guided {
             turns: Turns::new(policies.len()),
             policies,
             turn: None,
+            walks: false,
             unknowing: (Uniform::default(), Changes::new(At::Points, 3)),
             executions: 0,
             profiler: None,
@@ -104,7 +107,7 @@ impl Guided {
         if runnable == 1 {
             return Slice { thread: only_runnable(consult), points: UNBOUNDED };
         }
-        let policy = policy(&mut self.policies, &mut self.unknowing, self.turn, self.executions);
+        let policy = policy(&mut self.policies, &mut self.unknowing, self.turn, self.walks);
         policy.schedule(consult, self.contended, &mut self.dice)
     }
 
@@ -122,7 +125,10 @@ impl Scheduler for Guided {
         self.profiler = self.profiles().then(|| Profiler::new(self.peek));
         let knows = !self.profile.shared().is_empty();
         self.turn = knows.then(|| self.turns.next(execution));
-        policy(&mut self.policies, &mut self.unknowing, self.turn, self.executions)
+        // The first execution of one scenario in two is a walk, of the other one it is not: a mistake that shows in one
+        // of them shows in its like.
+        self.walks = splitmix(execution) & 1 == 0;
+        policy(&mut self.policies, &mut self.unknowing, self.turn, self.walks)
             .begin(&mut self.dice, &self.profile);
     }
 
@@ -181,11 +187,11 @@ fn policy<'a>(
     policies: &'a mut [Box<dyn Policy>],
     (first, later): &'a mut (Uniform, Changes),
     turn: Option<usize>,
-    executions: u64,
+    walks: bool,
 ) -> &'a mut dyn Policy {
     match turn {
         Some(turn) => &mut *policies[turn],
-        None if executions == 0 => first,
+        None if walks => first,
         None => later,
     }
 }

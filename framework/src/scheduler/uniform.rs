@@ -1,6 +1,6 @@
 //! The random walk, as a policy.
 
-use mapcheck_machine::{Consult, Reason, Slice, ThreadId};
+use mapcheck_machine::{Consult, Kind, Reason, Slice, ThreadId};
 
 use super::guided::Policy;
 use super::profile::Profile;
@@ -20,6 +20,12 @@ impl Policy for Uniform {
     }
 
     fn schedule(&mut self, consult: &Consult<'_>, _contended: u64, dice: &mut Dice) -> Slice {
+        let current = &consult.threads[consult.current as usize];
+        let touches = !matches!(current.pending.kind, Kind::None | Kind::Alloc | Kind::Fence);
+        if consult.reason == Reason::Point && current.runnable && !touches {
+            // Before a step that concerns nobody else, another is as good as after it.
+            return Slice { thread: consult.current, points: 1 };
+        }
         let runnable = |t: &usize| consult.threads[*t].runnable;
         let all: Vec<usize> = (0..consult.threads.len()).filter(runnable).collect();
         let yields = consult.reason == Reason::Yield && all.len() > 1;
@@ -42,18 +48,16 @@ mod tests {
     #[test]
     fn where_nothing_is_known_every_point_may_be_a_switch() {
         let mut scheduler = Guided::new(1, vec![Box::new(Uniform::default())]);
-        let (mut switches, mut points) = (0, 0);
+        let mut shares = Vec::new();
         for execution in 0..20 {
             scheduler.begin(execution);
             let mut recorder = Recorder { scheduler: &mut scheduler, sink: &mut |_| {} };
             let trace = Fake::new(&[60, 60]).run(&mut recorder);
-            if execution == 0 {
-                switches = trace.windows(2).filter(|w| w[0] != w[1]).count();
-                points = trace.len();
-            }
+            let switches = trace.windows(2).filter(|w| w[0] != w[1]).count();
+            shares.push(100 * switches / trace.len());
             scheduler.end(Ended { steps: trace.len() as u64, threads: 2, news: None });
         }
-        // The first execution of a scenario is a walk; of the others only what is shared decides, which is nothing here.
-        assert!(switches > points / 4, "{switches} switches in {points} points");
+        // Some are walks, and some have few switches.
+        assert!(shares.iter().any(|s| *s > 30) && shares.iter().any(|s| *s < 25), "{shares:?}");
     }
 }

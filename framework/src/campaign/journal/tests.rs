@@ -2,6 +2,7 @@ use super::super::queue::{Next, Queue};
 use super::*;
 use crate::oracle::Class;
 use crate::report;
+use crate::scenario::Scenario;
 
 /// The job of this order, of a campaign of one scenario.
 fn job(order: u64) -> Job {
@@ -64,7 +65,7 @@ fn open(settings: &Settings, mode: Mode) -> Journal {
 
 fn note(journal: &mut Journal, order: u64, outcome: Outcome) {
     let used = (Duration::from_millis(order), Duration::from_millis(2 * order));
-    journal.note_jobs(&[(job(order), ended(outcome))], &[Scenario::default()], used).unwrap();
+    journal.note_job(&job(order), "n", &ended(outcome), used).unwrap();
 }
 
 #[test]
