@@ -41,7 +41,7 @@ impl Policy for Uniform {
 mod tests {
     use super::*;
     use crate::decision::Recorder;
-    use crate::scheduler::fake::Fake;
+    use crate::scheduler::fake::{Fake, access};
     use crate::scheduler::guided::Guided;
     use crate::scheduler::{Ended, Scheduler as _};
 
@@ -52,7 +52,9 @@ mod tests {
         for execution in 0..20 {
             scheduler.begin(execution);
             let mut recorder = Recorder { scheduler: &mut scheduler, sink: &mut |_| {} };
-            let trace = Fake::new(&[60, 60]).run(&mut recorder);
+            let own = [0x100, 0x200].map(|addr| vec![access(Kind::Write, addr); 60]);
+            let steps = Fake::of(&own).steps(&mut recorder);
+            let trace: Vec<ThreadId> = steps.iter().map(|step| step.0).collect();
             let switches = trace.windows(2).filter(|w| w[0] != w[1]).count();
             shares.push(100 * switches / trace.len());
             scheduler.end(Ended { steps: trace.len() as u64, threads: 2, news: None });
