@@ -52,6 +52,7 @@ fn scenario(setup: &[&str], threads: &[&[&str]], teardown: &[&str]) -> Scenario 
     Scenario {
         name: "small".to_owned(),
         family: "small".to_owned(),
+        collide: 0,
         elements: false,
         setup: ops(setup),
         threads: threads.iter().map(|t| ops(t)).collect(),

@@ -359,7 +359,11 @@ fn the_decider_is_asked_at_the_granules_that_it_names_while_several_threads_can_
         let words = [1_u64; 3];
         let named = words[1..].as_ptr().addr();
         let mut names = Names([named / GRANULE], Vec::new());
-        let load_all = || words.iter().for_each(|word| drop(callbacks::load(word)));
+        let load_all = || {
+            words.iter().for_each(|word| {
+                callbacks::load(word);
+            })
+        };
         let ended = run_with(&Options { record, ..Options::default() }, &mut names, || {
             load_all();
             concurrently(2, &|_| load_all());

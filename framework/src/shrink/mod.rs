@@ -43,6 +43,9 @@ const FAR: u64 = 100;
 /// Candidates between looks at the budget.
 const TOGETHER: usize = 8;
 
+/// Proposes trials, in groups.
+type Propose<'p, S> = &'p dyn Fn(&mut S) -> Result<Vec<Vec<Trial>>, String>;
+
 /// A finding made small.
 pub(crate) struct Shrunk {
     pub repro: Repro,
@@ -57,7 +60,7 @@ pub(crate) struct Shrunk {
 pub(crate) fn shrink(code: Code<'_>, repro: &Repro, finding: &Finding) -> Result<Shrunk, String> {
     let mut shrinker = Shrinker::new(code, repro, finding);
     if repro.history.is_none() {
-        shrinker.to_a_fixed_point()?;
+        shrinker.until_nothing_is_smaller()?;
     }
     let notes = shrinker.cut.map(str::to_owned).into_iter().collect();
     Ok(Shrunk { repro: shrinker.best, notes, cost: shrinker.cost })
@@ -88,7 +91,7 @@ impl Shrinker<'_> {
         }
     }
 
-    fn to_a_fixed_point(&mut self) -> Result<(), String> {
+    fn until_nothing_is_smaller(&mut self) -> Result<(), String> {
         loop {
             let before = self.best.clone();
             self.decisions()?;
@@ -126,10 +129,7 @@ impl Shrinker<'_> {
     /// Takes over what `trials` make of the best while any of them works. `trials` is told how many candidates, of
     /// those that were there before the last success, did not work: they are unlikely to work now, so it goes on, not
     /// back. True if anything was taken over.
-    fn improve(
-        &mut self,
-        trials: &dyn Fn(&mut Self) -> Result<Vec<Vec<Trial>>, String>,
-    ) -> Result<bool, String> {
+    fn improve(&mut self, trials: Propose<'_, Self>) -> Result<bool, String> {
         let (mut at, mut improved) = (0, false);
         let mut candidates = trials(self)?;
         while at < candidates.len() && !self.is_spent() {

@@ -18,6 +18,10 @@ pub(crate) const KILLS: u32 = 5;
 
 /// How a worker ended.
 #[derive(Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each worker, and most are looked at once"
+)]
 pub(crate) enum Outcome {
     /// It has done what it was asked to do.
     Finished,
