@@ -11,6 +11,7 @@
 //! continuation fails. Here it is every one of [`CONTINUATIONS`] that were tried.
 
 use crate::decision::{Decision, DecisionKind, Decisions};
+use crate::oracle::Class;
 use crate::report::{Finding, Inflection, Order, Switch};
 use crate::repro::Repro;
 use crate::worker::Code;
@@ -26,7 +27,8 @@ const STEPS: usize = 100_000;
 /// Decisions of an execution that is explained, at most.
 const DECISIONS: usize = 16;
 
-/// Explains a finding that replays alone, in its repro. Of one with a history, or that is too long, nothing is told.
+/// Explains a finding that replays alone, in its repro. Of one with a history, a livelock, or one that is too long,
+/// nothing is told.
 pub(crate) fn explain(code: Code<'_>, repro: &mut Repro, finding: &Finding) -> Result<(), String> {
     (repro.order, repro.inflection) = (Vec::new(), String::new());
     if let Some(order) = order_of(code, repro, finding)? {
@@ -36,7 +38,9 @@ pub(crate) fn explain(code: Code<'_>, repro: &mut Repro, finding: &Finding) -> R
 }
 
 fn order_of(code: Code<'_>, repro: &Repro, finding: &Finding) -> Result<Option<Order>, String> {
-    if repro.history.is_some() || repro.decisions.0.len() > DECISIONS {
+    // What does not end costs its whole length each time that it fails.
+    let endless = finding.class == Class::Livelock;
+    if endless || repro.history.is_some() || repro.decisions.0.len() > DECISIONS {
         return Ok(None);
     }
     let survey = survey::survey(code, repro, &[])?;
@@ -71,7 +75,7 @@ struct Bounds {
 impl Explainer<'_> {
     /// Whether the execution fails the same way with other decisions.
     fn fails(&self, decisions: Vec<Decision>) -> Result<bool, String> {
-        let record = self.finding.class == crate::oracle::Class::Leak;
+        let record = self.finding.class == Class::Leak;
         let how = How::Replay(Decisions(decisions), record);
         self.finds(how, &|found| found.same_as(self.finding))
     }

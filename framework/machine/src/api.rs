@@ -596,7 +596,6 @@ pub struct Execution {
     pub freed: u64,
     /// Threads that still waited when the root thread had ended and nothing else could run.
     pub outlived: u32,
-    /// Whether this process can run another execution. After a finding it cannot; when threads outlived the root, only
-    /// with [`Options::fresh_globals`] and on the carrier.
+    /// Whether this process can run another execution. It cannot after a finding, nor when threads outlived the root.
     pub reusable: bool,
 }

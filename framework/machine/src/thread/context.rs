@@ -6,15 +6,6 @@
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 
-/// Words that a switch saves on the stack: six registers and the return address.
-const SAVED: usize = 7;
-
-/// A place where a context once rested.
-pub(crate) struct RestingPlace {
-    stack: usize,
-    words: [usize; SAVED],
-}
-
 /// A place to continue.
 #[repr(C)]
 pub(crate) struct Context {
@@ -26,29 +17,6 @@ pub(crate) struct Context {
 impl Context {
     pub const fn new() -> Context {
         Context { stack: 0, thread_pointer: 0, baton: AtomicU32::new(0) }
-    }
-
-    /// What continuing here takes from the stack; `None` in baton mode, where a thread continues only where it is.
-    ///
-    /// # Safety
-    /// The context must have been saved, and its stack must be readable.
-    pub unsafe fn resting_place(&self) -> Option<RestingPlace> {
-        if BATON.load(Relaxed) {
-            return None;
-        }
-        // SAFETY: a switch or a donation saved this many words at the stack pointer.
-        let words = unsafe { *(self.stack as *const [usize; SAVED]) };
-        Some(RestingPlace { stack: self.stack, words })
-    }
-
-    /// Makes the context continue at a place it has left since; what runs there now is never resumed.
-    ///
-    /// # Safety
-    /// The place must be this context's own, and what lies above it on the stack must still be in use.
-    pub unsafe fn go_back(&mut self, place: &RestingPlace) {
-        self.stack = place.stack;
-        // SAFETY: the words were on this stack when they were read.
-        unsafe { *(place.stack as *mut [usize; SAVED]) = place.words };
     }
 
     /// Binds the context to the thread that calls.

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering::*};
 
-use super::context::{self, Context, RestingPlace};
+use super::context::{self, Context};
 use super::tls;
 
 /// Bytes of stack of a virtual thread, as the standard library's default.
@@ -30,24 +30,12 @@ pub(crate) struct Donor {
     pub stack: usize,
     pub tls: tls::Block,
     donated: AtomicU32,
-    /// Where it gave itself away.
-    first: Option<RestingPlace>,
 }
 
 impl Donor {
     /// What thread-local storage the executable and the C library have for the thread: it lies at the end of the stack.
     pub fn storage(&self) -> std::ops::Range<usize> {
         self.tls.start()..self.stack + STACK
-    }
-
-    /// Abandons whatever runs on the donor, so that it is fresh for another virtual thread. False if that is not
-    /// possible: in baton mode the thread itself would have to go back.
-    pub fn recycle(&mut self) -> bool {
-        let Some(first) = &self.first else { return false };
-        // SAFETY: the donor's main function, which lies above, never returns, so its frame is still there.
-        unsafe { self.context.go_back(first) };
-        self.tls.restore();
-        true
     }
 }
 
@@ -64,7 +52,6 @@ pub(crate) fn create(index: usize) -> &'static mut Donor {
         stack,
         tls: tls::Block::default(),
         donated: AtomicU32::new(0),
-        first: None,
     }));
     // SAFETY: the attributes are initialised before use, and `donor` is leaked, so the thread may keep it for ever.
     unsafe {
@@ -78,7 +65,6 @@ pub(crate) fn create(index: usize) -> &'static mut Donor {
         while (*donor).donated.load(Acquire) == 0 {
             context::futex_wait(&(*donor).donated, 0);
         }
-        (*donor).first = (*donor).context.resting_place();
         &mut *donor
     }
 }

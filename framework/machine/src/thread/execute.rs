@@ -106,14 +106,6 @@ fn run_root() {
     }
 }
 
-/// Whether the donors of an execution that left threads behind could be made fresh. What those threads held is
-/// forgotten with the globals and the heap, or else the process must not be used again.
-fn abandoned(threads: usize) -> bool {
-    // SAFETY: the execution has ended.
-    let fresh = unsafe { state() }.options.fresh_globals;
-    fresh && (0..threads).all(|i| donor(i).recycle())
-}
-
 fn finish() -> Execution {
     crate::watch::watch(false);
     // SAFETY: the execution has ended.
@@ -130,7 +122,8 @@ fn finish() -> Execution {
         });
     }
     s.found = s.found.take().or(s.race.take());
-    let reusable = s.found.is_none() && (all_ended || abandoned(s.threads.len()));
+    // What threads that are left behind have told the standard library, such as where their stacks are, stays there.
+    let reusable = s.found.is_none() && all_ended;
     SPENT.store(!reusable, Relaxed);
     Execution {
         found: s.found.take(),
