@@ -7,6 +7,9 @@ use super::journal::Journal;
 use crate::repro::Repro;
 use crate::settings::Settings;
 
+/// The folder of a corpus with the repros of what is not wanted in it.
+const REJECTED: &str = "rejected";
+
 /// The folder of a target, or of a test, below `out`.
 pub(super) fn folder(out: &Path, target: &str) -> PathBuf {
     out.join(crate::repro::folder_name(target))
@@ -35,7 +38,9 @@ impl Out {
             return out;
         }
         for dir in &settings.known {
-            out.known.extend(repros(&folder(dir, target)).map(|(repro, _)| repro));
+            for dir in [folder(dir, target), folder(&dir.join(REJECTED), target)] {
+                out.known.extend(repros(&dir).map(|(repro, _)| repro));
+            }
         }
         let here = folder(&settings.out, target);
         // Left by a process that was killed while it wrote; the run has a lock on the directory.
