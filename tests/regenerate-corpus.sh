@@ -8,7 +8,7 @@ trap 'rm -rf "$out"' EXIT
 
 find_in() {
     # 2 says that something was found.
-    cargo mapcheck check --out "$out" "$@" && code=0 || code=$?
+    cargo mapcheck check --add --out "$out" "$@" && code=0 || code=$?
     [ "$code" -eq 2 ] || { echo "nothing found in $*" >&2; exit 1; }
 }
 
@@ -24,6 +24,7 @@ rm -f "$out"/bplustree@0.1.0/crash-* "$out"/bplustree@0.1.0/leak-* "$out"/bplust
 rm -f "$out"/leapfrog@0.3.3/livelock-*
 find_in flurry --scenario bulk-build --keep-going
 find_in crossbeam-skiplist
+find_in scc-hashindex
 find_in papaya@blocking --scenario concurrent-growth
 # Every mutant of the models that is not equivalent.
 # shellcheck disable=SC2046

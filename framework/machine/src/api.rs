@@ -151,9 +151,9 @@ pub trait Decider {
     fn schedule(&mut self, consult: &Consult<'_>) -> Slice;
     /// One of `0..n` at the `index`th choice of this kind by this thread; 0 is the choice that needs no decision.
     fn choose(&mut self, kind: ChoiceKind, thread: ThreadId, index: u64, n: u32) -> u32;
-    /// Granules at whose accesses the decider is asked too, whatever its slice, while several threads can run. A granule
-    /// is an address divided by [`GRANULE`]. Asked for once, when an execution begins. It may also be asked at an access to a granule
-    /// that is none of them, if that agrees with one in its last 16 bits.
+    /// Granules at whose accesses the decider is asked too, whatever its slice, while several threads can run. A
+    /// granule is an address divided by [`GRANULE`]. Asked for once, when an execution begins. It may also be asked at
+    /// an access to a granule that is none of them, if that agrees with one in its last 16 bits.
     fn granules(&self) -> &[usize] {
         &[]
     }

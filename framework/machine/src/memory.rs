@@ -124,8 +124,9 @@ pub(crate) fn counters() -> &'static [u8] {
     if start == 0 {
         return &[];
     }
-    // SAFETY: the section that the linker made of the modules' counters; each module named its bounds. Only instrumented
-    // code writes to it, and none runs while this is borrowed: the caller is the carrier between executions.
+    // SAFETY: the section that the linker made of the modules' counters; each module named its bounds. Only
+    // instrumented code writes to it, and none runs while this is borrowed: the caller is the carrier between
+    // executions.
     unsafe { std::slice::from_raw_parts(start as *const u8, stop - start) }
 }
 

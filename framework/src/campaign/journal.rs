@@ -85,7 +85,8 @@ impl Ended {
             execution: recording.execution().max(job.batch.first),
             decisions: found.then(|| recording.decisions()).flatten(),
             exhausted: finished && recording.exhausted(i),
-            said: if finished { recording.text() } else { String::new() },
+            // What a worker says when it is through; before that, the text is of something else.
+            said: if finished && i == recording.at() { recording.text() } else { String::new() },
             outcome,
         }
     }
