@@ -174,18 +174,38 @@ impl Review {
 
     /// Asks the reader about each.
     fn ask(&mut self, input: &mut dyn BufRead, view: &mut dyn FnMut(&Path)) -> Result<(), Error> {
-        for repro in std::mem::take(&mut self.findings) {
+        let mut at = 0;
+        while let Some(repro) = self.findings.get(at).cloned() {
             self.tell(&repro);
-            match asked("[a]ccept, [r]eject, [v]iew, [s]kip, [q]uit", input, &mut || {
-                view(&repro.path);
-            }) {
-                Answer::Accept => self.accept(&repro)?,
+            match answer("[a]ccept, [r]eject, [v]iew, [s]kip, [q]uit", input) {
+                Answer::View => view(&repro.path),
+                Answer::Skip => at += 1,
+                Answer::Quit => return Ok(()),
+                Answer::Accept => {
+                    self.findings.remove(at);
+                    self.accept(&repro)?;
+                }
                 Answer::Reject => {
-                    let because = read_line("because (may be empty)", input).unwrap_or_default();
+                    let because = read("because (may be empty)", input).unwrap_or_default();
+                    self.findings.remove(at);
                     self.reject(&repro, &because)?;
                 }
-                Answer::Quit => return self.stop_at(Some(repro)),
-                Answer::Skip | Answer::View => self.skipped(repro),
+            }
+        }
+        self.ask_of_scenarios(input)
+    }
+
+    fn ask_of_scenarios(&mut self, input: &mut dyn BufRead) -> Result<(), Error> {
+        let mut at = 0;
+        while let Some(scenario) = self.scenarios.get(at).cloned() {
+            self.tell_scenario(&scenario);
+            match answer("[a]ccept, [s]kip, [q]uit", input) {
+                Answer::Accept => {
+                    self.scenarios.remove(at);
+                    self.accept_scenario(&scenario)?;
+                }
+                Answer::Quit => return Ok(()),
+                _ => at += 1,
             }
         }
         Ok(())
@@ -195,5 +215,264 @@ impl Review {
     fn list(&self) {
         self.findings.iter().for_each(|repro| self.tell(repro));
         self.scenarios.iter().for_each(|scenario| self.tell_scenario(scenario));
+    }
+
+    /// Prints a finding.
+    fn tell(&self, repro: &Repro) {
+        let headline = self.headlines.get(&name_of(&repro.path)).map_or("", String::as_str);
+        if self.json {
+            return anstream::println!("{}", finding_line(repro, headline));
+        }
+        let class = format!("{}:", repro.class);
+        let mutant = match repro.mutant.as_str() {
+            "" => String::new(),
+            mutant => format!(" with {mutant}"),
+        };
+        anstream::println!("{} {}{mutant}", class.red().bold(), repro.target.bold());
+        row("what", headline);
+        row("site", &repro.site);
+        row("earlier", &repro.earlier_site);
+        row("scenario", &repro.scenario);
+        row("size", &size_of(repro));
+        row("replay", &replay_command(&repro.path));
+    }
+
+    /// Prints a scenario.
+    fn tell_scenario(&self, scenario: &Kept) {
+        let Kept { path, target, name, size } = scenario;
+        let path = path.display().to_string();
+        if self.json {
+            let Size { threads, operations } = size;
+            let line = json!({"type": "new-scenario", "target": target, "name": name, "threads": threads + 1,
+                "operations": operations, "file": path});
+            return anstream::println!("{line}");
+        }
+        anstream::println!("{} {}", "scenario:".cyan().bold(), target.bold());
+        row("size", &counted_size(size));
+        row("file", &path);
+    }
+
+    /// Prints how much is left; the exit code says whether any of it is a finding.
+    fn conclude(&self) -> i32 {
+        let (new, scenarios, known) = (self.findings.len(), self.scenarios.len(), self.known);
+        if self.json {
+            let line =
+                json!({"type": "review", "new": new, "known": known, "scenarios": scenarios});
+            anstream::println!("{line}");
+        } else {
+            let out = self.out.display();
+            let (new, known) = (counted(new, "new finding"), counted(known, "known one"));
+            let scenarios = counted(scenarios, "new scenario");
+            anstream::println!("{out}: {new}, {known}; {scenarios}");
+        }
+        if new == 0 { exit::CLEAN } else { exit::FINDING }
+    }
+}
+
+/// A finding as a JSON line.
+fn finding_line(repro: &Repro, headline: &str) -> Value {
+    json!({
+        "type": "new-finding",
+        "target": repro.target,
+        "class": repro.class,
+        "mutant": repro.mutant,
+        "site": repro.site,
+        "earlier_site": repro.earlier_site,
+        "message": headline,
+        "scenario": repro.scenario,
+        "threads": repro.size.threads + 1,
+        "operations": repro.size.operations,
+        "decisions": repro.decisions,
+        "repro": repro.path.display().to_string(),
+        "replay": replay_command(&repro.path),
+    })
+}
+
+fn replay_command(path: &Path) -> String {
+    format!("cargo mapcheck replay {}", path.display())
+}
+
+fn row(name: &str, what: &str) {
+    if !what.is_empty() {
+        anstream::println!("  {name:<8} {what}");
+    }
+}
+
+fn size_of(repro: &Repro) -> String {
+    let decisions = counted(repro.decisions, "decision");
+    let history = match repro.history {
+        0 => String::new(),
+        n => format!("; needs {n} executions in a row"),
+    };
+    format!("{}, {decisions}{history}", counted_size(&repro.size))
+}
+
+fn counted_size(size: &Size) -> String {
+    format!("{}, {}", counted(size.threads, "thread"), counted(size.operations, "operation"))
+}
+
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// Whether an argument means this file: it is its name, or a path to it.
+fn is_named(path: &Path, wanted: &Path) -> bool {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    wanted.as_os_str() == path.file_name().unwrap_or_default()
+        || real(wanted).is_some_and(|wanted| Some(wanted) == real(path))
+}
+
+/// A line of the reader's; `None` when there are no more.
+fn read(prompt: &str, input: &mut dyn BufRead) -> Option<String> {
+    anstream::print!("{prompt}: ");
+    // Nobody may be reading any more.
+    let _ = io::stdout().flush();
+    let mut line = String::new();
+    let read = input.read_line(&mut line);
+    read.is_ok_and(|bytes| bytes > 0).then(|| line.trim().to_owned())
+}
+
+/// What the reader wants: the first letter counts, if it is one of the choices in brackets.
+fn answer(choices: &str, input: &mut dyn BufRead) -> Answer {
+    loop {
+        let Some(line) = read(choices, input) else { return Answer::Quit };
+        let letter = line.chars().next().unwrap_or(' ').to_ascii_lowercase();
+        if choices.contains(&format!("[{letter}]")) {
+            return match letter {
+                'a' => Answer::Accept,
+                'r' => Answer::Reject,
+                'v' => Answer::View,
+                's' => Answer::Skip,
+                _ => Answer::Quit,
+            };
+        }
+    }
+}
+
+/// Adds what the journals beside a repro say of the repros there; each folder's journals are read once.
+fn headlines_beside(
+    mut known: BTreeMap<String, String>,
+    repro: &Repro,
+) -> BTreeMap<String, String> {
+    let folder = repro.path.parent().unwrap_or(Path::new("."));
+    if !known.contains_key(&name_of(&repro.path)) {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path());
+        let journals = entries.filter(|path| path.extension().is_some_and(|e| e == "jsonl"));
+        journals.for_each(|path| known.extend(headlines(&fs::read(path).unwrap_or_default())));
+    }
+    known
+}
+
+/// What a journal says of repros, by the names of their files.
+fn headlines(journal: &[u8]) -> BTreeMap<String, String> {
+    let told = |line: &&[u8]| line.starts_with(br#"{"type":"told""#);
+    let lines = journal.split(|byte| *byte == b'\n').filter(told);
+    lines.filter_map(|line| headline(&serde_json::from_slice(line).ok()?)).collect()
+}
+
+fn headline(told: &Value) -> Option<(String, String)> {
+    let finding = DeTable::parse(told["finding"].as_str()?).ok()?;
+    let message = finding.get_ref().get("message")?.get_ref().as_str()?.to_owned();
+    Some((name_of(Path::new(told["repro"].as_str()?)), message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An out directory with a finding of each site, and a scenario; the folder is this test's alone.
+    fn out(name: &str, sites: &[&str]) -> PathBuf {
+        let root =
+            std::env::temp_dir().join(format!("mapcheck-review-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&root);
+        fs::create_dir_all(root.join("out/t/scenarios")).unwrap();
+        for (i, site) in sites.iter().enumerate() {
+            let text = format!(
+                "format = 1\ntarget = 't'\nrunner = 'r'\ninstrumented = true\nclass = 'leak'\nsite = '{site}'\n\
+                 decisions = ''\n[scenario]\nname = 'n'\nthreads = [['len']]\n"
+            );
+            fs::write(root.join(format!("out/t/leak-{i}.toml")), text).unwrap();
+        }
+        fs::write(root.join("out/t/scenarios/kept-1.toml"), "name = 'kept/1'\nthreads = []")
+            .unwrap();
+        root
+    }
+
+    fn review(root: &Path) -> Review {
+        Review::of(&root.join("out"), &root.join("corpus"), true).unwrap()
+    }
+
+    /// What is there below a folder, without its own name.
+    fn files(root: &Path) -> Vec<String> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+            let name = name_of(&entry.path());
+            match entry.path().is_dir() {
+                true => found.extend(files(&entry.path()).iter().map(|f| format!("{name}/{f}"))),
+                false => found.push(name),
+            }
+        }
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn the_reader_decides_on_each() {
+        let root = out("ask", &["a:1", "b:2", "c:3", "d:4"]);
+        let mut asked = review(&root);
+        let mut viewed = Vec::new();
+        let mut view = |path: &Path| viewed.push(name_of(path));
+        let input = "what?\n\nv\na\nReject\nnot ours\ns\nr\n\nx\na\n";
+        asked.ask(&mut input.as_bytes(), &mut view).unwrap();
+        assert_eq!(viewed, ["leak-0.toml"]);
+        let corpus =
+            ["rejected/t/leak-1.toml", "rejected/t/leak-3.toml", "scenarios/t/kept-1.toml"];
+        let corpus = [&corpus[..], &["t/leak-0.toml"]].concat();
+        assert_eq!(files(&root.join("corpus")), corpus);
+        let left = ["leak-0.toml", "leak-2.toml", "scenarios/kept-1.toml"];
+        assert_eq!(files(&root.join("out/t")), left);
+        let reason = fs::read_to_string(root.join("corpus/rejected/t/leak-1.toml")).unwrap();
+        assert!(reason.starts_with("# rejected: not ours\nformat = 1\n"), "{reason}");
+        assert_eq!(asked.conclude(), exit::FINDING, "what was skipped is still new");
+        let again = review(&root);
+        assert_eq!((again.findings.len(), again.known, again.scenarios.len()), (1, 1, 0));
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn whoever_quits_or_goes_away_has_decided_on_nothing_more() {
+        for (i, input) in ["a\nq\na\n", "a\n"].iter().enumerate() {
+            let root = out(&format!("quit-{i}"), &["a:1", "b:2"]);
+            let mut asked = review(&root);
+            asked.ask(&mut input.as_bytes(), &mut |_| {}).unwrap();
+            assert_eq!(files(&root.join("corpus")), ["t/leak-0.toml"]);
+            assert_eq!((asked.findings.len(), asked.scenarios.len()), (1, 1));
+            fs::remove_dir_all(root).unwrap();
+        }
+    }
+
+    #[test]
+    fn of_a_mistake_that_was_found_twice_one_is_new() {
+        let root = out("twice", &["a:1", "a:1", "", ""]);
+        let new = review(&root).findings;
+        let names: Vec<String> = new.iter().map(|repro| name_of(&repro.path)).collect();
+        assert_eq!(names, ["leak-0.toml", "leak-2.toml", "leak-3.toml"], "no site, no telling");
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn the_headline_is_what_the_journal_told() {
+        let journal = concat!(
+            r#"{"type":"job","finding":"message = \"no\"","repro":"x/a.toml"}"#,
+            "\n",
+            r#"{"type":"told","repro":"x/a.toml","finding":"class = \"leak\"\nmessage = \"so \\\"it\\\" is\"\n"}"#,
+            "\n",
+            r#"{"type":"told","repro":"x/b.toml","fin"#,
+        );
+        let told = headlines(journal.as_bytes());
+        assert_eq!(
+            told.into_iter().collect::<Vec<_>>(),
+            [("a.toml".into(), "so \"it\" is".into())]
+        );
     }
 }
