@@ -5,7 +5,6 @@
 //! Heuristic for the Set-Covering Problem*, 1979).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Campaign, out};
@@ -18,7 +17,7 @@ const MOST: usize = 16;
 /// Rounds that a campaign needs: before that, what is shown by few is only what others have not come to.
 const ROUNDS: u32 = 4;
 /// The folder of scenarios, in a target's folder of the out directory and in a corpus.
-const FOLDER: &str = "scenarios";
+pub(super) const FOLDER: &str = "scenarios";
 
 /// Features, as the coverage numbers them.
 type Features = BTreeSet<u64>;
@@ -54,17 +53,18 @@ fn without_needless(mut chosen: BTreeMap<usize, Features>) -> Vec<usize> {
 
 impl Campaign<'_> {
     /// Writes the drawn scenarios that are worth keeping into the out directory. Only a whole campaign says which: one
-    /// that was ended, or that is of some scenarios or of a mutant, has not seen what the others show.
+    /// that was ended, or that is of some scenarios or of a mutant, has not seen what the others show; and a search that
+    /// exhausts one after the other needs no such help.
     pub(super) fn keep(&mut self) {
         let whole = self.settings.scenario.is_none() && self.subject.mutant.is_none();
         let enough = self.queue.rounds() >= ROUNDS && !self.done.interrupted;
-        if !(whole && enough && self.journal.is_kept()) {
+        if !(whole && enough && self.journal.is_kept()) || self.settings.limit().is_some() {
             return;
         }
         let folder = out::folder(&self.settings.out, &self.subject.target).join(FOLDER);
         let kept = self.worth_keeping();
-        for scenario in kept.iter().map(|i| &self.subject.scenarios[*i]) {
-            if let Err(what) = save(scenario, &folder) {
+        for (i, shows) in &kept {
+            if let Err(what) = save(&self.subject.scenarios[*i], *shows, &folder) {
                 return self.console.warn(&what);
             }
         }
@@ -75,7 +75,8 @@ impl Campaign<'_> {
         }
     }
 
-    fn worth_keeping(&self) -> Vec<usize> {
+    /// Which scenarios these are, and how much each showed that none did that was not drawn.
+    fn worth_keeping(&self) -> Vec<(usize, usize)> {
         let (mut drawn, mut known) = (BTreeMap::new(), Features::new());
         for (i, scenario) in self.subject.scenarios.iter().enumerate() {
             let shown = self.queue.shown_by(i);
@@ -86,12 +87,13 @@ impl Campaign<'_> {
                 false => known.extend(shown),
             }
         }
-        cover(&drawn, &known, MOST)
+        let shows = |i: usize| (i, drawn[&i].difference(&known).count());
+        cover(&drawn, &known, MOST).into_iter().map(shows).collect()
     }
 }
 
 /// Writes a scenario under a name that it keeps whatever seed drew it: that of its content.
-fn save(scenario: &Scenario, folder: &Path) -> Result<(), String> {
+fn save(scenario: &Scenario, shows: usize, folder: &Path) -> Result<(), String> {
     let hash = repro::hash(&format!("{:?}", Scenario { name: String::new(), ..scenario.clone() }));
     let name = format!("{}-{:08x}", families::KEPT, hash as u32);
     let kept = Scenario {
@@ -101,7 +103,8 @@ fn save(scenario: &Scenario, folder: &Path) -> Result<(), String> {
     };
     let mut text = Writer::default();
     kept.write(&mut text);
-    let text = format!("# drawn as {}\n{}", scenario.name, text.0);
+    let origin = format!("# drawn as {}, showed {shows} features that", scenario.name);
+    let text = format!("{origin} no scenario did that was not drawn\n{}", text.0);
     repro::write_whole(&folder.join(name + ".toml"), &text)
 }
 
@@ -113,11 +116,8 @@ pub(crate) fn kept_in(corpora: &[PathBuf], target: &str) -> Result<Vec<Scenario>
     let mut all: Vec<Scenario> = Vec::new();
     for corpus in corpora {
         let folder = out::folder(&corpus.join(FOLDER), target);
-        let mut paths: Vec<PathBuf> = fs::read_dir(&folder)
-            .into_iter()
-            .flat_map(|entries| entries.flatten().map(|entry| entry.path()))
-            .filter(|path| path.extension().is_some_and(|e| e == "toml"))
-            .collect();
+        let is_one = |path: &PathBuf| path.extension().is_some_and(|e| e == "toml");
+        let mut paths: Vec<PathBuf> = out::files(&folder).filter(is_one).collect();
         paths.sort();
         for path in paths {
             let scenario = Scenario::load(&path)?;
@@ -131,6 +131,8 @@ pub(crate) fn kept_in(corpora: &[PathBuf], target: &str) -> Result<Vec<Scenario>
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn shown(sets: &[&[u64]]) -> BTreeMap<usize, Features> {
@@ -195,9 +197,9 @@ mod tests {
         let corpus = std::env::temp_dir().join(format!("mapcheck-kept-{}", std::process::id()));
         let folder = corpus.join(FOLDER).join("a-b");
         let drawn = Scenario { name: "generated/0-7".into(), ..Scenario::default() };
-        save(&drawn, &folder).unwrap();
-        save(&Scenario { name: "generated/3-1".into(), ..drawn.clone() }, &folder).unwrap();
-        save(&Scenario { collide: 4, ..drawn }, &folder).unwrap();
+        save(&drawn, 1, &folder).unwrap();
+        save(&Scenario { name: "generated/3-1".into(), ..drawn.clone() }, 2, &folder).unwrap();
+        save(&Scenario { collide: 4, ..drawn }, 1, &folder).unwrap();
         let twice = [corpus.clone(), corpus.clone()];
         let read = kept_in(&twice, "a:b").unwrap();
         let mut names: Vec<&str> = read.iter().map(|s| &*s.name).collect();

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::journal::Journal;
+use super::keep;
 use crate::repro::Repro;
 use crate::settings::Settings;
 
@@ -16,7 +17,7 @@ pub(super) fn folder(out: &Path, target: &str) -> PathBuf {
 }
 
 /// What lies in a folder; nothing where there is none.
-pub(super) fn files(folder: &Path) -> impl Iterator<Item = PathBuf> {
+pub(super) fn files(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
@@ -44,7 +45,8 @@ impl Out {
         }
         let here = folder(&settings.out, target);
         // Left by a process that was killed while it wrote; the run has a lock on the directory.
-        files(&here).filter(|path| has_ending(path, "part")).for_each(|path| {
+        let all = files(&here).chain(files(&here.join(keep::FOLDER)));
+        all.filter(|path| has_ending(path, "part")).for_each(|path| {
             let _ = fs::remove_file(path);
         });
         for (repro, path) in repros(&here) {

@@ -212,10 +212,15 @@ impl Queue {
         self.round
     }
 
-    /// What the chains of a scenario have shown.
+    /// What the chains of a scenario have shown. One that is given up counts for nothing: how far its last jobs came
+    /// until then is a matter of time.
     pub(crate) fn shown_by(&self, scenario: usize) -> BTreeSet<u64> {
         let chains = self.chains.iter().skip(scenario).step_by(self.scenarios);
-        chains.flat_map(|chain| &chain.learnt.features).copied().collect()
+        chains
+            .filter(|chain| !chain.given_up)
+            .flat_map(|chain| &chain.learnt.features)
+            .copied()
+            .collect()
     }
 
     /// How many features were shown for the first time in the round under way.
@@ -388,6 +393,9 @@ mod tests {
         }
         let shown = |scenario| queue.shown_by(scenario).into_iter().collect::<Vec<u64>>();
         assert_eq!((shown(0), shown(1)), (vec![7, 9], vec![7, 8]));
+        queue.give_up(0);
+        let shown = |scenario| queue.shown_by(scenario).into_iter().collect::<Vec<u64>>();
+        assert_eq!((shown(0), shown(1)), (vec![], vec![7, 8]));
     }
 
     #[test]
