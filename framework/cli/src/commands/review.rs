@@ -96,35 +96,34 @@ impl Review {
     /// Does what the arguments say.
     fn follow(&mut self, args: &args::Review) -> Result<(), Error> {
         for wanted in &args.accept {
-            if wanted.as_os_str() == "all" {
-                std::mem::take(&mut self.findings).iter().try_for_each(|r| self.accept(r))?;
-                let scenarios = std::mem::take(&mut self.scenarios);
-                scenarios.iter().try_for_each(|s| self.accept_scenario(s))?;
-            } else if let Some(i) = self.scenarios.iter().position(|s| is_named(&s.path, wanted)) {
-                let scenario = self.scenarios.remove(i);
-                self.accept_scenario(&scenario)?;
-            } else {
-                let repro = self.wanted(wanted)?;
-                self.accept(&repro)?;
-            }
+            let scenarios = self.scenarios_named(wanted);
+            scenarios.iter().try_for_each(|scenario| self.accept_scenario(scenario))?;
+            let repros = self.repros_named(wanted, !scenarios.is_empty())?;
+            repros.iter().try_for_each(|repro| self.accept(repro))?;
         }
         let because = args.because.as_deref().unwrap_or_default();
         for wanted in &args.reject {
-            let repros = match wanted.as_os_str() == "all" {
-                true => std::mem::take(&mut self.findings),
-                false => vec![self.wanted(wanted)?],
-            };
+            let repros = self.repros_named(wanted, false)?;
             repros.iter().try_for_each(|repro| self.reject(repro, because))?;
         }
         Ok(())
     }
 
-    /// The repro that an argument names, by its path or by its file's name; it is decided on.
-    fn wanted(&mut self, wanted: &Path) -> Result<Repro, Error> {
-        match self.findings.iter().position(|repro| is_named(&repro.path, wanted)) {
-            Some(i) => Ok(self.findings.remove(i)),
-            None => Repro::read(wanted),
-        }
+    /// Takes the new scenarios that an argument names: several targets may have the same.
+    fn scenarios_named(&mut self, wanted: &Path) -> Vec<Kept> {
+        let scenarios = std::mem::take(&mut self.scenarios).into_iter();
+        let (named, left) = scenarios.partition(|scenario| is_named(&scenario.path, wanted));
+        self.scenarios = left;
+        named
+    }
+
+    /// Takes the new repros that an argument names; where there is none, and there must be, it is a file elsewhere.
+    fn repros_named(&mut self, wanted: &Path, may_be_none: bool) -> Result<Vec<Repro>, Error> {
+        let repros = std::mem::take(&mut self.findings).into_iter();
+        let (named, left): (Vec<_>, _) = repros.partition(|repro| is_named(&repro.path, wanted));
+        self.findings = left;
+        let may_be_none = may_be_none || is_all(wanted) || !named.is_empty();
+        if may_be_none { Ok(named) } else { Ok(vec![Repro::read(wanted)?]) }
     }
 
     fn accept(&mut self, repro: &Repro) -> Result<(), Error> {
@@ -315,10 +314,16 @@ fn counted(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-/// Whether an argument means this file: it is its name, or a path to it.
+/// Whether an argument means all there is.
+fn is_all(wanted: &Path) -> bool {
+    wanted.as_os_str() == "all"
+}
+
+/// Whether an argument means this file: it means all, or is the file's name, or a path to it.
 fn is_named(path: &Path, wanted: &Path) -> bool {
     let real = |path: &Path| fs::canonicalize(path).ok();
-    wanted.as_os_str() == path.file_name().unwrap_or_default()
+    is_all(wanted)
+        || wanted.as_os_str() == path.file_name().unwrap_or_default()
         || real(wanted).is_some_and(|wanted| Some(wanted) == real(path))
 }
 
