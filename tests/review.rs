@@ -185,6 +185,9 @@ fn drawn_scenarios_that_show_what_no_other_does_are_kept_and_explored_again() {
     let more = ["--known", &corpus, "--scenario", "kept/", "--executions", "100"];
     let run = place.check("healthy", "next", &more).code(0);
     assert_eq!(run.only("summary")["executions"], 100);
+    fs::write(place.at("corpus/scenarios/healthy/torn.toml"), "name = \"kept").unwrap();
+    let refused = place.check("healthy", "next", &more).code(1);
+    refused.says(&["error: ", "torn.toml is not a scenario: line 1"]);
 }
 
 #[test]

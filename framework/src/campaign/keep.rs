@@ -53,8 +53,8 @@ fn without_needless(mut chosen: BTreeMap<usize, Features>) -> Vec<usize> {
 
 impl Campaign<'_> {
     /// Writes the drawn scenarios that are worth keeping into the out directory. Only a whole campaign says which: one
-    /// that was ended, or that is of some scenarios or of a mutant, has not seen what the others show; and a search that
-    /// exhausts one after the other needs no such help.
+    /// that was ended, or that is of some scenarios or of a mutant, has not seen what the others show; and a search
+    /// that exhausts one after the other needs no such help.
     pub(super) fn keep(&mut self) {
         let whole = self.settings.scenario.is_none() && self.subject.mutant.is_none();
         let enough = self.queue.rounds() >= ROUNDS && !self.done.interrupted;
