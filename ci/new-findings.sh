@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 new=0
 while IFS=$'\t' read -r target class site; do
     told=NEW
-    for repro in corpus/"$target"/*.toml; do
+    for repro in corpus/"$target"/*.toml corpus/rejected/"$target"/*.toml; do
         [ -e "$repro" ] || continue
         if grep -qxF "class = \"$class\"" "$repro" && grep -qxF "site = \"$site\"" "$repro"; then told=known; fi
     done

@@ -1,6 +1,6 @@
 //! Every finding that was ever made replays.
 
-use mapcheck_tests::{Run, files, mapcheck, read, root};
+use mapcheck_tests::{Run, corpus, files, mapcheck, read, root, tempdir};
 use toml::de::DeTable;
 
 /// A value of a repro file.
@@ -12,7 +12,7 @@ fn word(text: &str, key: &str) -> String {
 
 #[test]
 fn every_repro_of_the_corpus_replays_to_its_finding() {
-    let repros = files(&root().join("corpus"), ".toml");
+    let repros = corpus();
     assert!(repros.len() >= 3, "the corpus is not empty");
     for path in repros {
         let text = read(&path);
@@ -28,11 +28,45 @@ fn every_repro_of_the_corpus_replays_to_its_finding() {
 
 #[test]
 fn a_repro_of_the_corpus_lies_in_its_target_s_folder_under_its_class() {
-    for path in files(&root().join("corpus"), ".toml") {
+    for path in corpus() {
         let text = read(&path);
         let name = path.file_name().unwrap().to_str().unwrap();
         let folder = path.parent().unwrap().file_name().unwrap().to_str().unwrap();
         assert_eq!(folder, word(&text, "target"));
         assert!(name.starts_with(&format!("{}-", word(&text, "class"))), "{name}");
     }
+}
+
+#[test]
+fn the_scenarios_of_the_corpus_run_and_show_nothing_new() {
+    let scenarios = files(&root().join("corpus/scenarios"), ".toml");
+    assert!(scenarios.len() >= 3, "some are kept");
+    for path in scenarios {
+        let target = path.parent().unwrap().file_name().unwrap();
+        let out = tempdir().unwrap();
+        let mut check = mapcheck(root(), ["check", "--executions", "20", "--keep-going"]);
+        check
+            .arg(target)
+            .arg("--scenario")
+            .arg(&path)
+            .args(["--known", "corpus", "--format", "json"]);
+        let run = Run::of(check.arg("--out").arg(out.path()));
+        let name = path.strip_prefix(root()).unwrap().display();
+        assert!(matches!(run.code, 0 | 2), "{name}\n{}{}", run.stdout, run.stderr);
+        assert_eq!(run.of_type("finding").len(), 0, "{name}\n{}", run.stdout);
+        assert_eq!(run.only("summary")["executions"], 20, "{name}");
+    }
+}
+
+#[test]
+fn check_explores_the_scenarios_of_a_corpus_too() {
+    let paths = files(&root().join("corpus/scenarios/dashmap"), ".toml");
+    let name = word(&read(&paths[0]), "name");
+    let check = |known: &[&str]| {
+        let out = tempdir().unwrap();
+        let args = ["check", "dashmap", "--executions", "5", "--scenario", &name];
+        Run::of(mapcheck(root(), args).args(known).env("MAPCHECK_OUT", out.path()))
+    };
+    check(&["--known", "corpus"]).code(0);
+    check(&[]).code(1).says(&["dashmap has no scenario", &name]);
 }

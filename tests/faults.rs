@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mapcheck_tests::{Run, files, mapcheck, read, root, tempdir};
+use mapcheck_tests::{Run, corpus, mapcheck, read, root, tempdir};
 use serde_json::Value;
 
 fn faults(args: &[&str]) -> Run {
@@ -62,8 +62,7 @@ fn a_name_that_no_target_knows_is_refused() {
 
 #[test]
 fn every_mutant_that_is_not_equivalent_has_a_repro_in_the_corpus() {
-    let corpus: Vec<String> =
-        files(&root().join("corpus"), ".toml").iter().map(|path| read(path)).collect();
+    let corpus: Vec<String> = corpus().iter().map(|path| read(path)).collect();
     for mutant in listed() {
         let classes = mutant["classes"].as_array().unwrap();
         if classes.is_empty() {

@@ -237,7 +237,8 @@ fn told(run: &Run) -> String {
 fn is_known(finding: &Value) -> bool {
     let word = |key: &str| finding[key].as_str().unwrap();
     let lines = ["class", "site"].map(|key| format!("{key} = \"{}\"", word(key)));
-    let repros = files(&root().join("corpus").join(word("target")), ".toml");
+    let in_corpus = |dir: &str| files(&root().join(dir).join(word("target")), ".toml");
+    let repros = [in_corpus("corpus"), in_corpus("corpus/rejected")].concat();
     repros.iter().any(|repro| {
         let text = read(repro);
         lines.iter().all(|line| text.lines().any(|l| l == line))

@@ -2,6 +2,7 @@
 //! each time, and finds what it would have found undisturbed.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -139,15 +140,29 @@ fn campaign(seed: u64, random: &mut Random, kills: &mut u32) {
     let ended = ended.code(2);
     assert_eq!(mistakes(&ended), mistakes(&undisturbed), "seed {seed}: {}", ended.stdout);
     is_whole(&out, &mistakes(&undisturbed));
+    assert_eq!(kept(&out), kept(&calm), "seed {seed}");
+}
+
+/// Whether a file below an out directory is a scenario that was kept, and no repro.
+fn is_scenario(path: &Path) -> bool {
+    path.parent().is_some_and(|folder| folder.ends_with("scenarios"))
+}
+
+/// The scenarios that were kept, and what they are.
+fn kept(out: &Path) -> BTreeSet<(OsString, String)> {
+    let scenarios = files(out, ".toml").into_iter().filter(|path| is_scenario(path));
+    scenarios.map(|path| (path.file_name().unwrap().to_owned(), read(&path))).collect()
 }
 
 /// Every file in the directory can be read, every repro replays, and there is one of each mistake.
 fn is_whole(out: &Path, mistakes: &BTreeSet<(String, String)>) {
-    let repros = files(out, ".toml");
+    let (scenarios, repros): (Vec<PathBuf>, Vec<PathBuf>) =
+        files(out, ".toml").into_iter().partition(|path| is_scenario(path));
     let journals = files(out, ".jsonl");
     let others: Vec<PathBuf> = files(out, "")
         .into_iter()
         .filter(|f| !repros.contains(f) && !journals.contains(f) && !f.ends_with(".mapcheck-lock"))
+        .filter(|f| !scenarios.contains(f))
         .collect();
     assert_eq!(others, Vec::<PathBuf>::new());
     for journal in &journals {

@@ -247,18 +247,25 @@ impl Repro {
     /// # Errors
     /// As for [`Repro::save`].
     pub fn save_as(&self, path: &Path) -> Result<(), String> {
-        let failed = |e: std::io::Error| format!("{} could not be written: {e}", path.display());
-        fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
-        let aside = path.with_extension(format!("{}.part", std::process::id()));
-        let written = fs::File::create(&aside).and_then(|mut f| {
-            f.write_all(self.to_text().as_bytes())?;
-            f.sync_all()?;
-            fs::rename(&aside, path)?;
-            // The name is on the disk only when its folder is.
-            fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
-        });
-        written.map_err(failed)
+        write_whole(path, &self.to_text())
     }
+}
+
+/// Writes a file as a whole or not at all.
+///
+/// The error is a sentence that names the path.
+pub(crate) fn write_whole(path: &Path, text: &str) -> Result<(), String> {
+    let failed = |e: std::io::Error| format!("{} could not be written: {e}", path.display());
+    fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
+    let aside = path.with_extension(format!("{}.part", std::process::id()));
+    let written = fs::File::create(&aside).and_then(|mut f| {
+        f.write_all(text.as_bytes())?;
+        f.sync_all()?;
+        fs::rename(&aside, path)?;
+        // The name is on the disk only when its folder is.
+        fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    });
+    written.map_err(failed)
 }
 
 impl History {

@@ -93,7 +93,7 @@ impl Runner<'_> {
     /// Whether these targets can be checked with these settings, before anything is moved or written for it.
     fn ready(&self, names: &[&str]) -> Result<u8, Failure> {
         for name in names {
-            let subject = self.subject(self.target(name)?)?;
+            let subject = self.with_kept(self.target(name)?)?;
             if Mode::from_env() == Mode::Resume {
                 campaign::resumable(&subject, &self.settings).map_err(usage)?;
             }
@@ -115,7 +115,7 @@ impl Runner<'_> {
                 summary.wrong_adapter(name);
                 continue;
             }
-            let subject = self.subject(target)?;
+            let subject = self.with_kept(target)?;
             let done = campaign::run_with_journal(&subject, &self.settings, mode);
             summary.add(name, &done.map_err(internal)?);
         }
@@ -126,8 +126,22 @@ impl Runner<'_> {
 
     /// A target as the subject of a campaign with these settings.
     fn subject<'b>(&self, target: &'b Target) -> Result<Subject<'b>, Failure> {
+        self.subject_with(target, Vec::new())
+    }
+
+    /// The same with the scenarios that the folders of what is known have for it.
+    fn with_kept<'b>(&self, target: &'b Target) -> Result<Subject<'b>, Failure> {
+        let kept = campaign::kept_in(&self.settings.known, target.name).map_err(usage)?;
+        self.subject_with(target, kept)
+    }
+
+    fn subject_with<'b>(
+        &self,
+        target: &'b Target,
+        kept: Vec<Scenario>,
+    ) -> Result<Subject<'b>, Failure> {
         let engine = self.settings.engine;
-        let mut subject = subject(target, self.settings.seed);
+        let mut subject = subject(target, self.settings.seed, kept);
         subject.restrict(&self.settings).map_err(with_flag)?;
         subject.foreign = target.foreign(engine);
         if engine != Engine::Native && subject.foreign.is_none() {
@@ -346,14 +360,14 @@ fn first_version(target: &Target) -> String {
 }
 
 /// A target as the subject of a campaign.
-fn subject(target: &Target, seed: u64) -> Subject<'_> {
+fn subject(target: &Target, seed: u64, kept: Vec<Scenario>) -> Subject<'_> {
     Subject {
         target: target.name.to_owned(),
         versions: target.versions(),
         home: target.package().to_owned(),
         runner: std::env::var("MAPCHECK_RUNNER").unwrap_or_default(),
         test: None,
-        scenarios: families::all(&(target.profile)(), seed),
+        scenarios: families::with_kept(&(target.profile)(), seed, kept),
         run: &target.run,
         foreign: None,
         mutants: target.mutants,

@@ -172,6 +172,15 @@ pub fn files(dir: &Path, ending: &str) -> Vec<PathBuf> {
     found
 }
 
+/// The repros of the corpus that must replay: not the rejected ones, nor scenarios.
+pub fn corpus() -> Vec<PathBuf> {
+    let corpus = root().join("corpus");
+    let others = ["rejected", "scenarios"].map(|folder| corpus.join(folder));
+    let mut repros = files(&corpus, ".toml");
+    repros.retain(|path| others.iter().all(|folder| !path.starts_with(folder)));
+    repros
+}
+
 /// The processes that a process has started and that have not ended.
 pub fn processes(parent: u32) -> Vec<u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();

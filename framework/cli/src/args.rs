@@ -27,6 +27,8 @@ pub enum Command {
     Replay(Replay),
     /// Make a repro's finding smaller
     Shrink(Shrink),
+    /// Show what runs have found that the corpus does not know, and accept or reject it
+    Review(Review),
     /// Look for every mutant of the catalogue, and tell how soon it is found
     Faults(Box<Faults>),
     /// Run each pattern of deletion against each target, and tell which promises were kept
@@ -202,6 +204,29 @@ pub struct Replay {
 pub struct Shrink {
     /// The repro file
     pub repro: PathBuf,
+}
+
+/// Arguments of `review`.
+#[derive(Debug, Args)]
+pub struct Review {
+    /// The out directory whose findings are reviewed; mapcheck.out unless given
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// The folder with the repros of what is known
+    #[arg(long, value_name = "DIR", default_value = "corpus")]
+    pub corpus: PathBuf,
+    /// Copy this repro or scenario to the corpus, or all that is new; may be given several times
+    #[arg(long = "accept", value_name = "REPRO|all")]
+    pub accept: Vec<PathBuf>,
+    /// Move this repro to the corpus's rejected ones, or all that is new; may be given several times
+    #[arg(long = "reject", value_name = "REPRO|all")]
+    pub reject: Vec<PathBuf>,
+    /// Why it is rejected
+    #[arg(long, value_name = "TEXT", requires = "reject")]
+    pub because: Option<String>,
+    /// How to print it
+    #[arg(long)]
+    pub format: Option<Format>,
 }
 
 /// Accepts a whole number and a unit, and hands it on as written.

@@ -127,6 +127,20 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// A scenario file is unusable.
+    #[error("{} is not a scenario: {what}", path.display())]
+    Scenario {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// There is no out directory.
+    #[error("{} is no directory", path.display())]
+    NoResults {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
     /// A repro names a test that is gone.
     #[error("package `{package}` has no test `{test}`")]
     UnknownTest {
@@ -193,6 +207,10 @@ impl Error {
             Self::OutOld { .. } => "move it away, or add to what is there with --add".into(),
             Self::Repro { .. } => {
                 "a repro is written by `cargo mapcheck check` into its --out directory".into()
+            }
+            Self::Scenario { .. } => "docs/formats.md says what a scenario file is".into(),
+            Self::NoResults { .. } => {
+                "`cargo mapcheck check` makes it; --out says which one is meant".into()
             }
             Self::UnknownTest { .. } => {
                 "the test was renamed or removed after the repro was made: check out the \

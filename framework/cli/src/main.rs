@@ -5,6 +5,7 @@
 mod args;
 mod cargo;
 mod commands;
+mod corpus;
 mod error;
 mod out;
 mod runners;

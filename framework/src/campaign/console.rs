@@ -96,6 +96,15 @@ impl Console {
         say(&format!("warning: {}: {what}\n", self.target));
     }
 
+    /// Tells the reader something that is neither a finding nor a warning.
+    pub(crate) fn tell(&mut self, what: &str) {
+        if self.quiet {
+            return;
+        }
+        self.clear();
+        say(&format!("note: {}: {what}\n", self.target));
+    }
+
     /// Prints a finding.
     pub(crate) fn finding(&mut self, told: &Told<'_>) {
         if self.quiet {

@@ -4,13 +4,14 @@
 mod confirm;
 pub(crate) mod console;
 mod journal;
+mod keep;
 mod line;
 mod out;
 mod queue;
 mod take_in;
 mod tell;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,7 @@ use crate::worker::{Code, Foreign, Script, Setting, random_of, sees_races};
 use console::{Console, Progress};
 use journal::Journal;
 pub(crate) use journal::{Mode, resumable};
+pub(crate) use keep::kept_in;
 use out::Out;
 use queue::{Job, Next, Queue};
 
@@ -164,6 +166,8 @@ struct Campaign<'a> {
     repeats: Vec<u32>,
     /// What is not looked for any more in a scenario.
     known_well: Vec<(usize, Class)>,
+    /// Scenarios in which something was found.
+    found_in: BTreeSet<usize>,
     /// Whether a leak was told and no others are looked for.
     leaks_told: bool,
     done: Done,
@@ -236,6 +240,7 @@ fn run_with(
         known: Vec::new(),
         repeats: vec![0; subject.scenarios.len()],
         known_well: Vec::new(),
+        found_in: BTreeSet::new(),
         leaks_told: false,
         done: Done { scenarios: subject.scenarios.len(), ..Done::default() },
         started: Instant::now(),
@@ -245,7 +250,9 @@ fn run_with(
     campaign.console.refresh();
     campaign.progress();
     campaign.console.clear();
-    ended?;
+    if !ended? {
+        campaign.keep();
+    }
     campaign.done.interleavings = campaign.interleavings.len() as u64;
     campaign.done.accepted = race::accepted().len() as u64;
     if settings.limit().is_some() {
@@ -262,16 +269,17 @@ fn run_with(
 }
 
 impl Campaign<'_> {
-    fn explore(&mut self) -> Result<(), String> {
+    /// True if a finding ended it.
+    fn explore(&mut self) -> Result<bool, String> {
         self.done.complete = true;
         loop {
             self.fill()?;
             if self.running.is_empty() && self.candidates.is_empty() {
-                return Ok(());
+                return Ok(false);
             }
             self.collect()?;
             if self.settle()? {
-                return Ok(());
+                return Ok(true);
             }
             if self.is_over() && !self.running.is_empty() {
                 self.cut_short();

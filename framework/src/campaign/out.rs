@@ -4,8 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::journal::Journal;
+use super::keep;
 use crate::repro::Repro;
 use crate::settings::Settings;
+
+/// The folder of a corpus with the repros of what is not wanted in it.
+const REJECTED: &str = "rejected";
 
 /// The folder of a target, or of a test, below `out`.
 pub(super) fn folder(out: &Path, target: &str) -> PathBuf {
@@ -13,7 +17,7 @@ pub(super) fn folder(out: &Path, target: &str) -> PathBuf {
 }
 
 /// What lies in a folder; nothing where there is none.
-pub(super) fn files(folder: &Path) -> impl Iterator<Item = PathBuf> {
+pub(super) fn files(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
@@ -35,11 +39,14 @@ impl Out {
             return out;
         }
         for dir in &settings.known {
-            out.known.extend(repros(&folder(dir, target)).map(|(repro, _)| repro));
+            for dir in [folder(dir, target), folder(&dir.join(REJECTED), target)] {
+                out.known.extend(repros(&dir).map(|(repro, _)| repro));
+            }
         }
         let here = folder(&settings.out, target);
         // Left by a process that was killed while it wrote; the run has a lock on the directory.
-        files(&here).filter(|path| has_ending(path, "part")).for_each(|path| {
+        let all = files(&here).chain(files(&here.join(keep::FOLDER)));
+        all.filter(|path| has_ending(path, "part")).for_each(|path| {
             let _ = fs::remove_file(path);
         });
         for (repro, path) in repros(&here) {

@@ -7,7 +7,7 @@
 //! (Arcuri, Iqbal and Briand, *Random Testing: Theoretical Results and Practical Implications*, TSE 2012, on spreading
 //! effort evenly where nothing is known). Later rounds give more to scenarios that still show something new.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::engine::Engine;
 use crate::settings::Settings;
@@ -207,6 +207,22 @@ impl Queue {
         self.mine
     }
 
+    /// How many rounds have come to their end.
+    pub(crate) fn rounds(&self) -> u32 {
+        self.round
+    }
+
+    /// What the chains of a scenario have shown. One that is given up counts for nothing: how far its last jobs came
+    /// until then is a matter of time.
+    pub(crate) fn shown_by(&self, scenario: usize) -> BTreeSet<u64> {
+        let chains = self.chains.iter().skip(scenario).step_by(self.scenarios);
+        chains
+            .filter(|chain| !chain.given_up)
+            .flat_map(|chain| &chain.learnt.features)
+            .copied()
+            .collect()
+    }
+
     /// How many features were shown for the first time in the round under way.
     pub(crate) fn news(&self) -> u64 {
         self.news
@@ -366,6 +382,20 @@ mod tests {
             }
         };
         assert_eq!(later.batch.learnt, Learnt { scheduler: vec![5], features: vec![6] });
+    }
+
+    #[test]
+    fn what_a_scenario_has_shown_is_what_all_its_chains_have() {
+        let mut queue = Queue::new(&Settings::default().executions(5000), 2);
+        for feature in [7, 8, 9, 7] {
+            let Next::Job(job) = queue.next() else { panic!("nothing") };
+            queue.learn(&job, &Learnt { features: vec![feature], ..Learnt::default() });
+        }
+        let shown = |scenario| queue.shown_by(scenario).into_iter().collect::<Vec<u64>>();
+        assert_eq!((shown(0), shown(1)), (vec![7, 9], vec![7, 8]));
+        queue.give_up(0);
+        let shown = |scenario| queue.shown_by(scenario).into_iter().collect::<Vec<u64>>();
+        assert_eq!((shown(0), shown(1)), (vec![], vec![7, 8]));
     }
 
     #[test]

@@ -74,6 +74,7 @@ impl Campaign<'_> {
                 self.covers(&job, &ended);
                 let finding = finding.clone();
                 let Ended { execution, decisions, .. } = ended;
+                self.found_in.insert(job.scenario);
                 self.candidates.push(Candidate { job, execution, finding, decisions });
             }
             // No journal has that.

@@ -29,10 +29,21 @@ pub const FAMILIES: &[(&str, &str)] = &[
 /// The four scenarios of deletion in a range, and the four patterns around them: the first of [`FAMILIES`].
 pub const PATTERNS: &[(&str, &str)] = FAMILIES.split_at(8).0;
 
+/// The family of scenarios that are drawn.
+pub(crate) const DRAWN: &str = generate::FAMILY;
+/// The family of those that were kept of what was drawn.
+pub(crate) const KEPT: &str = "kept";
+
 /// All scenarios for a map with this profile, with names that are unique: the built-in ones, whose names are stable,
 /// and those that are drawn with the seed. Families take turns.
 pub fn all(profile: &Profile, seed: u64) -> Vec<Scenario> {
-    in_turn(built_in(profile), generate::all(profile, seed))
+    with_kept(profile, seed, Vec::new())
+}
+
+/// The same with scenarios of a corpus, which come before those that are drawn.
+pub(crate) fn with_kept(profile: &Profile, seed: u64, mut kept: Vec<Scenario>) -> Vec<Scenario> {
+    kept.extend(generate::all(profile, seed));
+    in_turn(built_in(profile), kept)
 }
 
 /// Families take turns, and every second scenario is a drawn one as long as there are both: what differs most comes
@@ -446,6 +457,17 @@ mod tests {
         let kept: HashSet<&str> = all.iter().map(|s| &*s.name).collect();
         let built_in = built_in(&profile(8, true, Iteration::WeaklyConsistent));
         assert!(built_in.iter().all(|s| kept.contains(&*s.name)));
+    }
+
+    #[test]
+    fn kept_scenarios_come_before_those_that_are_drawn_and_beside_the_families() {
+        let profile = profile(8, true, Iteration::WeaklyConsistent);
+        let kept = |n: u32| Scenario { name: format!("kept/{n}"), ..Scenario::default() };
+        let all = with_kept(&profile, 5, (0..3).map(kept).collect());
+        let names: Vec<&str> = all.iter().map(|s| &*s.name).collect();
+        let later: Vec<&str> = names.iter().copied().skip(1).step_by(2).take(4).collect();
+        assert_eq!(later, ["kept/0", "kept/1", "kept/2", "generated/5-0"]);
+        assert_eq!(all.len(), super::all(&profile, 5).len() + 3);
     }
 
     #[test]

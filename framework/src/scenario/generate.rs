@@ -16,7 +16,7 @@ use crate::map::{Iteration, Profile};
 use crate::scheduler::splitmix;
 
 /// The family of these scenarios.
-pub(super) const FAMILY: &str = "generated";
+pub(crate) const FAMILY: &str = "generated";
 /// Scenarios of a run.
 const COUNT: u64 = 300;
 /// Bytes that the outline of a scenario is drawn from.

@@ -12,6 +12,7 @@ use crate::args::{Budget, Check};
 use crate::cargo::{self, Cargo};
 use crate::commands::list::wants_json;
 use crate::commands::run_runner;
+use crate::corpus::folder_name;
 use crate::error::{Error, exit};
 use crate::out::{self, Earlier};
 use crate::runners::{Runner, Runners};
@@ -189,10 +190,7 @@ struct Out {
 
 impl Out {
     fn claim(check: &Check) -> Result<Self, Error> {
-        let given = check.budget.out.clone();
-        let from_env = || std::env::var_os("MAPCHECK_OUT").filter(|dir| !dir.is_empty());
-        let dir = given.or_else(|| from_env().map(PathBuf::from));
-        let dir = absolute(&dir.unwrap_or_else(|| "mapcheck.out".into()))?;
+        let dir = absolute(&out_dir(check.budget.out.as_ref()))?;
         let earlier = if check.resume || check.add { Earlier::Keep } else { Earlier::Rotate };
         let lock = match out::claim(&dir, earlier) {
             Err(error @ Error::Write { .. }) => {
@@ -214,10 +212,15 @@ impl Out {
 
     /// Where the journals of a target are.
     fn journals(&self, target: &str) -> Option<PathBuf> {
-        let name: String =
-            target.chars().map(|c| if "/:\\".contains(c) { '-' } else { c }).collect();
-        self.lock.as_ref().map(|_| self.dir.join(name))
+        self.lock.as_ref().map(|_| self.dir.join(folder_name(target)))
     }
+}
+
+/// The out directory: the one given, or the environment's, or the usual one.
+pub fn out_dir(given: Option<&PathBuf>) -> PathBuf {
+    let from_env = || std::env::var_os("MAPCHECK_OUT").filter(|dir| !dir.is_empty());
+    let dir = given.cloned().or_else(|| from_env().map(PathBuf::from));
+    dir.unwrap_or_else(|| "mapcheck.out".into())
 }
 
 /// Some targets, for a message.

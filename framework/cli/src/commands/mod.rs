@@ -5,7 +5,8 @@ mod compare;
 mod faults;
 mod list;
 mod matrix;
-mod repro;
+pub mod repro;
+mod review;
 mod test;
 
 use std::process::{Command, ExitStatus};
@@ -29,6 +30,7 @@ pub fn run(command: args::Command) -> Result<i32, Error> {
         args::Command::Check(check) => check::run(&check),
         args::Command::Test(test) => test::run(&test.args),
         args::Command::Replay(replay) => repro::replay(&replay),
+        args::Command::Review(review) => review::run(&review),
         args::Command::Shrink(shrink) => repro::shrink(&shrink.repro),
         args::Command::Faults(faults) if faults.seeds.is_some() => compare::run(&faults),
         args::Command::Faults(faults) => faults::run(&faults),

@@ -19,9 +19,10 @@ const FORMAT: i64 = 1;
 
 /// What the command needs to know of a repro; the rest is its runner's.
 #[derive(Debug, PartialEq, Eq)]
-struct Repro {
+pub struct Repro {
     path: PathBuf,
-    target: String,
+    /// The target's name, or the test's.
+    pub target: String,
     runner: String,
     test: Option<String>,
     /// Schedule points are others without instrumentation, so it is replayed as it was found.
@@ -93,23 +94,35 @@ fn act_in_test(
     run_tests(run)
 }
 
+/// The text of a repro file.
+///
+/// # Errors
+/// When there is none; a later run may have moved it.
+pub fn text_of(path: &Path) -> Result<String, Error> {
+    let bad = |what: String| Error::Repro { path: path.to_owned(), what };
+    std::fs::read_to_string(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => bad(match out::moved(path) {
+            Some(now) => format!("is now {}: a later run moved it", now.display()),
+            None => "does not exist".into(),
+        }),
+        std::io::ErrorKind::InvalidData => bad("is not a repro: it is not text".into()),
+        _ => Error::read(path, e),
+    })
+}
+
 impl Repro {
     /// Reads the file.
     fn read(path: &Path) -> Result<Self, Error> {
+        let text = text_of(path)?;
         let bad = |what: String| Error::Repro { path: path.to_owned(), what };
-        let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => bad(match out::moved(path) {
-                Some(now) => format!("is now {}: a later run moved it", now.display()),
-                None => "does not exist".into(),
-            }),
-            std::io::ErrorKind::InvalidData => bad("is not a repro: it is not text".into()),
-            _ => Error::read(path, e),
-        })?;
         Self::parse(&text, absolute(path)?).map_err(bad)
     }
 
     /// Reads the file's text; the error completes a sentence that starts with the file's name.
-    fn parse(text: &str, path: PathBuf) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// When a key is missing, or the format is newer.
+    pub fn parse(text: &str, path: PathBuf) -> Result<Self, String> {
         let table = DeTable::parse(text).map_err(|e| {
             let line = e.span().map_or(1, |span| text[..span.start].lines().count().max(1));
             format!("is not a repro, or only a part of one: line {line}: {}", e.message())
