@@ -6,8 +6,8 @@ use super::guided::Policy;
 use super::profile::Profile;
 use super::{Dice, UNBOUNDED};
 
-/// At each access to what threads share any of them goes on, all equally likely; where nothing is known to be shared, at
-/// each schedule point. Most mistakes that need no exact schedule show in the first such executions.
+/// At each access to what threads share any of them goes on, all equally likely; where nothing is known to be shared,
+/// at each schedule point. Most mistakes that need no exact schedule show in the first such executions.
 #[derive(Debug, Default)]
 pub(super) struct Uniform {
     /// Whether it is asked where it matters.
