@@ -361,13 +361,17 @@ fn first_version(target: &Target) -> String {
 
 /// A target as the subject of a campaign.
 fn subject(target: &Target, seed: u64, kept: Vec<Scenario>) -> Subject<'_> {
+    let mut scenarios = families::with_kept(&(target.profile)(), seed, kept);
+    if !target.collides {
+        scenarios.iter_mut().for_each(|scenario| scenario.collide = 0);
+    }
     Subject {
         target: target.name.to_owned(),
         versions: target.versions(),
         home: target.package().to_owned(),
         runner: std::env::var("MAPCHECK_RUNNER").unwrap_or_default(),
         test: None,
-        scenarios: families::with_kept(&(target.profile)(), seed, kept),
+        scenarios,
         run: &target.run,
         foreign: None,
         mutants: target.mutants,

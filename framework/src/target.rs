@@ -22,6 +22,8 @@ pub struct Target {
     pub races: bool,
     /// Functions in which a data race is known and accepted, by a part of their names.
     pub accepted_races: &'static [&'static str],
+    /// Whether scenarios may make keys collide that are no fault's.
+    pub collides: bool,
     /// What scenarios and oracles must know about the map.
     pub profile: fn() -> Profile,
     /// Runs a scenario, see [`scenario::run`].
@@ -54,6 +56,7 @@ impl Target {
             mutants: &[],
             races: true,
             accepted_races: &[],
+            collides: true,
             profile: M::profile,
             run: scenario::run::<M>,
             foreign: [None; 2],
@@ -66,6 +69,13 @@ impl Target {
     #[must_use]
     pub const fn with_mutants(self, mutants: Mutants) -> Target {
         Target { mutants, ..self }
+    }
+
+    /// The same target, for which no scenario makes keys collide: the map, or the hasher that it is given, cannot do
+    /// with many keys of one hash.
+    #[must_use]
+    pub const fn without_collisions(self) -> Target {
+        Target { collides: false, ..self }
     }
 
     /// The same target, in which data races are not looked for: a model of a program that has them.

@@ -47,7 +47,8 @@ pub fn all() -> Vec<Target> {
     vec![
         Target::of::<Dashmap>("dashmap", "dashmap", LOCK),
         Target::of::<Papaya>("papaya", "papaya", LOCK),
-        Target::of::<PapayaBlocking>("papaya@blocking", "papaya", LOCK),
+        // More than 31 keys of one hash never come in, and its hasher gives 27 the same already.
+        Target::of::<PapayaBlocking>("papaya@blocking", "papaya", LOCK).without_collisions(),
         Target::of::<SccHashMap>("scc-hashmap", "scc", LOCK),
         Target::of::<SccHashIndex>("scc-hashindex", "scc", LOCK),
         Target::of::<SccTreeIndex>("scc-treeindex", "scc", LOCK),

@@ -40,6 +40,10 @@ const TIME: Duration = Duration::from_secs(20);
 const NEAR: u64 = 50;
 /// Executions with random priorities in which it is searched after that.
 const FAR: u64 = 100;
+/// Decisions beyond which nothing but leaving some of them out is tried.
+const MANY: usize = 20_000;
+/// Decisions that are held in memory at one time, at most.
+const COPIED: usize = 10_000_000;
 /// Candidates between looks at the budget.
 const TOGETHER: usize = 8;
 
@@ -95,6 +99,10 @@ impl Shrinker<'_> {
         loop {
             let before = self.best.clone();
             self.decisions()?;
+            if self.best.decisions.0.len() > MANY {
+                self.cut.get_or_insert("it has too many decisions to be shrunk any further");
+                return Ok(());
+            }
             self.scenario()?;
             self.fields()?;
             self.decisions()?;
@@ -265,6 +273,8 @@ impl Shrinker<'_> {
     fn without(&self, chunk: usize) -> Vec<Vec<Trial>> {
         let Repro { scenario, decisions, .. } = &self.best;
         let ends = (1..=decisions.0.len()).rev().step_by(chunk);
+        // Each has a copy of all the others.
+        let ends = ends.take((COPIED / decisions.0.len().max(1)).max(1));
         let without = |end: usize| {
             let mut fewer = decisions.clone();
             fewer.0.drain(end.saturating_sub(chunk)..end);

@@ -14,7 +14,8 @@ const TARGET: Target = Target::of::<papaya_blocking::PapayaBlocking>(
     "papaya@0.2.4",
     "papaya",
     include_str!("../Cargo.lock"),
-);
+)
+.without_collisions();
 
 fn main() -> ExitCode {
     mapcheck::runner::main(&[TARGET])
