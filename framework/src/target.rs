@@ -189,6 +189,7 @@ mod tests {
             mutants: &[],
             races: true,
             accepted_races: &[],
+            collides: true,
             profile: || unreachable!("not asked for"),
             run: |_| (),
             foreign: [None; 2],
