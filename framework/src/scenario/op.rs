@@ -155,7 +155,7 @@ impl Visit {
     }
 
     /// The visit at which it acts, and the first at which it can.
-    fn at(self) -> Option<(u32, u32)> {
+    fn at_mut(&mut self) -> Option<(&mut u32, u32)> {
         match self {
             Visit::Nested => None,
             Visit::RemoveVisited { at } => Some((at, 2)),
@@ -172,24 +172,17 @@ impl Visit {
         }
     }
 
+    /// As [`Visit::at_mut`].
+    fn at(mut self) -> Option<(u32, u32)> {
+        self.at_mut().map(|(at, least)| (*at, least))
+    }
+
     /// The same at another visit, for those that have one.
-    fn with_at(self, to: u32) -> Visit {
-        let mut other = self;
-        match &mut other {
-            Visit::Nested => {}
-            Visit::RemoveVisited { at }
-            | Visit::RemoveCurrent { at }
-            | Visit::Stop { at }
-            | Visit::Clear { at }
-            | Visit::Reclaim { at }
-            | Visit::RemoveUnvisited { at, .. }
-            | Visit::Remove { at, .. }
-            | Visit::Insert { at, .. }
-            | Visit::Refill { at, .. }
-            | Visit::Churn { at, .. }
-            | Visit::Outgrow { at, .. } => *at = to,
+    fn with_at(mut self, to: u32) -> Visit {
+        if let Some((at, _)) = self.at_mut() {
+            *at = to;
         }
-        other
+        self
     }
 
     /// What does a little less, or does it earlier.
