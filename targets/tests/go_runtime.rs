@@ -86,7 +86,11 @@ fn puts_beside_a_collection<M: Map>() {
 
 #[test]
 fn f25_an_evacuation_without_barriers_is_found() {
-    found_in::<GoMap<Native>, 25>("concurrent-write");
+    // The collection has to be at the new array, and not at the old one, when a write evacuates it.
+    let check = |settings: Settings| {
+        settings.executions(60_000).check::<Mutated<GoMap<Native>, 25>>("concurrent-write");
+    };
+    finds(mutant(25), check);
 }
 
 #[test]
