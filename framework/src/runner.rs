@@ -272,7 +272,7 @@ impl Runner<'_> {
             let profile = (target.profile)();
             let supported: Vec<&str> =
                 (target.capabilities)().iter().filter(|c| c.1).map(|c| c.0).collect();
-            let scenarios = families::all(&profile, self.settings.seed);
+            let scenarios = target.scenarios(self.settings.seed, Vec::new());
             let names: Vec<&str> = scenarios.iter().map(|s| s.name.as_str()).collect();
             let line = Object::of_type("target")
                 .text("target", target.name)
@@ -361,17 +361,13 @@ fn first_version(target: &Target) -> String {
 
 /// A target as the subject of a campaign.
 fn subject(target: &Target, seed: u64, kept: Vec<Scenario>) -> Subject<'_> {
-    let mut scenarios = families::with_kept(&(target.profile)(), seed, kept);
-    if !target.collides {
-        scenarios.iter_mut().for_each(|scenario| scenario.collide = 0);
-    }
     Subject {
         target: target.name.to_owned(),
         versions: target.versions(),
         home: target.package().to_owned(),
         runner: std::env::var("MAPCHECK_RUNNER").unwrap_or_default(),
         test: None,
-        scenarios,
+        scenarios: target.scenarios(seed, kept),
         run: &target.run,
         foreign: None,
         mutants: target.mutants,

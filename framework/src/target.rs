@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 use crate::engine::Engine;
 use crate::map::{self, Map, Profile};
 use crate::mutant::Mutants;
-use crate::scenario::{self, Scenario};
+use crate::scenario::{self, Scenario, families};
 
 /// An adapter under a name, with the versions of what it adapts.
 #[derive(Clone, Copy)]
@@ -69,6 +69,16 @@ impl Target {
     #[must_use]
     pub const fn with_mutants(self, mutants: Mutants) -> Target {
         Target { mutants, ..self }
+    }
+
+    /// The built-in scenarios that it is explored with, and those that are drawn from this seed, with `kept` ones ahead of
+    /// the drawn.
+    pub fn scenarios(&self, seed: u64, kept: Vec<Scenario>) -> Vec<Scenario> {
+        let mut scenarios = families::with_kept(&(self.profile)(), seed, kept);
+        if !self.collides {
+            scenarios.iter_mut().for_each(|scenario| scenario.collide = 0);
+        }
+        scenarios
     }
 
     /// The same target, for which no scenario makes keys collide: the map, or the hasher that it is given, cannot do

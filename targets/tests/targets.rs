@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use mapcheck::scenario::families;
 use toml::de::DeTable;
 
 const MANIFEST: &str = include_str!("../Cargo.toml");
@@ -33,7 +32,7 @@ fn every_adapter_does_on_one_thread_what_the_trait_asks_for() {
 #[test]
 fn every_built_in_scenario_runs_on_every_target() {
     for target in mapcheck_targets::all() {
-        for scenario in families::all(&(target.profile)(), 0) {
+        for scenario in target.scenarios(0, Vec::new()) {
             if target.name == "flurry" && scenario.elements {
                 // Outside of an execution its `from_iter` writes to freed memory of this process.
                 continue;
