@@ -66,8 +66,8 @@ fn size(path: &Path) -> (usize, usize, usize) {
     (threads, operations / 2, line("decisions = ").split(' ').count() - 2)
 }
 
-/// What a target is found to do wrong first, with each of ten seeds: all of them of one of these classes. Leaks and races
-/// are not looked for, which may be of the same mistakes, and told first.
+/// What a target is found to do wrong first, with each of ten seeds: all of them of one of these classes. Leaks and
+/// races are not looked for, which may be of the same mistakes, and told first.
 #[track_caller]
 fn found_with_ten_seeds(target: &str, settings: &[&str], classes: &[&str]) -> Vec<Value> {
     let found = |seed: u32| {

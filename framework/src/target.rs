@@ -71,8 +71,8 @@ impl Target {
         Target { mutants, ..self }
     }
 
-    /// The built-in scenarios that it is explored with, and those that are drawn from this seed, with `kept` ones ahead of
-    /// the drawn.
+    /// The built-in scenarios that it is explored with, and those that are drawn from this seed, with `kept` ones ahead
+    /// of the drawn.
     pub fn scenarios(&self, seed: u64, kept: Vec<Scenario>) -> Vec<Scenario> {
         let mut scenarios = families::with_kept(&(self.profile)(), seed, kept);
         if !self.collides {
