@@ -99,6 +99,19 @@ pub(crate) fn parse<R>(
     read(&Section::new(table.get_ref(), ""))
 }
 
+/// The number with commas between thousands.
+pub(crate) fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 /// A document under construction.
 #[derive(Default)]
 pub(crate) struct Writer(pub String);

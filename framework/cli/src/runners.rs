@@ -1,6 +1,5 @@
 //! The runners: binaries that know some targets, found by their crates' `[package.metadata.mapcheck]`.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -105,21 +104,25 @@ impl Runner {
     /// # Errors
     /// When it does not build; `what` names it to the reader.
     pub fn build(&self, cargo: &Cargo, what: &str) -> Result<Command, Error> {
-        let mut target_dir = cargo.target_dir.clone();
-        if self.known_bad {
-            target_dir = target_dir.join("known-bad").join(&self.package);
-        }
-        let mut command = cargo.command("build", &target_dir)?;
+        let mut command = cargo.command("build", &self.target_dir(cargo))?;
         command.arg("--manifest-path").arg(&self.manifest).args(["--bin", &self.package]);
         cargo::build(command, what)?;
-        Ok(self.command(cargo.binary(&target_dir, &self.package), cargo))
+        Ok(self.command(cargo))
     }
 
-    /// A command that starts the runner, which was built at this path.
-    pub fn command(&self, program: impl AsRef<OsStr>, cargo: &Cargo) -> Command {
-        let mut runner = Command::new(program);
+    /// A command that starts it, once it is built.
+    pub fn command(&self, cargo: &Cargo) -> Command {
+        let mut runner = Command::new(cargo.binary(&self.target_dir(cargo), &self.package));
         runner.env("MAPCHECK_RUNNER", &self.package).env("MAPCHECK_ROOT", &cargo.root);
         runner
+    }
+
+    /// Where it is built.
+    fn target_dir(&self, cargo: &Cargo) -> PathBuf {
+        match self.known_bad {
+            true => cargo.target_dir.join("known-bad").join(&self.package),
+            false => cargo.target_dir.clone(),
+        }
     }
 }
 

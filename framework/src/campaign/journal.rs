@@ -21,7 +21,7 @@ use crate::repro::{self, MAPCHECK};
 use crate::settings::Settings;
 use crate::text::{self, Writer};
 use crate::worker::watch::{Outcome, Watched};
-use crate::worker::{self, Learnt, Totals, Words};
+use crate::worker::{self, BatchResult, Learnt, Totals, Words};
 
 /// The format this version writes, and the newest it goes on with.
 const FORMAT: u64 = 1;
@@ -73,20 +73,27 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// The `i`th job of a worker, which has come to it.
-    pub(super) fn of(job: &Job, worker: &Watched, i: usize, outcome: Outcome) -> Ended {
+    /// A job of a worker, which has come to it; `last` says that it has come no further.
+    pub(super) fn of(
+        job: &Job,
+        worker: &Watched,
+        result: BatchResult,
+        last: bool,
+        outcome: Outcome,
+    ) -> Ended {
         let recording = &worker.recording;
         let found = matches!(outcome, Outcome::Found(_));
         let finished = outcome == Outcome::Finished;
+        let BatchResult { totals, learnt, interleavings, exhausted } = result;
         Ended {
-            totals: recording.totals_of(i),
-            learnt: recording.learnt(i),
-            interleavings: recording.interleavings(i),
+            totals,
+            learnt,
+            interleavings,
             execution: recording.execution().max(job.batch.first),
             decisions: found.then(|| recording.decisions()).flatten(),
-            exhausted: finished && recording.exhausted(i),
+            exhausted: finished && exhausted,
             // What a worker says when it is through; before that, the text is of something else.
-            said: if finished && i == recording.at() { recording.text() } else { String::new() },
+            said: if finished && last { recording.text() } else { String::new() },
             outcome,
         }
     }

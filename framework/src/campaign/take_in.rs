@@ -1,46 +1,51 @@
 //! What workers did, and what the journal says that earlier ones did, becomes a part of the campaign.
 
-use std::cmp::Ordering;
-
 use super::journal::Ended;
 use super::queue::Job;
 use super::{Campaign, Candidate, Running};
 use crate::scheduler::{Exhaustive, Scheduler as _, splitmix};
+use crate::worker::BatchResult;
 use crate::worker::watch::{self, Outcome, Watched};
 
 impl Campaign<'_> {
     /// Looks at every worker and takes in what the ended ones did.
     pub(super) fn collect(&mut self) -> Result<(), String> {
         for i in (0..self.running.len()).rev() {
+            let at = self.running[i].at();
             let Running { jobs, worker } = &mut self.running[i];
-            let at = worker.recording.at().min(jobs.len() - 1);
             let scenario = &self.subject.scenarios[jobs[at].scenario];
             if let Some(outcome) = worker.poll(scenario)? {
-                let Running { jobs, worker } = self.running.swap_remove(i);
-                self.take_in_worker(jobs, &worker, outcome);
+                let ended = self.running.swap_remove(i);
+                self.take_in_worker(ended, outcome);
             }
         }
         Ok(())
     }
 
     /// Takes in all that a worker has come to.
-    fn take_in_worker(&mut self, jobs: Vec<Job>, worker: &Watched, outcome: Outcome) {
-        let at = worker.recording.at().min(jobs.len() - 1);
-        let mut outcome = Some(outcome);
-        for (i, job) in jobs.into_iter().enumerate() {
-            match i.cmp(&at) {
-                Ordering::Less => self.take_in_job(job, worker, i, Outcome::Finished),
-                Ordering::Equal => {
-                    let outcome = outcome.take().expect("one job is the last");
-                    self.take_in_job(job, worker, i, outcome);
-                }
-                Ordering::Greater => self.queue.take_back(job),
-            }
+    fn take_in_worker(&mut self, ended: Running, outcome: Outcome) {
+        let at = ended.at();
+        let Running { mut jobs, worker } = ended;
+        let others = jobs.split_off(at + 1);
+        let mut last = Some(outcome);
+        for (i, (job, result)) in jobs.into_iter().zip(worker.recording.results()).enumerate() {
+            let outcome = if i == at { last.take() } else { None };
+            self.take_in_job(job, &worker, result, outcome);
         }
+        others.into_iter().for_each(|job| self.queue.take_back(job));
     }
 
-    fn take_in_job(&mut self, job: Job, worker: &Watched, i: usize, mut outcome: Outcome) {
+    /// Takes in a job: with an outcome the last that the worker has come to, without one finished before that.
+    fn take_in_job(
+        &mut self,
+        job: Job,
+        worker: &Watched,
+        result: BatchResult,
+        outcome: Option<Outcome>,
+    ) {
         let scenario = &self.subject.scenarios[job.scenario];
+        let last = outcome.is_some();
+        let mut outcome = outcome.unwrap_or(Outcome::Finished);
         if outcome == Outcome::Killed {
             let at = (job.order, job.batch.first);
             self.killed.push(at);
@@ -49,7 +54,7 @@ impl Campaign<'_> {
             }
             outcome = Outcome::Found(watch::killed(scenario));
         }
-        let ended = Ended::of(&job, worker, i, outcome);
+        let ended = Ended::of(&job, worker, result, last, outcome);
         let used = self.used();
         self.note(|journal| journal.note_job(&job, &scenario.name, &ended, used));
         self.take_in(job, ended);
@@ -61,18 +66,14 @@ impl Campaign<'_> {
         self.queue.learn(&job, &ended.learnt);
         let of_this = splitmix(job.scenario as u64);
         self.interleavings.extend(ended.interleavings.iter().map(|number| of_this ^ number));
+        let covers = self.covers(&job, &ended);
         match ended.outcome {
             Outcome::Finished => {
-                self.take_in_limits(&job, &ended);
+                self.take_in_limits(&job, &ended, covers);
                 self.queue.done(&job, None);
             }
-            Outcome::Spent => {
-                self.covers(&job, &ended);
-                self.queue.done(&job, Some(ended.execution));
-            }
-            Outcome::Found(ref finding) => {
-                self.covers(&job, &ended);
-                let finding = finding.clone();
+            Outcome::Spent => self.queue.done(&job, Some(ended.execution)),
+            Outcome::Found(finding) => {
                 let Ended { execution, decisions, .. } = ended;
                 self.found_in.insert(job.scenario);
                 self.candidates.push(Candidate { job, execution, finding, decisions });
@@ -97,9 +98,8 @@ impl Campaign<'_> {
     }
 
     /// Takes in that there is no more to explore, and what an engine other than the machine says besides.
-    fn take_in_limits(&mut self, job: &Job, ended: &Ended) {
+    fn take_in_limits(&mut self, job: &Job, ended: &Ended, covers: bool) {
         let said = &ended.said;
-        let covers = self.covers(job, ended);
         if ended.exhausted || !said.is_empty() {
             self.queue.give_up(job.scenario);
         }

@@ -4,6 +4,7 @@ use mapcheck_machine::{Fact, Stamp, ThreadId, Waiting, WaitsFor};
 
 use super::wait_for::{Edge, Why, cycle};
 use super::{Class, Violation};
+use crate::text::grouped;
 
 pub(super) fn judge(fact: &Fact) -> Option<Violation> {
     let class = match fact {
@@ -89,19 +90,6 @@ fn waits(waiting: &[Waiting], edges: &[Edge]) -> String {
         return format!("thread {from} waits for a lock that thread {to} took and never gave back");
     }
     format!("{who}, and nothing can wake {them}")
-}
-
-/// The number with commas between thousands.
-fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// A thread that waits for a lock, and one that has ended with it.

@@ -69,11 +69,30 @@ fn digit(fraction: &mut u64, n: u64) -> u64 {
     (product >> 64) as u64
 }
 
+/// Any runnable thread other than `left`, all equally likely; the current one if there is none.
+pub(super) fn any_runnable(
+    consult: &Consult<'_>,
+    dice: &mut Dice,
+    left: Option<ThreadId>,
+) -> ThreadId {
+    match runnable(consult, left).count() as u64 {
+        0 => consult.current,
+        n => nth_runnable(consult, dice.below(n), left),
+    }
+}
+
+/// The runnable threads other than `left`.
+fn runnable<'a>(
+    consult: &'a Consult<'_>,
+    left: Option<ThreadId>,
+) -> impl Iterator<Item = ThreadId> + use<'a> {
+    let threads = (0..).zip(consult.threads);
+    threads.filter(move |(t, view)| view.runnable && Some(*t) != left).map(|(t, _)| t)
+}
+
 /// The `n`th runnable thread other than `left`; the current one if there are not as many.
 fn nth_runnable(consult: &Consult<'_>, n: u64, left: Option<ThreadId>) -> ThreadId {
-    let candidates =
-        (0..).zip(consult.threads).filter(|(t, view)| view.runnable && Some(*t) != left);
-    candidates.map(|(t, _)| t).nth(n as usize).unwrap_or(consult.current)
+    runnable(consult, left).nth(n as usize).unwrap_or(consult.current)
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! The random walk, as a policy.
 
-use mapcheck_machine::{Consult, Kind, Reason, Slice, ThreadId};
+use mapcheck_machine::{Consult, Kind, Reason, Slice};
 
 use super::guided::Policy;
 use super::profile::Profile;
+use super::random::any_runnable;
 use super::{Dice, UNBOUNDED};
 
 /// At each access to what threads share any of them goes on, all equally likely; where nothing is known to be shared,
@@ -26,13 +27,8 @@ impl Policy for Uniform {
             // Before a step that concerns nobody else, another is as good as after it.
             return Slice { thread: consult.current, points: 1 };
         }
-        let runnable = |t: &usize| consult.threads[*t].runnable;
-        let all: Vec<usize> = (0..consult.threads.len()).filter(runnable).collect();
-        let yields = consult.reason == Reason::Yield && all.len() > 1;
-        let may = |t: &&usize| !yields || **t != consult.current as usize;
-        let which = dice.below(all.iter().filter(may).count() as u64) as usize;
-        let thread = all.iter().filter(may).nth(which).copied();
-        let thread = thread.map_or(consult.current, |t| t as ThreadId);
+        let left = (consult.reason == Reason::Yield).then_some(consult.current);
+        let thread = any_runnable(consult, dice, left);
         Slice { thread, points: if self.knows { UNBOUNDED } else { 1 } }
     }
 }
@@ -44,6 +40,7 @@ mod tests {
     use crate::scheduler::fake::{Fake, access};
     use crate::scheduler::guided::Guided;
     use crate::scheduler::{Ended, Scheduler as _};
+    use mapcheck_machine::ThreadId;
 
     #[test]
     fn where_nothing_is_known_every_point_may_be_a_switch() {

@@ -1,9 +1,10 @@
 //! A random walk with few switches.
 
-use mapcheck_machine::{Consult, Reason, Slice, ThreadId};
+use mapcheck_machine::{Consult, Reason, Slice};
 
 use super::guided::Policy;
 use super::profile::Profile;
+use super::random::any_runnable;
 use super::{Dice, UNBOUNDED};
 
 /// Assumed length of the first execution, in schedule points.
@@ -19,19 +20,6 @@ pub(super) struct Walk {
     blind: bool,
     /// Whether it was asked before in this execution.
     began: bool,
-}
-
-impl Walk {
-    fn another(consult: &Consult<'_>, dice: &mut Dice, left: Option<ThreadId>) -> ThreadId {
-        let others = || {
-            (0..)
-                .zip(consult.threads)
-                .filter(|(t, v)| v.runnable && Some(*t) != left)
-                .map(|(t, _)| t)
-        };
-        let n = others().count() as u64;
-        if n == 0 { consult.current } else { others().nth(dice.below(n) as usize).unwrap_or(0) }
-    }
 }
 
 impl Policy for Walk {
@@ -52,7 +40,7 @@ impl Policy for Walk {
         let switches = !stays || !self.began || self.blind || dice.below(self.one_in) == 0;
         self.began = true;
         let thread = match switches {
-            true => Walk::another(consult, dice, Some(current)),
+            true => any_runnable(consult, dice, Some(current)),
             false => current,
         };
         let points = if self.blind { 1 + dice.below(2 * self.one_in) } else { UNBOUNDED };

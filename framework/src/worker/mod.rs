@@ -22,7 +22,7 @@ pub use batch::Learnt;
 use batch::scheduler_of;
 pub(crate) use batch::{Batch, LOOK, Words, random_of, words};
 use recording::{ACCEPTED, DONE, FREED, OUTLIVED, POINTS, SWITCHES, State, UNJUDGED};
-pub(crate) use recording::{Recording, Totals};
+pub(crate) use recording::{BatchResult, Recording, Totals};
 
 use crate::coverage::Coverage;
 use crate::decision::{Decisions, Recorder};
@@ -316,7 +316,7 @@ impl<'a> Child<'a> {
         self.recording.begin(execution);
         scheduler.begin(execution);
         let mut trace = Trace::default();
-        let mut sink = |word| self.recording.decide(word);
+        let mut sink = |word| self.recording.keep(word);
         let mut recorder = Recorder { scheduler, sink: &mut sink };
         let (done, past) = self.execute(&mut recorder, &mut trace, random, record);
         scheduler.end(Ended { steps: done.steps, threads: done.threads, news: self.look() });

@@ -77,6 +77,18 @@ pub(crate) struct Totals {
     pub accepted: u64,
 }
 
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub(crate) struct BatchResult {
+    pub totals: Totals,
+    /// What it hands on; of the scheduler only if it came to its end.
+    pub learnt: Learnt,
+    /// The interleavings of its executions that were looked at.
+    pub interleavings: Vec<u64>,
+    /// Whether every execution there is has been made by its end, within the bound.
+    pub exhausted: bool,
+}
+
 impl Totals {
     fn words(self) -> [u64; TOTALS] {
         let Totals { executions, points, switches, freed, outlived, unjudged, accepted } = self;
@@ -127,7 +139,7 @@ impl Recording {
         }
     }
 
-    /// Keeps a word in a decision's place.
+    /// Keeps a decision of the execution under way, or what is told in the place of decisions.
     pub(super) fn keep(&self, word: u64) {
         self.0.push(DECISIONS, word);
     }
@@ -147,42 +159,48 @@ impl Recording {
         self.0.counter(AT) as usize
     }
 
-    /// What a batch hands on; the scheduler only if it came to its end.
-    pub(crate) fn learnt(&self, batch: usize) -> Learnt {
+    /// What became of each batch that it has come to. Reading it costs as much as all of them have told.
+    pub(crate) fn results(&self) -> Vec<BatchResult> {
+        let mut all = self.totals_by_batch();
+        for word in self.0.words(FEATURES) {
+            if let Some(result) = all.get_mut((word >> BATCH) as usize) {
+                result.learnt.features.push(word & ((1 << BATCH) - 1));
+            }
+        }
+        for [batch, number] in self.0.words(INTERLEAVINGS).as_chunks::<2>().0 {
+            if let Some(result) = all.get_mut(*batch as usize) {
+                result.interleavings.push(*number);
+            }
+        }
+        for batch in self.0.words(EXHAUSTED) {
+            if let Some(result) = all.get_mut(batch as usize) {
+                result.exhausted = true;
+            }
+        }
         let words = self.0.words(LEARNT);
-        let (mut rest, mut scheduler) = (&words[..], Vec::new());
-        while let [of, count, then @ ..] = rest {
+        let mut rest = &words[..];
+        while let [batch, count, then @ ..] = rest {
             let (these, after) = then.split_at((*count as usize).min(then.len()));
-            if *of == batch as u64 {
-                scheduler = these.to_vec();
+            if let Some(result) = all.get_mut(*batch as usize) {
+                result.learnt.scheduler = these.to_vec();
             }
             rest = after;
         }
-        let features = self.0.words(FEATURES).into_iter();
-        let features = features.filter(|word| word >> BATCH == batch as u64);
-        Learnt { scheduler, features: features.map(|word| word & ((1 << BATCH) - 1)).collect() }
+        all
     }
 
-    /// The interleavings of the executions of a batch that were looked at.
-    pub(crate) fn interleavings(&self, batch: usize) -> Vec<u64> {
-        let words = self.0.words(INTERLEAVINGS);
-        let of_it = words.as_chunks::<2>().0.iter().filter(|pair| pair[0] == batch as u64);
-        of_it.map(|pair| pair[1]).collect()
-    }
-
-    /// The sums over the executions of one batch that it has come to.
-    pub(crate) fn totals_of(&self, batch: usize) -> Totals {
+    /// The batches with their sums alone. A worker that was given no batches has one result.
+    fn totals_by_batch(&self) -> Vec<BatchResult> {
         let words = self.0.words(BEFORE);
         let before = words.as_chunks::<TOTALS>().0;
         let now = self.totals().words();
-        let of = |i: usize| before.get(i).copied();
-        let (start, end) = (of(batch).unwrap_or_default(), of(batch + 1).unwrap_or(now));
-        Totals::of(std::array::from_fn(|i| end[i] - start[i]))
-    }
-
-    /// Whether every execution there is has been made, within the bound, by the end of a batch.
-    pub(crate) fn exhausted(&self, batch: usize) -> bool {
-        self.0.words(EXHAUSTED).contains(&(batch as u64))
+        let of = |i: usize| {
+            let start = before.get(i).copied().unwrap_or_default();
+            let end = before.get(i + 1).copied().unwrap_or(now);
+            let totals = Totals::of(std::array::from_fn(|i| end[i] - start[i]));
+            BatchResult { totals, ..BatchResult::default() }
+        };
+        (0..before.len().max(1)).map(of).collect()
     }
 
     pub(crate) fn text(&self) -> String {
@@ -199,11 +217,6 @@ impl Recording {
     pub(super) fn begin(&self, execution: u64) {
         self.0.clear(DECISIONS);
         self.0.set_counter(EXECUTION, execution);
-    }
-
-    /// Keeps a decision of the execution under way.
-    pub(super) fn decide(&self, word: u64) {
-        self.0.push(DECISIONS, word);
     }
 
     /// Another batch or trial begins.

@@ -6,7 +6,6 @@
 use super::watch::{self, Outcome};
 use super::{Child, Code, Recording, Script, Setting, State};
 use crate::decision::{DecisionKind, Decisions, Replayer};
-use crate::element;
 use crate::fault::Fault;
 use crate::report::{Finding, Trace};
 use crate::repro::Repro;
@@ -106,7 +105,7 @@ impl<'a> Child<'a> {
             self.recording.turn_to(i);
             let Trial { scenario, faults, random, .. } = trial;
             self.setting = Setting { scenario, faults, random: *random, ..self.setting };
-            element::allow_collisions(faults.contains(&Fault::HashCollisions));
+            self.switch();
             self.stacks = !matches!(trial.how, How::Continue { .. });
             if !self.attempt(trial) {
                 return;

@@ -28,27 +28,20 @@ pub fn run(check: &Check) -> Result<i32, Error> {
     let runners = Runners::find(&metadata)?.require()?;
     let shares = runners.share_out(&check.targets)?;
     let cargo = Cargo::new(&metadata)?;
-    let mut built = Vec::new();
     for (runner, targets) in shares {
         let command = runner.build(&cargo, &described(&targets))?;
-        let program = command.get_program().to_owned();
         let refused = ready(command, &targets, check, runner)?;
         if refused != exit::CLEAN {
             // It has said what it does not like, and nothing was moved or written yet.
             return Ok(refused);
         }
-        built.push((program, runner));
     }
-    let of = |target: &str| {
-        let knows = |runner: &Runner| runner.targets.iter().any(|name| name == target);
-        built.iter().find(|(_, runner)| knows(runner)).ok_or(Error::NoTargets)
-    };
     let out = Out::claim(check)?;
     let (at_once, workers) = share_workers(check);
     let mut tasks = Vec::new();
     for (number, target) in distinct(&check.targets).into_iter().enumerate() {
-        let (program, runner) = of(target)?;
-        let mut command = runner.command(program, &cargo);
+        let runner = runners.of_target(target)?;
+        let mut command = runner.command(&cargo);
         command.arg("check").arg(target);
         settings(&mut command, check)?;
         out.settings(&mut command, check);

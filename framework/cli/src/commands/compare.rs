@@ -44,7 +44,13 @@ pub fn run(faults: &Faults) -> Result<i32, Error> {
     let cargo = Cargo::new(&metadata)?;
     let goal = faults.budget.executions.unwrap_or(EXECUTIONS);
     let mut table = Table { goal, json: wants_json(faults.budget.format), ..Table::default() };
-    for contender in contenders(faults) {
+    let contenders = contenders(faults);
+    for runner in &runners.0 {
+        if contenders.iter().any(|contender| is_for(runner, faults, contender)) {
+            runner.build(&cargo, &format!("runner `{}`", runner.package))?;
+        }
+    }
+    for contender in contenders {
         for runner in &runners.0 {
             for seed in 0..faults.seeds.unwrap_or(1) {
                 if !look(&cargo, runner, faults, &contender, seed, &mut table)? {
@@ -84,6 +90,12 @@ fn contenders(faults: &Faults) -> Vec<Contender> {
     known.iter().cloned().chain(others).collect()
 }
 
+/// Whether a runner has something for a contender: only models run on engines other than the machine, and only the
+/// machine finds what is in real code.
+fn is_for(runner: &Runner, faults: &Faults, contender: &Contender) -> bool {
+    !runner.known_bad || contender.engine == "native" && faults.mutants.is_empty()
+}
+
 /// One contender and seed on one runner; false if somebody asked for the end.
 fn look(
     cargo: &Cargo,
@@ -93,11 +105,10 @@ fn look(
     seed: u64,
     table: &mut Table,
 ) -> Result<bool, Error> {
-    // Only models run on engines other than the machine, and only the machine finds what is in real code.
-    if runner.known_bad && (contender.engine != "native" || !faults.mutants.is_empty()) {
+    if !is_for(runner, faults, contender) {
         return Ok(true);
     }
-    let mut command = runner.build(cargo, &format!("runner `{}`", runner.package))?;
+    let mut command = runner.command(cargo);
     if runner.known_bad {
         command.arg("check").args(&runner.targets);
         // A leak would end the search for what these versions are known for.

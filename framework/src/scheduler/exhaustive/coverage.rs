@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Limit;
+use crate::text::grouped;
 
 /// What an exhaustive search has covered so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,20 +105,13 @@ impl Coverage {
     }
 }
 
+/// `2 preemptions`, `41,803 executions`.
 fn times(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+    format!("{} {what}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
-/// `41,803 executions`.
 fn counted(n: u64) -> String {
-    let digits = n.to_string();
-    let groups: Vec<&str> = digits
-        .as_bytes()
-        .rchunks(3)
-        .rev()
-        .map(|group| std::str::from_utf8(group).unwrap_or_default())
-        .collect();
-    format!("{} execution{}", groups.join(","), if n == 1 { "" } else { "s" })
+    times(n, "execution")
 }
 
 #[cfg(test)]
