@@ -180,6 +180,15 @@ fn the_same_seed_explores_the_same_executions_and_another_seed_others() {
 }
 
 #[test]
+fn how_many_workers_there_are_makes_no_difference() {
+    let of = |workers| {
+        let args = ["check", "lock-free-map", "--executions", "3000", "--format", "json"];
+        counts(&run(&[&args[..], &["--workers", workers]].concat()).code(0).only("summary"))
+    };
+    assert_eq!(of("1"), of("3"));
+}
+
+#[test]
 fn the_same_seed_tells_the_same_finding() {
     let of = || {
         let out = tempdir().unwrap();

@@ -18,7 +18,7 @@ pub fn instrumented() -> bool {
 }
 
 /// Calls `each` with the number of every branch of the instrumented code that the execution just ended has taken. Only
-/// between executions, and only where [`Options::fresh_globals`] was set: else those of earlier ones are told too.
+/// between executions.
 ///
 /// # Panics
 /// Within an execution.

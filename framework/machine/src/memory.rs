@@ -130,6 +130,15 @@ pub(crate) fn counters() -> &'static [u8] {
     unsafe { std::slice::from_raw_parts(start as *const u8, stop - start) }
 }
 
+/// No branch has been taken yet. What the process had taken before, or the one that forked it, is not this execution's.
+pub(crate) fn forget_branches() {
+    let [start, stop] = [COUNTERS[0].load(Relaxed), COUNTERS[1].load(Relaxed)];
+    if start > 0 {
+        // SAFETY: as in `counters`; the caller is the carrier, before an execution.
+        unsafe { std::ptr::write_bytes(start as *mut u8, 0, stop - start) };
+    }
+}
+
 /// Instrumented modules linked in.
 pub(crate) fn modules() -> usize {
     MODULES.load(Relaxed)

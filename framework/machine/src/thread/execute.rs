@@ -68,6 +68,7 @@ unsafe fn begin(options: &Options, decider: *mut dyn Decider, observer: *mut dyn
         crate::globals::restore();
         crate::shim::keys::forget();
     }
+    crate::memory::forget_branches();
     // SAFETY: no execution is under way, so nothing else uses the state.
     let s = unsafe { state() };
     s.options = options.clone();
