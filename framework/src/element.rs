@@ -4,6 +4,7 @@
 //! schedule point and verifies the canary first, so that an invalid reference is found even where it points into live
 //! memory, and even where the map is not instrumented.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -34,6 +35,12 @@ pub(crate) fn dropped() -> u64 {
 
 /// How many keys that follow each other hash alike in the execution under way.
 static ALIKE: AtomicU64 = AtomicU64::new(1);
+
+thread_local! {
+    /// The same outside of executions, where a scenario runs on one thread and other threads may run others.
+    static ALIKE_OUTSIDE: Cell<u64> = const { Cell::new(1) };
+}
+
 /// Whether [`begin_execution`] draws that.
 static COLLISIONS: AtomicBool = AtomicBool::new(false);
 
@@ -52,13 +59,19 @@ pub(crate) fn begin_execution(alike: u32) {
     [&DROPPED, &KEYS, &VALUES].iter().for_each(|count| count.store(0, Relaxed));
     let draw = || machine::choose(machine::ChoiceKind::Data, WAYS.len() as u32) as usize;
     let drawn = COLLISIONS.load(Relaxed).then(draw).and_then(|way| WAYS[way]);
-    ALIKE.store(drawn.unwrap_or(alike.max(1).into()), Relaxed);
+    let alike = drawn.unwrap_or(alike.max(1).into());
+    if machine::current_thread().is_some() {
+        ALIKE.store(alike, Relaxed);
+    } else {
+        ALIKE_OUTSIDE.set(alike);
+    }
 }
 
 /// What a key with this id feeds to its hasher.
 #[inline(never)]
 fn hashed(id: u64) -> u64 {
-    id / ALIKE.load(Relaxed)
+    let inside = machine::current_thread().is_some();
+    id / if inside { ALIKE.load(Relaxed) } else { ALIKE_OUTSIDE.get() }
 }
 
 const ALIVE: u64 = 0xa11f_e0a1_1fe0_a11f;
