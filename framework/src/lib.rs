@@ -67,6 +67,7 @@
 //! none of its own.
 #![forbid(unsafe_code)]
 
+mod attribute;
 pub mod bench;
 mod campaign;
 mod catalogue;
@@ -83,6 +84,7 @@ mod matrix;
 pub mod model;
 pub mod mutant;
 pub mod oracle;
+mod pcg;
 mod replay;
 pub mod report;
 pub mod repro;
@@ -96,7 +98,10 @@ pub(crate) mod text;
 mod worker;
 
 pub use fault::Fault;
+#[doc(hidden)]
+pub use attribute::{TestResult, explore_panic as __explore_panic, explore_test as __explore_test};
 pub use in_test::{check, explore, forbid_leaks};
+pub use mapcheck_macros::test;
 pub use map::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
 pub use settings::{Format, Settings};
 pub use target::Target;

@@ -15,13 +15,12 @@ pub const CHAINED: &str = "MAPCHECK_CHAINED_WRAPPER";
 pub const STUBS: &str = "MAPCHECK_STUBS";
 
 /// mapcheck's own crates and what they depend on: instrumented, they would call themselves.
-const OWN_CRATES: [&str; 11] = [
+const OWN_CRATES: [&str; 10] = [
     "mapcheck",
     "mapcheck_machine",
+    "mapcheck_macros",
     "arbitrary",
     "libc",
-    "rand_pcg",
-    "rand_core",
     "toml",
     "serde_spanned",
     "toml_datetime",

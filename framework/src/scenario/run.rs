@@ -1,5 +1,6 @@
 //! Runs a scenario against a map.
 
+use std::any::Any;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -123,11 +124,16 @@ pub fn guarded<R>(body: impl FnOnce() -> R) -> R {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(result) => result,
         Err(payload) => {
-            let text = payload.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
-            machine::fail("panic", text.unwrap_or("a payload that is not a string").to_owned(), 0)
+            let text = text_of(&*payload).unwrap_or("a payload that is not a string");
+            machine::fail("panic", text.to_owned(), 0)
         }
     }
+}
+
+/// The text of a panic, if it has one.
+pub(crate) fn text_of(payload: &(dyn Any + Send)) -> Option<&str> {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied())
 }
 
 /// A map, and how many operations of the setup are in it already.
