@@ -97,11 +97,11 @@ mod target;
 pub(crate) mod text;
 mod worker;
 
-pub use fault::Fault;
 #[doc(hidden)]
 pub use attribute::{TestResult, explore_panic as __explore_panic, explore_test as __explore_test};
+pub use fault::Fault;
 pub use in_test::{check, explore, forbid_leaks};
-pub use mapcheck_macros::test;
 pub use map::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+pub use mapcheck_macros::test;
 pub use settings::{Format, Settings};
 pub use target::Target;

@@ -56,9 +56,10 @@ impl Function {
         let name = check(&rest)?;
         let function = Function { attributes, head: rest, name, body };
         match function.attributes.iter().find(|a| a.is("test")) {
-            Some(twice) => {
-                Err(Mistake(twice.inside.span(), "`#[mapcheck::test]` stands in place of `#[test]`"))
-            }
+            Some(twice) => Err(Mistake(
+                twice.inside.span(),
+                "`#[mapcheck::test]` stands in place of `#[test]`",
+            )),
             None => Ok(function),
         }
     }
@@ -93,11 +94,7 @@ impl Function {
 }
 
 /// The call of the framework that explores the function of this name.
-fn exploring(
-    name: Ident,
-    expected: Option<Option<TokenTree>>,
-    calls: &TokenStream,
-) -> TokenStream {
+fn exploring(name: Ident, expected: Option<Option<TokenTree>>, calls: &TokenStream) -> TokenStream {
     let span = Span::call_site();
     let call = |names: &[&str], arguments: TokenStream| {
         let arguments = Group::new(Delimiter::Parenthesis, arguments);
@@ -147,7 +144,10 @@ fn check(head: &[TokenTree]) -> Result<Ident, Mistake> {
     let found = head.iter().position(|t| is_word(t, "fn"));
     let at = found.ok_or(Mistake(Span::call_site(), "only a function can be a test"))?;
     let refused = [
-        ("async", "an async function cannot be explored: it needs a runtime, whose threads outlive the test"),
+        (
+            "async",
+            "an async function cannot be explored: it needs a runtime, whose threads outlive the test",
+        ),
         ("unsafe", "a test is called by the harness, so it cannot be unsafe"),
         ("extern", "a test is called by the harness, so it cannot be extern"),
     ];

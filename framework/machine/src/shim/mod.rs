@@ -9,6 +9,7 @@ mod loader;
 mod malloc;
 mod processors;
 pub(crate) mod pthread;
+mod std_calls;
 mod time;
 
 use std::ffi::{CStr, c_long, c_void};

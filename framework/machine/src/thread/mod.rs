@@ -51,6 +51,8 @@ pub(crate) struct VirtualThread {
     /// Virtual nanoseconds at which a timed wait ends.
     pub deadline: Option<u64>,
     pub timed_out: bool,
+    /// Which wait of the execution its last one was: those that came first are woken first.
+    pub waits_since: u64,
     /// How many sections it is in that stand for one step.
     pub in_one_step: u32,
     /// Choices made so far, by [`ChoiceKind`].
@@ -137,6 +139,7 @@ pub(crate) fn create(start: Start) -> usize {
         label: 0,
         deadline: None,
         timed_out: false,
+        waits_since: 0,
         in_one_step: 0,
         choices: [0; 3],
         start,

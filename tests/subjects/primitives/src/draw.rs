@@ -16,8 +16,7 @@ enum Family {
 }
 use Family::*;
 
-const FAMILIES: [Family; 8] =
-    [Mutexes, Condition, Lock, Parking, Channel, Barrier, Cells, Time];
+const FAMILIES: [Family; 8] = [Mutexes, Condition, Lock, Parking, Channel, Barrier, Cells, Time];
 
 /// Steele, Lea and Flood's SplitMix64.
 struct Dice(u64);

@@ -15,6 +15,9 @@ use crate::real;
 /// Executions of a program in the exhaustive search, at most; and in the random one.
 const EXHAUSTIVE: u64 = 2_000;
 const RANDOM: u64 = 4_000;
+/// Schedule points without progress after which threads take turns. A receiver of the standard library spins while a
+/// sender is about to send, over words that tell no spinner to the machine: by default it could for long.
+const PATIENCE: u64 = 1_500;
 /// Processes of a program, at most: each deadlock takes one.
 const PROCESSES: u64 = 60;
 
@@ -233,7 +236,7 @@ impl Child<'_> {
         shared.set_counter(counter, number + 1);
         (0..4).for_each(|word| shared.set_counter(word, 0));
         scheduler.begin(number);
-        let options = Options { fresh_globals: true, ..Options::default() };
+        let options = Options { fresh_globals: true, patience: PATIENCE, ..Options::default() };
         let program = self.job.program;
         let mut sink = |_| {};
         let done = {

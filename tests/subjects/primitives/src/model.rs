@@ -2,8 +2,8 @@
 //!
 //! Each operation is one step, or a few where others may come between them: a wait gives its mutex up, falls asleep, is
 //! woken and takes the mutex again. What the documentation leaves open is as the standard library has it on Linux:
-//! waiters of a condition are woken in the order in which they fell asleep, one that has not fallen asleep yet is woken
-//! by any notification, and a reader waits behind a writer that waits.
+//! waiters of a condition are woken in the order in which they fell asleep, a notification reaches any number of those
+//! that have not fallen asleep yet besides, and a reader waits behind a writer that waits.
 //!
 //! Steps take no time. When no thread can take a step, time leaps to the next moment that one waits for; if there is
 //! none, it is a deadlock.

@@ -69,15 +69,18 @@ impl State {
 
     pub(super) fn condition(&mut self, me: usize, op: Op) -> Option<Done> {
         match op {
-            Op::NotifyOne => {
+            // First it is told to those that are about to sleep, then the sleepers are woken.
+            Op::NotifyOne | Op::NotifyAll if self.actors[me].phase == 0 => {
                 self.notified += 1;
+                return Some(Done::Part(1));
+            }
+            Op::NotifyOne => {
                 if !self.asleep.is_empty() {
                     let first = self.asleep.remove(0);
                     self.wake(first.into());
                 }
             }
             Op::NotifyAll => {
-                self.notified += 1;
                 for sleeper in std::mem::take(&mut self.asleep) {
                     self.wake(sleeper.into());
                 }
@@ -160,7 +163,9 @@ impl State {
         let cell = self.cells[which];
         match op {
             Op::Get => Some(Done::Tells(if let Cell::Full(n) = cell { n } else { told::BUSY })),
-            Op::Called => Some(Done::Tells(u8::from(cell != Cell::Empty && cell != Cell::UnderWay))),
+            Op::Called => {
+                Some(Done::Tells(u8::from(cell != Cell::Empty && cell != Cell::UnderWay)))
+            }
             _ => self.make(me, op, which),
         }
     }
