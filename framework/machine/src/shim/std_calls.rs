@@ -1,5 +1,5 @@
 //! The standard library comes compiled, without callbacks. In instrumented programs the linker puts a call of this
-//! before each of its functions that synchronises threads.
+//! before each of its functions that synchronises threads, and after those that take a word at their end.
 
 use crate::api::*;
 use crate::state::{armed, step};

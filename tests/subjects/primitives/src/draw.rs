@@ -69,7 +69,7 @@ pub fn program(number: u64, attempt: u64) -> (Program, u64) {
 
 impl Draft {
     fn thread(&mut self, me: usize) -> Vec<Op> {
-        let most = if self.threads == 2 { 4 } else { 3 };
+        let most = if self.threads == 2 { 4 } else { 2 };
         let mut ops = Vec::new();
         for _ in 0..2 + self.dice.below(3) {
             let step = self.step(me);

@@ -13,13 +13,13 @@ use crate::program::{DEADLOCK, Outcome, Program};
 use crate::real;
 
 /// Executions of a program in the exhaustive search, at most; and in the random one.
-const EXHAUSTIVE: u64 = 2_000;
+const EXHAUSTIVE: u64 = 1_000;
 const RANDOM: u64 = 4_000;
 /// Schedule points without progress after which threads take turns. A receiver of the standard library spins while a
 /// sender is about to send, over words that tell no spinner to the machine: by default it could for long.
 const PATIENCE: u64 = 1_500;
 /// Processes of a program, at most: each deadlock takes one.
-const PROCESSES: u64 = 60;
+const PROCESSES: u64 = 200;
 
 /// Counters of the shared memory, after the four words of the outcome.
 const MADE: usize = 4;

@@ -131,8 +131,8 @@ impl Program {
             attempt += 1;
             let Some(shown) = model::enumerate(&program) else { continue };
             let stuck = shown.outcomes.iter().any(|o| o[3] == DEADLOCK);
-            // Each deadlock costs a process: a third of those that may come to one is enough.
-            if shown.outcomes.len() > 1 && (!stuck || dice.is_multiple_of(3)) {
+            // Each deadlock costs a process: a tenth of those that may come to one is enough.
+            if shown.outcomes.len() > 1 && (!stuck || dice.is_multiple_of(10)) {
                 return (program, shown);
             }
         }
