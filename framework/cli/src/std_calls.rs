@@ -34,11 +34,11 @@ const FUNCTIONS: [Function; 18] = [
     ("3std3sys4sync6rwlock5futex", "6RwLock15write_contended", &[First(8)], &[First(8)]),
     ("3std3sys4sync6rwlock5futex", "6RwLock22wake_writer_or_readers", &[First(8)], &[]),
     ("3std3sys4sync4once5futex", "4Once4call", &[First(4)], &[First(4)]),
-    ("3std6thread", "6Thread4park", &[Parking], &[]),
-    ("3std6thread", "6Thread12park_timeout", &[Parking], &[]),
+    ("3std6thread", "6Thread4park", &[Parking], &[Parking]),
+    ("3std6thread", "6Thread12park_timeout", &[Parking], &[Parking]),
     ("3std6thread", "6Thread6unpark", &[Parking], &[]),
-    ("3std6thread9functions", "4park", &[Parking], &[]),
-    ("3std6thread9functions", "12park_timeout", &[Parking], &[]),
+    ("3std6thread9functions", "4park", &[Parking], &[Parking]),
+    ("3std6thread9functions", "12park_timeout", &[Parking], &[Parking]),
 ];
 
 /// A function that was found: its mangled name, and the number of it above.

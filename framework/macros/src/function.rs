@@ -139,6 +139,17 @@ fn take_attributes(tokens: &mut Vec<TokenTree>) -> Vec<Attribute> {
     attributes
 }
 
+/// How many tokens the brackets with lifetimes take here: a test may have those.
+fn lifetimes(tokens: &[TokenTree]) -> usize {
+    if !tokens.first().is_some_and(|t| is_punct(t, '<')) {
+        return 0;
+    }
+    let end = tokens.iter().position(|t| is_punct(t, '>')).unwrap_or(0);
+    let named =
+        |i: usize| matches!(tokens[i], TokenTree::Ident(_)) && !is_punct(&tokens[i - 1], '\'');
+    if (1..end).any(named) { 0 } else { end + 1 }
+}
+
 /// The name of the function with this head, if it can be a test.
 fn check(head: &[TokenTree]) -> Result<Ident, Mistake> {
     let found = head.iter().position(|t| is_word(t, "fn"));
@@ -159,7 +170,7 @@ fn check(head: &[TokenTree]) -> Result<Ident, Mistake> {
     let Some(TokenTree::Ident(name)) = head.get(at + 1) else {
         return Err(Mistake(head[at].span(), "only a function can be a test"));
     };
-    match head.get(at + 2) {
+    match head.get(at + 2 + lifetimes(&head[at + 2..])) {
         Some(TokenTree::Group(arguments)) if arguments.stream().is_empty() => Ok(name.clone()),
         Some(TokenTree::Group(arguments)) => {
             Err(Mistake(arguments.span(), "a test has no arguments: nobody would give it any"))

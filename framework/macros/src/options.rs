@@ -5,9 +5,9 @@ use proc_macro::{Delimiter, Group, Ident, Punct, Spacing, TokenStream, TokenTree
 use crate::Mistake;
 
 /// Settings that are methods of `mapcheck::Settings` with one plain argument.
-const NAMES: [&str; 6] = ["executions", "seed", "scheduler", "time", "accept_race", "fault"];
-const KNOWN: &str =
-    "there are the settings `executions`, `seed`, `scheduler`, `time`, `accept_race` and `fault`";
+const NAMES: [&str; 7] =
+    ["executions", "time", "max_steps", "seed", "scheduler", "fault", "accept_race"];
+const KNOWN: &str = "the settings are `executions`, `time`, `max_steps`, `seed`, `scheduler`, `fault` and `accept_race`";
 
 /// The calls `.name(value)` that the settings stand for.
 pub(crate) fn read(options: TokenStream) -> Result<TokenStream, Mistake> {

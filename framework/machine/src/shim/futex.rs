@@ -88,7 +88,7 @@ fn first_waiter(s: &State, addr: usize, bits: u32) -> Option<usize> {
 
 /// The standard library's slow paths are compiled without callbacks, so that their calls must stand for what they
 /// order.
-fn order(addr: usize) {
+pub(super) fn order(addr: usize) {
     if crate::watch::watching() {
         let thread = disarmed(|s| s.current as ThreadId);
         crate::watch::ordered(Edge::Futex { thread, addr });
