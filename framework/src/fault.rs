@@ -137,6 +137,13 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// Whether it takes no other thread to show what it does: then one at each point in turn says most.
+    pub(crate) fn is_local(self) -> bool {
+        matches!(self.choice(), Some(ChoiceKind::Panic | ChoiceKind::Allocation))
+    }
+}
+
 /// The kinds of choices that inject these.
 pub(crate) fn choices(faults: &[Fault]) -> Choices {
     faults.iter().filter_map(|f| f.choice()).fold(Choices::NONE, Choices::with)
