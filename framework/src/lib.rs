@@ -101,7 +101,9 @@ mod worker;
 pub use attribute::{TestResult, explore_panic as __explore_panic, explore_test as __explore_test};
 pub use fault::Fault;
 pub use in_test::{check, explore, forbid_leaks};
-pub use map::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+pub use map::{
+    AfterPanic, Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value,
+};
 pub use mapcheck_macros::test;
 pub use settings::{Format, Settings};
 pub use target::Target;
