@@ -64,7 +64,8 @@ pub fn program(number: u64, attempt: u64) -> (Program, u64) {
     let threads = 2 + dice.below(2);
     let mut draft = Draft { dice, families, channel, threads, durations: 0, numbers: 0 };
     let threads = (0..threads).map(|me| draft.thread(me)).collect();
-    (Program { number, channel, threads }, draft.dice.next())
+    let spurious = number % 4 == 3;
+    (Program { number, spurious, channel, threads }, draft.dice.next())
 }
 
 impl Draft {

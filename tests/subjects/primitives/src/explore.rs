@@ -5,8 +5,10 @@ use std::thread;
 use std::time::Duration;
 
 use mapcheck::decision::Recorder;
-use mapcheck::scheduler::{self, Ended, Scheduler};
-use mapcheck_machine::{Exit, Fact, NoObserver, Options, Shared, Worker, execute};
+use mapcheck::scheduler::{self, Ended, Injecting, Scheduler};
+use mapcheck_machine::{
+    ChoiceKind, Choices, Exit, Fact, NoObserver, Options, Shared, Worker, execute,
+};
 
 use crate::model::Shown;
 use crate::program::{DEADLOCK, Outcome, Program};
@@ -180,6 +182,11 @@ impl Lane {
     }
 }
 
+/// The faults of a program.
+fn faults(spurious: bool) -> Choices {
+    if spurious { Choices::NONE.with(ChoiceKind::Wake) } else { Choices::NONE }
+}
+
 /// The side of the process that runs a program.
 struct Child<'a> {
     shared: &'static Shared,
@@ -216,13 +223,14 @@ impl Child<'_> {
 
     /// The same, until all is seen that may be.
     fn try_at_random(&mut self) -> bool {
-        let mut any = scheduler::by_name("portfolio", self.job.program.number);
-        let any = any.as_mut().expect("there is one");
-        while self.shared.counter(COMPLETE) == 0
+        let Program { number, spurious, .. } = *self.job.program;
+        let portfolio = scheduler::by_name("portfolio", number).expect("there is one");
+        let mut any = Injecting::new(portfolio, faults(spurious), number);
+        while (spurious || self.shared.counter(COMPLETE) == 0)
             && self.shared.counter(MADE_AT_RANDOM) < RANDOM
             && !self.job.shown.outcomes.is_subset(&self.seen)
         {
-            if !self.execution(&mut **any, MADE_AT_RANDOM) {
+            if !self.execution(&mut any, MADE_AT_RANDOM) {
                 return false;
             }
         }
@@ -236,7 +244,12 @@ impl Child<'_> {
         shared.set_counter(counter, number + 1);
         (0..4).for_each(|word| shared.set_counter(word, 0));
         scheduler.begin(number);
-        let options = Options { fresh_globals: true, patience: PATIENCE, ..Options::default() };
+        let options = Options {
+            fresh_globals: true,
+            patience: PATIENCE,
+            offers: faults(self.job.program.spurious),
+            ..Options::default()
+        };
         let program = self.job.program;
         let mut sink = |_| {};
         let done = {
@@ -245,7 +258,13 @@ impl Child<'_> {
             execute(&options, &mut recorder, &mut NoObserver, &mut root)
         };
         scheduler.end(Ended { steps: done.steps, threads: done.threads, news: None });
-        let deadlock = matches!(done.found, Some(ref f) if matches!(f.fact, Fact::Deadlock { .. }));
+        // Who waits for ever, and is woken again and again by nobody, gets nowhere either.
+        let stuck = |fact: &Fact| match fact {
+            Fact::Deadlock { .. } => true,
+            Fact::Livelock { .. } => program.spurious,
+            _ => false,
+        };
+        let deadlock = done.found.as_ref().is_some_and(|found| stuck(&found.fact));
         if deadlock {
             shared.set_counter(3, DEADLOCK);
         } else if let Some(found) = &done.found {

@@ -99,9 +99,12 @@ pub fn enumerate(program: &Program) -> Option<Shown> {
     let mut known = HashSet::from([first.clone()]);
     let mut open = vec![first];
     while let Some(state) = open.pop() {
-        let next = state.successors(program);
-        if next.is_empty() {
-            shown.outcomes.insert(state.outcome(program));
+        let (mut next, stands) = state.successors(program);
+        if stands {
+            match state.leap() {
+                Some(later) => next.push(later),
+                None => _ = shown.outcomes.insert(state.outcome(program)),
+            }
         }
         open.extend(next.into_iter().filter(|s| known.insert(s.clone())));
         if known.len() > STATES {
@@ -113,15 +116,26 @@ pub fn enumerate(program: &Program) -> Option<Shown> {
 }
 
 impl State {
-    /// What can come next.
-    fn successors(&self, program: &Program) -> Vec<State> {
-        let mut all = Vec::new();
+    /// What can come next, and whether nothing must: a wait may end though nobody has ended it, or it may not.
+    fn successors(&self, program: &Program) -> (Vec<State>, bool) {
+        let (mut all, mut stands) = (Vec::new(), true);
         for me in 0..self.actors.len() {
-            if let Some(op) = self.op(program, me) {
-                all.extend(self.step(program, me, op));
-            }
+            let Some(op) = self.op(program, me) else { continue };
+            let next = self.step(program, me, op);
+            stands &= next.is_none() || program.spurious && self.is_left_waiting(me, op);
+            all.extend(next);
         }
-        if all.is_empty() { self.leap().into_iter().collect() } else { all }
+        (all, stands)
+    }
+
+    /// Whether the thread is in a wait that nothing has ended.
+    fn is_left_waiting(&self, me: usize, op: Op) -> bool {
+        let Actor { phase, token, woken, late, .. } = self.actors[me];
+        match op {
+            Op::Wait | Op::WaitFor(_) => phase == 2 && !woken && !late,
+            Op::ParkFor(_) => phase == 1 && !token && !late,
+            _ => false,
+        }
     }
 
     fn op(&self, program: &Program, me: usize) -> Option<Op> {
@@ -173,8 +187,10 @@ impl State {
             Op::Add(a) => Some(Done::Tells(self.add(usize::from(a)))),
             Op::Lock(_) | Op::TryLock(_) | Op::Unlock(_) => self.mutex(me, op),
             Op::Read | Op::Write | Op::TryWrite | Op::Release => self.lock(me, op),
-            Op::Wait | Op::WaitFor(_) | Op::NotifyOne | Op::NotifyAll => self.condition(me, op),
-            Op::Park | Op::ParkFor(_) | Op::Unpark(_) => self.parking(me, op),
+            Op::Wait | Op::WaitFor(_) | Op::NotifyOne | Op::NotifyAll => {
+                self.condition(me, op, program.spurious)
+            }
+            Op::Park | Op::ParkFor(_) | Op::Unpark(_) => self.parking(me, op, program.spurious),
             Op::Send(_) | Op::TrySend(_) | Op::Recv | Op::TryRecv | Op::RecvFor(_) | Op::HangUp => {
                 self.channel(program.channel, me, op)
             }

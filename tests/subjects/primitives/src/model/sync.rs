@@ -67,7 +67,7 @@ impl State {
         }
     }
 
-    pub(super) fn condition(&mut self, me: usize, op: Op) -> Option<Done> {
+    pub(super) fn condition(&mut self, me: usize, op: Op, spurious: bool) -> Option<Done> {
         match op {
             // First it is told to those that are about to sleep, then the sleepers are woken.
             Op::NotifyOne | Op::NotifyAll if self.actors[me].phase == 0 => {
@@ -85,7 +85,7 @@ impl State {
                     self.wake(sleeper.into());
                 }
             }
-            _ => return self.wait(me, op),
+            _ => return self.wait(me, op, spurious),
         }
         Some(Done::Silently)
     }
@@ -95,7 +95,7 @@ impl State {
         self.actors[sleeper].deadline = 0;
     }
 
-    fn wait(&mut self, me: usize, op: Op) -> Option<Done> {
+    fn wait(&mut self, me: usize, op: Op, spurious: bool) -> Option<Done> {
         match self.actors[me].phase {
             0 => {
                 self.actors[me].memo = self.notified;
@@ -110,6 +110,11 @@ impl State {
                 }
                 Some(Done::Part(2))
             }
+            2 if spurious && !self.actors[me].woken && !self.actors[me].late => {
+                self.asleep.retain(|t| usize::from(*t) != me);
+                self.actors[me].deadline = 0;
+                Some(Done::Part(3))
+            }
             2 => (self.actors[me].woken || self.actors[me].late).then_some(Done::Part(3)),
             _ if self.taken[0] => None,
             _ => {
@@ -120,7 +125,7 @@ impl State {
         }
     }
 
-    pub(super) fn parking(&mut self, me: usize, op: Op) -> Option<Done> {
+    pub(super) fn parking(&mut self, me: usize, op: Op, spurious: bool) -> Option<Done> {
         if let Op::Unpark(other) = op {
             self.actors[usize::from(other)].token = true;
             return Some(Done::Silently);
@@ -131,6 +136,8 @@ impl State {
                 self.actors[me].token = false;
                 Some(Done::Silently)
             }
+            // A park without a time begins anew.
+            Op::ParkFor(_) if phase == 1 && spurious => Some(Done::Silently),
             Op::ParkFor(time) if phase == 0 => {
                 self.wait_for(me, time);
                 Some(Done::Part(1))
