@@ -21,7 +21,7 @@ type Function = (&'static str, &'static str, &'static [About], &'static [About])
 
 /// All of them. What takes a word at its end, unseen, announces it afterwards.
 const FUNCTIONS: [Function; 18] = [
-    ("3std4sync7barrier", "7Barrier4wait", &[First(40)], &[]),
+    ("3std4sync7barrier", "7Barrier4wait", &[First(40)], &[First(40)]),
     ("3std4sync6poison7condvar", "7Condvar10notify_one", &[First(4)], &[]),
     ("3std4sync6poison7condvar", "7Condvar10notify_all", &[First(4)], &[]),
     ("3std3sys4sync7condvar5futex", "7Condvar10notify_one", &[First(4)], &[]),

@@ -76,7 +76,7 @@ impl Function {
     }
 
     /// A test that explores this function, with the settings that these calls make.
-    pub(crate) fn as_test(self, calls: &TokenStream) -> TokenStream {
+    pub(crate) fn into_test(self, calls: &TokenStream) -> TokenStream {
         let panics = self.attributes.iter().find(|a| a.is("should_panic"));
         let expected = panics.map(|a| a.value());
         let kept = self.attributes.iter().filter(|a| !a.is("should_panic"));

@@ -55,7 +55,7 @@ fn expand(options: TokenStream, item: TokenStream) -> Result<TokenStream, Mistak
         return Ok(function.with_attribute_last(attribute(&["mapcheck", "test"], options)));
     }
     let calls = options::read(options)?;
-    Ok(function.as_test(&calls))
+    Ok(function.into_test(&calls))
 }
 
 /// The tokens `::a::b`.
