@@ -2,7 +2,7 @@
 //!
 //! [`Async`] makes a [`Map`] of an [`AsyncMap`]: each virtual thread waits for its own futures, so all that is known of
 //! maps holds for these too. At every await at which an operation has to wait, its future may be dropped instead: that
-//! is the fault `cancel`.
+//! is the fault `dropped-future`.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn, ready};
@@ -14,15 +14,14 @@ use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Release};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use mapcheck_machine as machine;
-
 use crate::map::{Key, Map, Previous, Profile, Unsupported, Value};
 use crate::oracle::Oracle;
+use crate::{engine, fault};
 
 /// An adapter of a map whose operations are futures: as [`Map`], and as short.
 ///
 /// [`Async<M>`](Async) is the map that scenarios run on. An operation may be called from many threads at once, and its
-/// future may be dropped at any await, if the fault [`Cancel`](crate::Fault::Cancel) is switched on.
+/// future may be dropped at any await, if the fault [`DroppedFuture`](crate::Fault::DroppedFuture) is switched on.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -181,16 +180,16 @@ impl<M: AsyncMap> Map for Async<M> {
         Async(M::new())
     }
     fn insert(&self, key: Key, value: Value) -> Previous {
-        wait::<M, _>(self.0.insert(key, value)).unwrap_or(Previous::Unknown)
+        wait::<M, _>(self.0.insert(key, value))
     }
     fn remove(&self, key: &Key) -> Previous {
-        wait::<M, _>(self.0.remove(key)).unwrap_or(Previous::Unknown)
+        wait::<M, _>(self.0.remove(key))
     }
     fn get(&self, key: &Key, read: &mut dyn FnMut(&Value)) -> bool {
-        wait::<M, _>(self.0.get(key, Reader(read))).unwrap_or(false)
+        wait::<M, _>(self.0.get(key, Reader(read)))
     }
     fn for_each(&self, visit: &mut dyn FnMut(&Key, &Value) -> ControlFlow<()>) {
-        wait::<M, _>(self.0.for_each(Visitor(visit))).unwrap_or(())
+        wait::<M, _>(self.0.for_each(Visitor(visit)))
     }
     fn oracles() -> Vec<Box<dyn Oracle>> {
         M::oracles()
@@ -199,22 +198,22 @@ impl<M: AsyncMap> Map for Async<M> {
         M::from_elements(elements).map(Async)
     }
     fn len(&self) -> Result<usize, Unsupported> {
-        wait::<M, _>(self.0.len()).unwrap_or(Err(Unsupported))
+        wait::<M, _>(self.0.len())
     }
     fn reserve(&self, additional: usize) -> Result<(), Unsupported> {
-        wait::<M, _>(self.0.reserve(additional)).unwrap_or(Ok(()))
+        wait::<M, _>(self.0.reserve(additional))
     }
     fn shrink(&self) -> Result<(), Unsupported> {
-        wait::<M, _>(self.0.shrink()).unwrap_or(Ok(()))
+        wait::<M, _>(self.0.shrink())
     }
     fn clear(&self) -> Result<(), Unsupported> {
-        wait::<M, _>(self.0.clear()).unwrap_or(Ok(()))
+        wait::<M, _>(self.0.clear())
     }
     fn retain(&self, keep: &mut dyn FnMut(&Key, &Value) -> bool) -> Result<(), Unsupported> {
-        wait::<M, _>(self.0.retain(keep)).unwrap_or(Ok(()))
+        wait::<M, _>(self.0.retain(keep))
     }
     fn reclaim(&self) -> Result<(), Unsupported> {
-        wait::<M, _>(self.0.reclaim()).unwrap_or(Ok(()))
+        wait::<M, _>(self.0.reclaim())
     }
 }
 
@@ -223,8 +222,13 @@ thread_local! {
     static WAITING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs an operation to its end, or until it is dropped at an await: then it has no result.
-fn wait<M: AsyncMap, F: Future>(operation: F) -> Option<F::Output> {
+/// Runs an operation to its end, or until it is dropped at an await.
+fn wait<M: AsyncMap, F: Future>(operation: F) -> F::Output {
+    run_or_drop::<M, F>(operation).unwrap_or_else(|| fault::give_up())
+}
+
+/// The result of an operation, or nothing if it was dropped.
+fn run_or_drop<M: AsyncMap, F: Future>(operation: F) -> Option<F::Output> {
     struct Ends;
     impl Drop for Ends {
         fn drop(&mut self) {
@@ -244,15 +248,14 @@ async fn or_dropped<F: Future>(operation: F) -> Option<F::Output> {
     let mut operation = pin!(operation);
     poll_fn(|context| match operation.as_mut().poll(context) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending if gives_up() => Poll::Ready(None),
+        Poll::Pending if fault::drops_future() => {
+            // What it waits for may be given to it before it is dropped.
+            engine::point();
+            Poll::Ready(None)
+        }
         Poll::Pending => Poll::Pending,
     })
     .await
-}
-
-/// Whether the future that is pending is dropped now.
-fn gives_up() -> bool {
-    machine::choose(machine::ChoiceKind::Data, 2) == 1
 }
 
 /// Pending once, and woken at once.
@@ -268,11 +271,12 @@ async fn give_way() {
     .await;
 }
 
-/// Parks the thread until the future is ready.
+/// Waits for a future as [`AsyncMap::block_on`] does by default: for a map that asks more of it, where a thread's runtime
+/// is gone because the thread ends.
 ///
 /// `M` is there so that all this is compiled with the map: a wake-up orders the threads, which only instrumented code
 /// tells.
-fn park_on<M: AsyncMap, F: Future>(future: F) -> F::Output {
+pub fn park_on<M: AsyncMap, F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let sleeper = Arc::new(Sleeper::<M> {
         woken: AtomicBool::new(false),

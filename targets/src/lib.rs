@@ -26,7 +26,6 @@ mod scc_hashmap;
 mod scc_hashmap_async;
 mod scc_treeindex;
 mod spread;
-mod tokio_runtime;
 mod tokio_rwlock_hashmap;
 
 pub use self::crossbeam_skiplist::CrossbeamSkiplist;

@@ -1,11 +1,9 @@
 //! `scc-hashmap@async`: the asynchronous half of scc's `HashMap`.
 
-use std::future::Future;
-
 use mapcheck::{AsyncMap, Key, Map as _, Previous, Profile, Reader, Unsupported, Value, Visitor};
 use scc::{Guard, HashMap};
 
-use crate::{SccHashMap, Spread, tokio_runtime};
+use crate::{SccHashMap, Spread};
 
 /// An scc [`HashMap`] whose buckets fill evenly, used through its asynchronous methods.
 pub struct SccHashMapAsync(HashMap<Key, Value, Spread>);
@@ -46,10 +44,6 @@ impl AsyncMap for SccHashMapAsync {
             }
             next = entry.next_async().await;
         }
-    }
-
-    fn block_on<F: Future>(future: F) -> F::Output {
-        tokio_runtime::block_on(future)
     }
 
     fn from_elements(elements: Vec<(Key, Value)>) -> Result<SccHashMapAsync, Unsupported> {

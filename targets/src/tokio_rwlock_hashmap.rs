@@ -2,14 +2,23 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::rc::Rc;
 
+use mapcheck::async_map::park_on;
 use mapcheck::{
     AsyncMap, Atomic, Consistency, Iteration, Key, Previous, Profile, Reader, Unsupported, Value,
     Visitor,
 };
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::RwLock;
 
-use crate::tokio_runtime;
+thread_local! {
+    /// Each thread has a runtime of its own, which is made when it first waits, and dropped when it ends. Without I/O it
+    /// waits on a condition variable, which the machine knows.
+    static RUNTIME: Rc<Runtime> = Rc::new(
+        Builder::new_current_thread().enable_time().build().expect("nothing is asked of the system"),
+    );
+}
 
 /// A [`HashMap`] in a tokio [`RwLock`].
 pub struct TokioRwLockHashMap(RwLock<HashMap<Key, Value>>);
@@ -59,7 +68,11 @@ impl AsyncMap for TokioRwLockHashMap {
     }
 
     fn block_on<F: Future>(future: F) -> F::Output {
-        tokio_runtime::block_on(future)
+        match RUNTIME.try_with(Rc::clone) {
+            Ok(runtime) => runtime.block_on(future),
+            // The thread is ending, and its runtime has ended.
+            Err(_) => park_on::<Self, F>(future),
+        }
     }
 
     fn from_elements(elements: Vec<(Key, Value)>) -> Result<TokioRwLockHashMap, Unsupported> {
