@@ -99,6 +99,8 @@ mod worker;
 pub use async_map::{Async, AsyncMap, Reader, Visitor};
 pub use fault::Fault;
 pub use in_test::{check, explore, forbid_leaks};
-pub use map::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+pub use map::{
+    AfterPanic, Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value,
+};
 pub use settings::{Format, Settings};
 pub use target::Target;

@@ -226,6 +226,13 @@ impl Settings {
         if ends_otherwise && !self.counted { u64::MAX } else { self.executions }
     }
 
+    /// Whether there are faults that the scheduler would never inject: it makes executions that differ in nothing but
+    /// their schedules.
+    pub(crate) fn injects_in_vain(&self) -> bool {
+        let injected = self.faults.iter().any(|f| f.choice().is_some());
+        injected && self.limit().is_some_and(|limit| limit != Limit::EachFault)
+    }
+
     /// What is to be covered, if the scheduler is one that knows when it is done.
     pub(crate) fn limit(&self) -> Option<Limit> {
         let native = self.engine == Engine::Native;
@@ -372,8 +379,8 @@ mod tests {
         assert_eq!(settings.faults, [Fault::AddressReuse]);
         assert!(std::ptr::eq(settings.mutant_of(&ALL).unwrap().unwrap(), &M));
         let said = settings.mutant_of(&[]).unwrap_err();
-        let list = "address-reuse, hash-collisions";
-        assert_eq!(said, format!("MAPCHECK_FAULTS: `f7` is no fault; there are {list}"));
+        let start = "MAPCHECK_FAULTS: `f7` is no fault; there are address-reuse, hash-collisions, ";
+        assert!(said.starts_with(start), "{said}");
     }
 
     #[test]
