@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Release};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use crate::map::{Key, Map, Previous, Profile, Unsupported, Value};
+use crate::map::{AfterPanic, Key, Map, Previous, Profile, Unsupported, Value};
 use crate::oracle::Oracle;
 use crate::{engine, fault};
 
@@ -95,6 +95,14 @@ pub trait AsyncMap: Send + Sync + Sized + 'static {
     fn block_on<F: Future>(future: F) -> F::Output {
         park_on::<Self, F>(future)
     }
+    /// See [`Map::after_panic`].
+    fn after_panic() -> AfterPanic {
+        AfterPanic::Usable
+    }
+    /// See [`Map::nonblocking`].
+    fn nonblocking() -> bool {
+        false
+    }
     /// See [`Map::oracles`].
     fn oracles() -> Vec<Box<dyn Oracle>> {
         Vec::new()
@@ -128,6 +136,10 @@ pub trait AsyncMap: Send + Sync + Sized + 'static {
     }
     /// See [`Map::reclaim`].
     fn reclaim(&self) -> impl Future<Output = Result<(), Unsupported>> {
+        ready(Err(Unsupported))
+    }
+    /// See [`Map::abandon`].
+    fn abandon(&self) -> impl Future<Output = Result<(), Unsupported>> {
         ready(Err(Unsupported))
     }
 }
@@ -191,6 +203,12 @@ impl<M: AsyncMap> Map for Async<M> {
     fn for_each(&self, visit: &mut dyn FnMut(&Key, &Value) -> ControlFlow<()>) {
         wait::<M, _>(self.0.for_each(Visitor(visit)))
     }
+    fn after_panic() -> AfterPanic {
+        M::after_panic()
+    }
+    fn nonblocking() -> bool {
+        M::nonblocking()
+    }
     fn oracles() -> Vec<Box<dyn Oracle>> {
         M::oracles()
     }
@@ -214,6 +232,9 @@ impl<M: AsyncMap> Map for Async<M> {
     }
     fn reclaim(&self) -> Result<(), Unsupported> {
         wait::<M, _>(self.0.reclaim())
+    }
+    fn abandon(&self) -> Result<(), Unsupported> {
+        wait::<M, _>(self.0.abandon())
     }
 }
 
