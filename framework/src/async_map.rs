@@ -292,8 +292,8 @@ async fn give_way() {
     .await;
 }
 
-/// Waits for a future as [`AsyncMap::block_on`] does by default: for a map that asks more of it, where a thread's runtime
-/// is gone because the thread ends.
+/// Waits for a future as [`AsyncMap::block_on`] does by default: for a map that asks more of it, where the runtime of a
+/// thread that is ending has ended.
 ///
 /// `M` is there so that all this is compiled with the map: a wake-up orders the threads, which only instrumented code
 /// tells.

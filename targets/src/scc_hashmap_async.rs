@@ -1,6 +1,8 @@
 //! `scc-hashmap@async`: the asynchronous half of scc's `HashMap`.
 
-use mapcheck::{AsyncMap, Key, Map as _, Previous, Profile, Reader, Unsupported, Value, Visitor};
+use mapcheck::{
+    AfterPanic, AsyncMap, Key, Map as _, Previous, Profile, Reader, Unsupported, Value, Visitor,
+};
 use scc::{Guard, HashMap};
 
 use crate::{SccHashMap, Spread};
@@ -48,6 +50,10 @@ impl AsyncMap for SccHashMapAsync {
 
     fn from_elements(elements: Vec<(Key, Value)>) -> Result<SccHashMapAsync, Unsupported> {
         Ok(SccHashMapAsync(elements.into_iter().collect()))
+    }
+
+    fn after_panic() -> AfterPanic {
+        SccHashMap::after_panic()
     }
 
     async fn len(&self) -> Result<usize, Unsupported> {
