@@ -103,6 +103,10 @@ pub trait AsyncMap: Send + Sync + Sized + 'static {
     fn nonblocking() -> bool {
         false
     }
+    /// See [`Map::garbage_bound`].
+    fn garbage_bound() -> Option<usize> {
+        None
+    }
     /// See [`Map::oracles`].
     fn oracles() -> Vec<Box<dyn Oracle>> {
         Vec::new()
@@ -208,6 +212,9 @@ impl<M: AsyncMap> Map for Async<M> {
     }
     fn nonblocking() -> bool {
         M::nonblocking()
+    }
+    fn garbage_bound() -> Option<usize> {
+        M::garbage_bound()
     }
     fn oracles() -> Vec<Box<dyn Oracle>> {
         M::oracles()
