@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::{DeTable, DeValue};
 
 use crate::engine::Engine;
+use crate::fault::Fault;
 use crate::map::{self, Map, Profile};
 use crate::mutant::Mutants;
 use crate::scenario::{self, Scenario, families};
@@ -26,6 +27,8 @@ pub struct Target {
     pub collides: bool,
     /// What scenarios and oracles must know about the map.
     pub profile: fn() -> Profile,
+    /// Faults that must not happen to it, see [`Map::excludes`].
+    pub excludes: fn() -> &'static [Fault],
     /// Runs a scenario, see [`scenario::run`].
     pub run: fn(&Scenario),
     /// The same on shuttle and on loom, where the target has a form for them.
@@ -58,6 +61,7 @@ impl Target {
             accepted_races: &[],
             collides: true,
             profile: M::profile,
+            excludes: M::excludes,
             run: scenario::run::<M>,
             foreign: [None; 2],
             capabilities: map::capabilities::<M>,
@@ -201,6 +205,7 @@ mod tests {
             accepted_races: &[],
             collides: true,
             profile: || unreachable!("not asked for"),
+            excludes: || &[],
             run: |_| (),
             foreign: [None; 2],
             capabilities: Vec::new,

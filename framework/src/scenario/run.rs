@@ -37,6 +37,7 @@ struct Shared<M> {
 /// # Panics
 /// Outside of executions, when an operation panics or a promise is broken.
 pub fn run<M: Map>(scenario: &Scenario) {
+    fault::exclude(M::excludes());
     element::begin_execution(scenario.collide);
     if oracle::promises::looks_for_leaks() {
         machine::forbid_leaks();

@@ -59,6 +59,8 @@ unsafe fn wait(addr: usize, value: u32, deadline: Option<u64>, bits: u32) -> isi
         return -(libc::EAGAIN as isize);
     }
     if crate::border::happens(ChoiceKind::Wake) {
+        // Not woken at once, or whoever waits in a loop would keep those from running that it waits for.
+        give_way(Reason::Yield, access);
         order(addr);
         return 0;
     }
