@@ -161,7 +161,11 @@ fn in_map<R>(call: impl FnOnce() -> R) -> Result<R, Payload> {
     let result = catch_unwind(AssertUnwindSafe(call));
     machine::spare(spared);
     match result {
-        Err(payload) if !payload.is::<Injected>() && !payload.is::<GivenUp>() => {
+        Err(payload)
+            if !payload.is::<Injected>()
+                && !payload.is::<GivenUp>()
+                && !machine::allocation_failed() =>
+        {
             resume_unwind(payload)
         }
         result => result,
@@ -189,6 +193,8 @@ fn survived<R>(promises: &Promises, body: impl FnOnce() -> R) -> Option<R> {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(result) => return Some(result),
         Err(payload) if payload.is::<Injected>() => promises.has_panicked(),
+        // What does not abort may panic.
+        Err(_) if machine::allocation_failed() => promises.has_panicked(),
         Err(_) if promises.is_unspecified() => {}
         Err(payload) => tell(payload),
     }
