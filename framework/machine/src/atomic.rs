@@ -28,7 +28,7 @@ fn order(code: i32) -> Order {
 }
 
 /// A value that an atomic access reads or writes.
-trait Word: Copy + PartialEq {
+pub(crate) trait Word: Copy + PartialEq {
     /// A number that tells most values apart.
     fn digest(self) -> u64;
 }
@@ -59,7 +59,7 @@ impl Word for u128 {
 /// The address must be valid, as the code that was compiled to the callback promised. The caller must be armed: only
 /// one thread runs then, so that a load and a store in a row are one step.
 #[inline(always)]
-unsafe fn modelled<W: Word>(
+pub(crate) unsafe fn modelled<W: Word>(
     cell: *mut W,
     kind: Kind,
     (code, failure): (i32, i32),
