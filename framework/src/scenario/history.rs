@@ -53,15 +53,17 @@ impl Call {
     /// Whether it removes its key, or may have.
     pub(crate) fn may_remove(&self) -> bool {
         match self.effect {
-            Effect::Remove => self.answer != Answer::Wrote(Previous::Absent),
+            Effect::Remove => {
+                !matches!(self.answer, Answer::Wrote(Previous::Absent | Previous::Failed))
+            }
             Effect::Wipe | Effect::Sweep => true,
             Effect::Insert(_) | Effect::Get | Effect::Nothing => false,
         }
     }
 
-    /// Whether it is an insert that the map refused.
+    /// Whether it is an insert that the map refused, or could not do.
     pub(crate) fn refused(&self) -> bool {
-        self.answer == Answer::Wrote(Previous::Refused)
+        matches!(self.answer, Answer::Wrote(Previous::Refused | Previous::Failed))
     }
 }
 

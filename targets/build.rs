@@ -1,0 +1,15 @@
+//! Compiles the map in C, with the compiler's callbacks for what it accesses. Whatever is linked with these targets is
+//! linked with mapcheck, which defines them: no sanitizer's runtime is.
+
+fn main() {
+    println!("cargo:rerun-if-changed=c");
+    cc::Build::new()
+        .file("c/cmap.c")
+        .std("c11")
+        .flag("-fsanitize=thread")
+        // As it would be shipped, and with lines for reports.
+        .opt_level(2)
+        .debug(true)
+        .extra_warnings(true)
+        .compile("cmap");
+}
