@@ -1,21 +1,15 @@
 //! `c-map`: a hash map in C (`targets/c`), driven through its C interface.
-//!
-//! A panic never passes through C's frames, which would leave locks held. Each callback catches it and tells the map
-//! that it has failed, so that the map ends its operation in order; when C has returned, the panic goes on.
 
 use std::alloc::{Layout, handle_alloc_error};
-use std::any::Any;
-use std::cell::Cell;
 use std::ffi::{c_int, c_void};
-use std::hash::BuildHasher as _;
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
 
-use crate::Spread;
+use self::border::{ELEMENTS, ERASE, Elements, STOP, Visit, Visitor, returned, visit};
 
+pub mod border;
 pub mod mutants;
 
 /// C's `struct cmap`.
@@ -24,19 +18,6 @@ struct Raw {
     _private: [u8; 0],
 }
 
-/// C's `struct cmap_type`.
-#[repr(C)]
-struct Type {
-    hash: extern "C" fn(*const Key, *mut u64) -> c_int,
-    equal: extern "C" fn(*const Key, *const Key) -> c_int,
-    release: extern "C" fn(*mut Key, *mut Value),
-}
-
-type Visit = extern "C" fn(*const Key, *mut Value, *mut c_void) -> c_int;
-
-/// What a visitor answers besides 0.
-const STOP: c_int = 1;
-const ERASE: c_int = 2;
 /// What operations return.
 const DONE: c_int = 0;
 const PRESENT: c_int = 2;
@@ -44,7 +25,7 @@ const PRESENT: c_int = 2;
 #[expect(improper_ctypes, reason = "C knows keys and values by their addresses alone")]
 unsafe extern "C" {
     static mut cmap_mistake: c_int;
-    fn cmap_new(elements: *const Type) -> *mut Raw;
+    fn cmap_new(elements: *const Elements) -> *mut Raw;
     fn cmap_free(map: *mut Raw);
     fn cmap_insert(map: *mut Raw, key: *mut Key, value: *mut Value) -> c_int;
     fn cmap_remove(map: *mut Raw, key: *const Key, taken: Visit, context: *mut c_void) -> c_int;
@@ -53,64 +34,6 @@ unsafe extern "C" {
     fn cmap_count(map: *mut Raw) -> usize;
     fn cmap_resize(map: *mut Raw, elements: usize) -> c_int;
     fn cmap_reclaim(map: *mut Raw);
-}
-
-static ELEMENTS: Type = Type { hash, equal, release };
-
-thread_local! {
-    /// The first panic of the callbacks of the C function under way.
-    static PANIC: Cell<Option<Box<dyn Any + Send>>> = const { Cell::new(None) };
-}
-
-/// Runs a callback of C; `failed` is what it returns if it panics.
-fn called<R>(failed: R, callback: impl FnOnce() -> R) -> R {
-    catch_unwind(AssertUnwindSafe(callback)).unwrap_or_else(|payload| {
-        PANIC.set(PANIC.take().or(Some(payload)));
-        failed
-    })
-}
-
-/// C has returned this: goes on with the panic of a callback, if there was one.
-fn returned<R>(result: R) -> R {
-    match PANIC.take() {
-        Some(payload) => resume_unwind(payload),
-        None => result,
-    }
-}
-
-extern "C" fn hash(key: *const Key, out: *mut u64) -> c_int {
-    called(-1, || {
-        // SAFETY: C passes a key that the map owns or was called with, and room for the hash.
-        unsafe { *out = Spread::default().hash_one(&*key) };
-        0
-    })
-}
-
-extern "C" fn equal(a: *const Key, b: *const Key) -> c_int {
-    // SAFETY: C passes keys that the map owns or was called with.
-    called(-1, || c_int::from(unsafe { *a == *b }))
-}
-
-extern "C" fn release(key: *mut Key, value: *mut Value) {
-    // SAFETY: both were boxes when the map took them, and it gives them back once.
-    called((), || drop(unsafe { (Box::from_raw(key), Box::from_raw(value)) }));
-}
-
-/// A closure as C's context.
-struct Visitor<'a>(&'a mut dyn FnMut(&Key, &Value) -> c_int);
-
-impl Visitor<'_> {
-    fn context(&mut self) -> *mut c_void {
-        ptr::from_mut(self).cast()
-    }
-}
-
-extern "C" fn visit(key: *const Key, value: *mut Value, context: *mut c_void) -> c_int {
-    called(STOP, || {
-        // SAFETY: the context is the visitor that the operation under way was given; the element is valid for as long
-        // as this runs, by the map's promise.
-        unsafe { ((*context.cast::<Visitor<'_>>()).0)(&*key, &*value) }
-    })
 }
 
 /// A `struct cmap`.

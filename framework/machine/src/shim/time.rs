@@ -151,6 +151,28 @@ extern "C" fn usleep(microseconds: libc::useconds_t) -> c_int {
     real(microseconds)
 }
 
+#[unsafe(link_section = "mapcheck_kept")]
+static POLL: Real = Real::new(c"poll");
+
+/// Replaces libc's `poll`, by which C code sleeps if it names no files. Real files are asked as ever.
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn poll(
+    files: *mut libc::pollfd,
+    count: libc::nfds_t,
+    milliseconds: c_int,
+) -> c_int {
+    if armed() && count == 0 {
+        sleep_for(u64::try_from(milliseconds).map_or(u64::MAX, |time| time * 1_000_000));
+        return 0;
+    }
+    type Function = unsafe extern "C" fn(*mut libc::pollfd, libc::nfds_t, c_int) -> c_int;
+    // SAFETY: the function has this type; the arguments are the caller's.
+    unsafe { transmute::<*mut c_void, Function>(POLL.get())(files, count, milliseconds) }
+}
+
 /// Replaces libc's `sleep`.
 #[unsafe(no_mangle)]
 extern "C" fn sleep(seconds: u32) -> u32 {
