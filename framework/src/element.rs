@@ -9,9 +9,11 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::hint::black_box;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use mapcheck_machine as machine;
+
+use crate::fault::{self, Fault};
 
 /// See [`dropped`].
 static DROPPED: AtomicU64 = AtomicU64::new(0);
@@ -41,16 +43,8 @@ thread_local! {
     static ALIKE_OUTSIDE: Cell<u64> = const { Cell::new(1) };
 }
 
-/// Whether [`begin_execution`] draws that.
-static COLLISIONS: AtomicBool = AtomicBool::new(false);
-
 /// What is drawn: as the scenario says, in pairs, or all of them.
 const WAYS: [Option<u64>; 3] = [None, Some(2), Some(u64::MAX)];
-
-/// Switches the fault on or off, for the rest of the process.
-pub(crate) fn allow_collisions(allowed: bool) {
-    COLLISIONS.store(allowed, Relaxed);
-}
 
 /// Decides how keys hash in the execution that begins, of a scenario in which so many hash alike, and counts elements
 /// from 0.
@@ -58,7 +52,7 @@ pub(crate) fn allow_collisions(allowed: bool) {
 pub(crate) fn begin_execution(alike: u32) {
     [&DROPPED, &KEYS, &VALUES].iter().for_each(|count| count.store(0, Relaxed));
     let draw = || machine::choose(machine::ChoiceKind::Data, WAYS.len() as u32) as usize;
-    let drawn = COLLISIONS.load(Relaxed).then(draw).and_then(|way| WAYS[way]);
+    let drawn = fault::is_on(Fault::HashCollisions).then(draw).and_then(|way| WAYS[way]);
     let alike = drawn.unwrap_or(alike.max(1).into());
     if machine::current_thread().is_some() {
         ALIKE.store(alike, Relaxed);
@@ -208,26 +202,33 @@ impl Drop for Key {
         key.canary = canary(DEAD, key.id);
         KEYS.fetch_sub(1, Relaxed);
         black_box(key);
+        fault::may_panic(Fault::PanicInDrop);
     }
 }
 
 impl Clone for Key {
     #[inline(never)]
     fn clone(&self) -> Key {
-        Key::new(self.id())
+        let id = self.id();
+        fault::may_panic(Fault::PanicInClone);
+        Key::new(id)
     }
 }
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(hashed(self.id()));
+        let id = self.id();
+        fault::may_panic(Fault::PanicInHash);
+        state.write_u64(hashed(id));
     }
 }
 
 impl PartialEq for Key {
     #[inline(never)]
     fn eq(&self, other: &Key) -> bool {
-        self.id() == other.id()
+        let ids = (self.id(), other.id());
+        fault::may_panic(Fault::PanicInEq);
+        ids.0 == ids.1
     }
 }
 
@@ -243,7 +244,9 @@ impl PartialOrd for Key {
 impl Ord for Key {
     #[inline(never)]
     fn cmp(&self, other: &Key) -> Ordering {
-        self.id().cmp(&other.id())
+        let ids = (self.id(), other.id());
+        fault::may_panic(Fault::PanicInEq);
+        ids.0.cmp(&ids.1)
     }
 }
 
@@ -327,13 +330,16 @@ impl Drop for Value {
         DROPPED.fetch_add(u64::from(!own), Relaxed);
         VALUES.fetch_sub(1, Relaxed);
         black_box(value);
+        fault::may_panic(Fault::PanicInDrop);
     }
 }
 
 impl Clone for Value {
     #[inline(never)]
     fn clone(&self) -> Value {
-        Value::new(self.id())
+        let id = self.id();
+        fault::may_panic(Fault::PanicInClone);
+        Value::new(id)
     }
 }
 

@@ -97,6 +97,8 @@ mod worker;
 
 pub use fault::Fault;
 pub use in_test::{check, explore, forbid_leaks};
-pub use map::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+pub use map::{
+    AfterPanic, Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value,
+};
 pub use settings::{Format, Settings};
-pub use target::Target;
+pub use target::{Needs, Target};

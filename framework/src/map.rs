@@ -104,6 +104,16 @@ impl Atomic {
     }
 }
 
+/// What a map promises of itself once a callback of its user has panicked, in a hash say, and the panic has been caught.
+/// In any case it must not read or free what is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterPanic {
+    /// It goes on as before: the operation took effect or did not.
+    Usable,
+    /// Nothing: what it holds is not judged any more, and later calls may panic too, as those of a poisoned lock do.
+    Unspecified,
+}
+
 /// Facts about a target that scenarios are shaped by.
 #[derive(Clone, Debug)]
 pub struct Profile {
@@ -141,6 +151,21 @@ pub trait Map: Send + Sync + Sized + 'static {
     fn get(&self, key: &Key, read: &mut dyn FnMut(&Value)) -> bool;
     /// Visits elements until `visit` breaks.
     fn for_each(&self, visit: &mut dyn FnMut(&Key, &Value) -> ControlFlow<()>);
+    /// What is promised once a callback has panicked: a matter of the faults that make them.
+    fn after_panic() -> AfterPanic {
+        AfterPanic::Usable
+    }
+    /// Whether no operation ever waits for another thread, wherever that has stalled: a matter of the fault
+    /// `stalled-thread`.
+    fn nonblocking() -> bool {
+        false
+    }
+    /// How many elements, at most, have been removed and are not dropped when one thread has stalled and the others, done
+    /// with all they had to do, have driven [`Map::reclaim`]: a matter of the fault `stalled-thread`. `None` where one
+    /// thread can hold up the reclamation of everything, as with epochs. Needs [`Map::len`].
+    fn garbage_bound() -> Option<usize> {
+        None
+    }
     /// Oracles that judge executions of this map besides mapcheck's own, fresh ones for each execution.
     fn oracles() -> Vec<Box<dyn Oracle>> {
         Vec::new()
@@ -174,6 +199,11 @@ pub trait Map: Send + Sync + Sized + 'static {
     /// Most maps free in batches (seize 32 to 128 nodes, crossbeam-epoch 64); without this, or size knobs turned down
     /// in [`Map::new`], a small scenario never frees anything.
     fn reclaim(&self) -> Result<(), Unsupported> {
+        Err(Unsupported)
+    }
+    /// Leaves behind what an iteration of the calling thread holds, a guard or an iterator, with [`std::mem::forget`]:
+    /// a matter of the fault `thread-exit`. Not for maps whose iterations hold locks, which would be held for ever.
+    fn abandon(&self) -> Result<(), Unsupported> {
         Err(Unsupported)
     }
 }

@@ -325,10 +325,10 @@ pub(crate) fn folder_name(target: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn repro() -> Repro {
+    pub(crate) fn repro() -> Repro {
         Repro {
             mapcheck: MAPCHECK.into(),
             target: "flurry@0.4.0".into(),
@@ -344,7 +344,7 @@ mod tests {
             patience: PATIENCE,
             faults: vec![Fault::AddressReuse],
             mutant: Some("delete-without-barrier".into()),
-            decisions: "1@137>2 reuse:1@3=1".parse().unwrap(),
+            decisions: "1@137>2 reuse:1@5.3=1".parse().unwrap(),
             history: None,
             order: vec!["thread 2 goes on first where thread 0 waits".into()],
             inflection: "none".into(),

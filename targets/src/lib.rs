@@ -59,7 +59,9 @@ pub fn all() -> Vec<Target> {
         Target::of::<Flurry>("flurry", "flurry", LOCK),
         Target::of::<CrossbeamSkiplist>("crossbeam-skiplist", "crossbeam-skiplist", LOCK),
         Target::of::<RwLockHashMap>("rwlock-hashmap", "std", LOCK),
-        Target::of::<CMap>("c-map", HERE, NONE).with_mutants(c_map::mutants::ALL),
+        Target::of::<CMap>("c-map", HERE, NONE)
+            .with_mutants(c_map::mutants::ALL)
+            .where_mutants_need(c_map::mutants::NEEDS),
         Target::of::<GoMap<Native>>("go-map", HERE, NONE)
             .on_shuttle::<GoMap<Shuttle>>()
             .on_loom::<GoMap<Loom>>()

@@ -132,7 +132,8 @@ pub struct Slice {
     pub points: u64,
 }
 
-/// A decision that is not about schedules.
+/// A decision that is not about schedules. All but [`ChoiceKind::Data`] and [`ChoiceKind::Suspend`] are asked for only
+/// if [`Options::offers`] has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ChoiceKind {
     /// A fault: does the allocator hand out the most recently freed block again?
@@ -143,13 +144,106 @@ pub enum ChoiceKind {
     /// runs then left alone, within its operation and while others are within theirs? All others stay where they are
     /// until it has completed it.
     Suspend,
+    /// A fault: does this callback panic?
+    Panic,
+    /// A fault: does this allocation fail?
+    Allocation,
+    /// A fault: is this block aligned to no more than was asked for?
+    Alignment,
+    /// A fault: does this compare-exchange fail though the value is the expected one? Asked of those that may, where the
+    /// compiler tells them apart.
+    WeakCas,
+    /// A fault: does this futex wait end though nobody wakes it?
+    Wake,
+    /// A fault, asked for when a thread sets its label: after how many schedule points does it stall in the midst of
+    /// what the label stands for? See [`crate::stall`].
+    Stall,
+    /// A fault: is the map made to do something here that it would do sooner or later?
+    Force,
+    /// A fault: is something put off here?
+    Delay,
+    /// A fault: how does this thread end?
+    Exit,
+    /// A fault: is what waits here given up?
+    Cancel,
 }
+
+impl ChoiceKind {
+    /// All of them, in their order.
+    pub const ALL: [ChoiceKind; 13] = [
+        ChoiceKind::Reuse,
+        ChoiceKind::Data,
+        ChoiceKind::Suspend,
+        ChoiceKind::Panic,
+        ChoiceKind::Allocation,
+        ChoiceKind::Alignment,
+        ChoiceKind::WeakCas,
+        ChoiceKind::Wake,
+        ChoiceKind::Stall,
+        ChoiceKind::Force,
+        ChoiceKind::Delay,
+        ChoiceKind::Exit,
+        ChoiceKind::Cancel,
+    ];
+
+    /// Whether it is no fault: always asked for, and numbered through the whole execution of its thread. Faults are
+    /// numbered within each operation, see [`Decider::choose`], so that they keep their numbers when others go.
+    pub fn is_no_fault(self) -> bool {
+        matches!(self, ChoiceKind::Data | ChoiceKind::Suspend)
+    }
+
+    /// Whether it is asked for only where the code under test is at work, see [`crate::spare`].
+    pub(crate) fn spares(self) -> bool {
+        use ChoiceKind::*;
+        matches!(self, Panic | Allocation | Alignment | WeakCas | Wake | Cancel)
+    }
+}
+
+/// Kinds of choices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Choices(u32);
+
+impl Choices {
+    /// None.
+    pub const NONE: Choices = Choices(0);
+
+    /// These and another.
+    pub const fn with(self, kind: ChoiceKind) -> Choices {
+        Choices(self.0 | 1 << kind as u32)
+    }
+
+    /// Whether this is one of them.
+    pub const fn has(self, kind: ChoiceKind) -> bool {
+        self.0 >> kind as u32 & 1 == 1
+    }
+}
+
+/// The place of a fault's choice among those of its kind and thread: the label under which it is made, and its number
+/// since that was set, both from one number.
+///
+/// ```
+/// assert_eq!(mapcheck_machine::operation_and_number(5 << 20 | 3), (5, 3));
+/// ```
+pub const fn operation_and_number(index: u64) -> (u64, u64) {
+    (index >> NUMBER_BITS, index & ((1 << NUMBER_BITS) - 1))
+}
+
+/// The reverse of [`operation_and_number`].
+pub const fn index_of(operation: u64, number: u64) -> u64 {
+    operation << NUMBER_BITS | number
+}
+
+/// Bits of a choice's number within its operation.
+pub(crate) const NUMBER_BITS: u32 = 20;
+/// The largest label under which faults are injected.
+pub(crate) const MAX_LABEL: u32 = (1 << 14) - 1;
 
 /// Chooses. An execution is a pure function of the code under test and of these answers.
 pub trait Decider {
     /// Which thread takes the next steps.
     fn schedule(&mut self, consult: &Consult<'_>) -> Slice;
-    /// One of `0..n` at the `index`th choice of this kind by this thread; 0 is the choice that needs no decision.
+    /// One of `0..n` at the `index`th choice of this kind by this thread; 0 is the choice that needs no decision. A
+    /// fault's index tells the label that the thread set last and the number since then, see [`operation_and_number`].
     fn choose(&mut self, kind: ChoiceKind, thread: ThreadId, index: u64, n: u32) -> u32;
     /// Granules at whose accesses the decider is asked too, whatever its slice, while several threads can run. A
     /// granule is an address divided by [`GRANULE`]. Asked for once, when an execution begins. It may also be asked at
@@ -298,7 +392,8 @@ pub enum Fact {
         /// What each of them did most often.
         repeated: Vec<Repeated>,
     },
-    /// A thread that was left alone within its operation could not complete it.
+    /// A thread could not complete its operation: one that was left alone within it, or that waits while another has
+    /// stalled.
     Obstructed {
         /// The thread.
         thread: ThreadId,
@@ -306,6 +401,8 @@ pub enum Fact {
         points: u64,
         /// Whether it waits for one of the others; else it went on for that many points.
         waits: bool,
+        /// The thread that has stalled, if only that one did not go on.
+        stalled: Option<ThreadId>,
         /// The threads that have not ended.
         threads: Vec<Waiting>,
     },
@@ -553,8 +650,8 @@ pub struct Options {
     /// Schedule points without a completed operation after which the threads take turns, and as many more after which
     /// it is a [`Fact::Livelock`]; `u64::MAX` for never. Also what a thread gets that is left alone.
     pub patience: u64,
-    /// Offer to reuse freed blocks, each time as a [`ChoiceKind::Reuse`] choice.
-    pub reuse: bool,
+    /// The faults that are offered, each time as a choice.
+    pub offers: Choices,
     /// Seed of the randomness that the code under test asks the operating system for.
     pub seed: u64,
     /// Give the program's globals the values they had before the first execution, and forget what
@@ -572,7 +669,7 @@ impl Default for Options {
             stack_at: None,
             max_steps: 1_000_000,
             patience: 100_000,
-            reuse: false,
+            offers: Choices::NONE,
             seed: 0,
             fresh_globals: false,
         }
@@ -596,6 +693,9 @@ pub struct Execution {
     pub freed: u64,
     /// Threads that still waited when the root thread had ended and nothing else could run.
     pub outlived: u32,
-    /// Whether this process can run another execution. It cannot after a finding, nor when threads outlived the root.
+    /// Whether it was ended by an abort that a fault excuses, see [`crate::excuse_abort`].
+    pub gave_up: bool,
+    /// Whether this process can run another execution. It cannot after a finding, nor when threads
+    /// outlived the root or it gave up.
     pub reusable: bool,
 }

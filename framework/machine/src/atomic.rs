@@ -9,6 +9,7 @@ use std::sync::atomic::{
 };
 
 use crate::api::*;
+use crate::border::happens;
 use crate::memory::check;
 use crate::state::{armed, give_way, step};
 use crate::watch;
@@ -197,7 +198,7 @@ macro_rules! callbacks {
                 i32::from(same)
             }
         }
-        /// As the strong form: no spurious failures.
+        /// As the strong form, but it may fail for nothing, as [`ChoiceKind::WeakCas`] decides.
         ///
         /// # Safety
         /// As for the strong form.
@@ -210,7 +211,13 @@ macro_rules! callbacks {
             failure: i32,
         ) -> i32 {
             // SAFETY: by the caller's promise.
-            unsafe { $cas_strong(cell, expected, value, code, failure) }
+            unsafe {
+                if !armed() || !happens(ChoiceKind::WeakCas) {
+                    return $cas_strong(cell, expected, value, code, failure);
+                }
+                *expected = modelled(cell, Kind::AtomicRmw, (code, failure), |_| None);
+                0
+            }
         }
         updates! { $int $outside:
             $exchange |_, new| new;

@@ -8,7 +8,7 @@ use crate::thread::{self, Start, execute::prepare, on_virtual_thread, stop};
 use crate::watch;
 
 /// Alternatives of a [`ChoiceKind::Suspend`] choice.
-const SUSPEND: u32 = 1 << 16;
+const SUSPEND: u32 = 1 << 15;
 
 /// Whether instrumented modules are linked in. Without any (*plain* level), schedule points are operations, allocator
 /// calls, callbacks of keys and values, futexes and yields, and freed blocks are guarded by protected pages.
@@ -128,7 +128,52 @@ pub fn set_label(label: u32) {
             s.completed();
             let at = s.stamp();
             s.tell(Event::Label { at });
+            s.begin_operation(label);
         });
+    }
+}
+
+/// Tells whether the current thread runs the framework's own code from now on, in which nothing panics, no allocation
+/// fails and so on. Returns whether it did so before. New threads do not.
+#[inline(never)]
+pub fn spare(own: bool) -> bool {
+    let spare = |s: &mut State| std::mem::replace(&mut s.threads[s.current].spared, own);
+    if armed() { disarmed(spare) } else { false }
+}
+
+/// From now on, an abort ends the execution without a finding: a fault was injected of which the code under test may
+/// rid itself so. Does nothing outside executions.
+#[inline(never)]
+pub fn excuse_abort() {
+    if armed() {
+        disarmed(|s| s.abort_excused = true);
+    }
+}
+
+/// Stalls the current thread: it goes on when no other thread can.
+#[inline(never)]
+pub fn stall() {
+    if armed() {
+        disarmed(|s| {
+            s.threads[s.current].stall_at = Some(0);
+            s.ask_soon();
+        });
+        step(Access::NONE);
+    }
+}
+
+/// Whether a thread of this execution has stalled and not gone on since.
+#[inline(never)]
+pub fn someone_has_stalled() -> bool {
+    armed() && disarmed(|s| s.has_stalled().is_some())
+}
+
+/// Makes it a finding, [`Fact::Obstructed`], when threads wait for one that has stalled, or get nowhere while it has.
+/// Otherwise it goes on then. Does nothing outside executions.
+#[inline(never)]
+pub fn judge_stalls() {
+    if armed() {
+        disarmed(|s| s.stalls_judged = true);
     }
 }
 
@@ -177,12 +222,16 @@ pub fn choose(kind: ChoiceKind, n: u32) -> u32 {
     choice
 }
 
+/// Whether a fault that has two alternatives happens here, for machine code that is armed.
+pub(crate) fn happens(kind: ChoiceKind) -> bool {
+    choose(kind, 2) == 1
+}
+
 /// As [`choose`], for machine code.
 pub(crate) fn choose_disarmed(kind: ChoiceKind, n: u32) -> u32 {
     // SAFETY: the running thread, disarmed.
     let s = unsafe { state() };
-    let index = s.threads[s.current].choices[kind as usize];
-    s.threads[s.current].choices[kind as usize] += 1;
+    let Some(index) = s.next_choice(kind) else { return 0 };
     let decider = s.decider.expect("an execution is under way");
     // SAFETY: `execute` set the pointer from a reference that outlives the execution.
     unsafe { (*decider).choose(kind, s.current as ThreadId, index, n) }.min(n - 1)
@@ -216,6 +265,14 @@ pub fn fail(class: &'static str, message: String, addr: usize) -> ! {
 pub fn forbid_leaks() {
     if armed() {
         disarmed(|s| s.leaks_forbidden = true);
+    }
+}
+
+/// Takes [`forbid_leaks`] back: a fault was injected after which it is no mistake to leak.
+#[inline(never)]
+pub fn tolerate_leaks() {
+    if armed() {
+        disarmed(|s| s.leaks_forbidden = false);
     }
 }
 

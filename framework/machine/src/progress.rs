@@ -160,7 +160,12 @@ impl State {
         }
     }
 
-    fn livelock(&mut self) -> ! {
+    /// Nothing gets anywhere; if a thread has stalled, that may be why, and it goes on.
+    fn livelock(&mut self) {
+        if self.has_stalled().is_some() && !self.stalls_judged {
+            self.release_stalled();
+            return;
+        }
         let turns = self.progress.turns.take();
         let repeated = turns.map_or_else(BTreeMap::new, |t| t.repeated);
         let mut most: BTreeMap<ThreadId, Repeated> = BTreeMap::new();
@@ -230,10 +235,17 @@ impl State {
         self.fire_timers();
     }
 
+    /// A thread cannot go on because another one has stalled.
+    pub fn obstructed_by_stall(&mut self, thread: usize) -> ! {
+        let (thread, points) = (thread as ThreadId, self.options.patience);
+        let stalled = self.has_stalled().map(|t| t as ThreadId);
+        stop(Fact::Obstructed { thread, points, waits: true, stalled, threads: unended(self) })
+    }
+
     fn obstructed(&mut self) -> ! {
         let (thread, points) = (self.current as ThreadId, self.options.patience);
         let waits = !self.views[self.current].runnable;
-        stop(Fact::Obstructed { thread, points, waits, threads: unended(self) })
+        stop(Fact::Obstructed { thread, points, waits, stalled: None, threads: unended(self) })
     }
 }
 

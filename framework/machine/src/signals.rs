@@ -7,7 +7,9 @@ use crate::api::*;
 use crate::heap;
 use crate::shim::raw_syscall;
 use crate::state::{armed, disarm, state};
-use crate::thread::{GUARD, on_virtual_thread, os_thread, running_os_thread, stack_of, stop};
+use crate::thread::{
+    GUARD, give_up, on_virtual_thread, os_thread, running_os_thread, stack_of, stop,
+};
 
 /// Bytes of the stack that handlers run on: resolving a backtrace needs room.
 const ALTERNATE: usize = 256 << 10;
@@ -111,6 +113,10 @@ extern "C" fn on_fault(signal: i32, info: *mut libc::siginfo_t, context: *mut li
         return;
     }
     disarm();
+    // SAFETY: the running thread, disarmed.
+    if signal == libc::SIGABRT && unsafe { state() }.abort_excused {
+        give_up();
+    }
     // SAFETY: the kernel passes a valid description.
     let addr = if signal == libc::SIGABRT { 0 } else { unsafe { (*info).si_addr() }.addr() };
     stop(fact(signal, addr, context))

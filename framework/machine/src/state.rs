@@ -22,6 +22,9 @@ static LEFT: AtomicU64 = AtomicU64::new(u64::MAX);
 /// Virtual nanoseconds that pass at a schedule point.
 const NANOS_A_STEP: u64 = 10;
 
+/// Alternatives of a [`ChoiceKind::Stall`] choice.
+const STALL: u32 = 1 << 15;
+
 /// Schedule points after which a thread that never let go is treated as if it had yielded.
 const FAIR: u64 = 50_000;
 
@@ -74,6 +77,11 @@ pub(crate) struct State {
     pub race: Option<Found>,
     pub earlier: Option<(Stamp, Stack)>,
     pub outlived: u32,
+    /// Whether an abort is no finding, because a fault may lead to it; and whether there was one.
+    pub abort_excused: bool,
+    pub gave_up: bool,
+    /// Whether it is a finding that threads cannot go on because another has stalled.
+    pub stalls_judged: bool,
     /// Whether blocks that nothing refers to at the end are a finding.
     pub leaks_forbidden: bool,
     /// The step at which the root thread ended.
@@ -102,7 +110,7 @@ static STATE: Global = Global(UnsafeCell::new(State {
         stack_at: None,
         max_steps: 0,
         patience: 0,
-        reuse: false,
+        offers: Choices::NONE,
         seed: 0,
         fresh_globals: false,
     },
@@ -128,6 +136,9 @@ static STATE: Global = Global(UnsafeCell::new(State {
     race: None,
     earlier: None,
     outlived: 0,
+    abort_excused: false,
+    gave_up: false,
+    stalls_judged: false,
     leaks_forbidden: false,
     root_ended_at: None,
     progress: Progress::new(),
@@ -292,7 +303,9 @@ impl State {
         let timer = if self.timers == 0 { u64::MAX } else { self.steps_to_next_timer() };
         let limit = self.alarm.saturating_sub(self.steps);
         let fair = FAIR.saturating_sub(self.since_switch);
-        self.slice.min(timer).min(limit).min(fair).max(1)
+        let thread = &self.threads[self.current];
+        let stall = thread.stall_at.map_or(u64::MAX, |at| at.saturating_sub(thread.local));
+        self.slice.min(timer).min(limit).min(fair).min(stall).max(1)
     }
 
     fn steps_to_next_timer(&self) -> u64 {
@@ -323,12 +336,12 @@ impl State {
             return None;
         }
         self.watch(access);
-        let reason = self.fair_reason(reason);
+        let reason = if self.stalls() { Reason::Blocked } else { self.fair_reason(reason) };
         let asks = self.slice == 0 || self.recheck || granules::awaited(access.addr);
         if reason == Reason::Point && !asks {
             return None;
         }
-        if !self.wait_for_runnable() {
+        if !self.wait_for_runnable() && !self.release_stalled() {
             crate::thread::nothing_can_run();
         }
         if self.progress.takes_turns() { self.turn(reason) } else { self.ask(reason) }
@@ -450,6 +463,73 @@ impl State {
     pub fn set_status(&mut self, thread: usize, status: Status) {
         self.views[thread].runnable = matches!(status, Status::Runnable);
         self.threads[thread].status = status;
+    }
+
+    /// The running thread has set its label.
+    pub fn begin_operation(&mut self, label: u32) {
+        let thread = &mut self.threads[self.current];
+        thread.stall_at = None;
+        if label == 0 {
+            // Numbers go on, so that they ascend within a thread.
+            return;
+        }
+        for kind in ChoiceKind::ALL.into_iter().filter(|kind| !kind.is_no_fault()) {
+            thread.choices[kind as usize] = index_of(label.into(), 0);
+        }
+        if self.current > 0 && !self.progress.someone_is_alone() {
+            let points = crate::border::choose_disarmed(ChoiceKind::Stall, STALL);
+            let thread = &mut self.threads[self.current];
+            let local = thread.local + (self.granted - LEFT.load(Relaxed));
+            thread.stall_at = (points > 0).then_some(local + u64::from(points));
+            if points > 0 {
+                self.ask_soon();
+            }
+        }
+    }
+
+    /// The index of the running thread's next choice of this kind; `None` where it is not asked for.
+    pub fn next_choice(&mut self, kind: ChoiceKind) -> Option<u64> {
+        let thread = &mut self.threads[self.current];
+        let next = &mut thread.choices[kind as usize];
+        let index = *next;
+        if !kind.is_no_fault() {
+            let (operation, number) = operation_and_number(index);
+            let full = number + 1 >= 1 << NUMBER_BITS || operation > MAX_LABEL.into();
+            if full || !self.options.offers.has(kind) || thread.spared && kind.spares() {
+                return None;
+            }
+        }
+        *next += 1;
+        Some(index)
+    }
+
+    /// Stalls the running thread, if its time has come.
+    fn stalls(&mut self) -> bool {
+        let thread = &mut self.threads[self.current];
+        let due = thread.stall_at.is_some_and(|at| thread.local >= at);
+        if !due || thread.in_one_step > 0 || thread.status != Status::Runnable {
+            return false;
+        }
+        thread.stall_at = None;
+        self.set_status(self.current, Status::Stalled);
+        true
+    }
+
+    /// The first thread that has stalled.
+    pub fn has_stalled(&self) -> Option<usize> {
+        self.threads.iter().position(|t| t.status == Status::Stalled)
+    }
+
+    /// Nothing else can go on: a thread that has stalled does. False if there is none. If others wait for what it may
+    /// have, and not just for its end, that may be a finding.
+    pub fn release_stalled(&mut self) -> bool {
+        let Some(stalled) = self.has_stalled() else { return false };
+        let waits = |t: &VirtualThread| matches!(t.status, Status::Futex(..));
+        if let (true, Some(waiting)) = (self.stalls_judged, self.threads.iter().position(waits)) {
+            self.obstructed_by_stall(waiting);
+        }
+        self.wake(stalled);
+        true
     }
 
     /// More threads can run: shortens the grant in force to one more point, at which the decider is asked.

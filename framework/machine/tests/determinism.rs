@@ -68,7 +68,8 @@ fn worker(i: u64, shared: &Everything, sender: &mpsc::Sender<u64>) {
 }
 
 fn events_of(seed: u64) -> (Execution, Vec<String>) {
-    let options = Options { seed, reuse: true, ..Options::default() };
+    let options =
+        Options { seed, offers: Choices::NONE.with(ChoiceKind::Reuse), ..Options::default() };
     let (ended, events) = trace(&mut Random(seed), options, scenario);
     assert!(ended.found.is_none(), "seed {seed}: {:?}", ended.found);
     (ended, events)
@@ -119,7 +120,8 @@ fn different_decisions_give_different_traces() {
 
 fn recording_changes_nothing() {
     for seed in 0..50 {
-        let options = Options { seed, reuse: true, ..Options::default() };
+        let options =
+            Options { seed, offers: Choices::NONE.with(ChoiceKind::Reuse), ..Options::default() };
         let plain = run_with(&options, &mut Random(seed), scenario);
         let recorded = digest_of(seed);
         assert_eq!([plain.steps, plain.switches], recorded[..2], "seed {seed}");

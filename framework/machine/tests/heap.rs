@@ -326,7 +326,7 @@ impl Decider for Reuse {
 }
 
 fn reusing(answer: u32, root: impl FnMut()) -> Execution {
-    let options = Options { reuse: true, ..Options::default() };
+    let options = Options { offers: Choices::NONE.with(ChoiceKind::Reuse), ..Options::default() };
     run_with(&options, &mut Reuse(answer), root)
 }
 

@@ -274,7 +274,7 @@ fn the_stack_of_the_allocation_is_told_when_recording() {
 }
 
 fn a_lost_block_is_found_at_the_address_of_one_that_was_freed() {
-    let options = Options { reuse: true, ..Options::default() };
+    let options = Options { offers: Choices::NONE.with(ChoiceKind::Reuse), ..Options::default() };
     let mut seen = (0, 0);
     let found = ended(&options, || {
         let first = Box::new([1u64; 5]);

@@ -322,7 +322,7 @@ fn obstructed(body: impl Fn(usize) + Sync) -> Option<(ThreadId, bool, u64)> {
         });
     });
     match ended.found?.fact {
-        Fact::Obstructed { thread, waits, points, threads } => {
+        Fact::Obstructed { thread, waits, points, threads, .. } => {
             assert!(threads.iter().any(|w| w.thread == thread) && threads.len() > 1);
             Some((thread, waits, points))
         }

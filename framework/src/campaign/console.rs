@@ -138,6 +138,7 @@ fn covered_line(target: &str, scenario: &str, coverage: &Coverage) -> String {
         Limit::Unbounded => ("none", None),
         Limit::Preemptions(bound) => ("preemptions", Some(bound)),
         Limit::Delays(bound) => ("delays", Some(bound)),
+        Limit::EachFault => ("faults", Some(1)),
     };
     let line = Object::of_type("coverage")
         .text("target", target)

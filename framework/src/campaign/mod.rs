@@ -83,6 +83,12 @@ impl Subject<'_> {
     /// The error names the scenario or the mutant that does not exist.
     pub(crate) fn restrict(&mut self, settings: &Settings) -> Result<(), String> {
         self.mutant = settings.mutant_of(self.mutants)?;
+        if settings.injects_in_vain() {
+            return Err(format!(
+                "the scheduler `{}` injects no faults: use `each-fault`, or one that draws",
+                settings.scheduler
+            ));
+        }
         self.accepts.extend_from_slice(&settings.accept_races);
         if let Some(path) = settings.scenario.as_ref().filter(|s| s.ends_with(".toml")) {
             self.scenarios = vec![Scenario::load(Path::new(path))?];

@@ -3,7 +3,7 @@
 use super::journal::Ended;
 use super::queue::Job;
 use super::{Campaign, Candidate, Running};
-use crate::scheduler::{Exhaustive, Scheduler as _, splitmix};
+use crate::scheduler::{self, splitmix};
 use crate::worker::BatchResult;
 use crate::worker::watch::{self, Outcome, Watched};
 
@@ -89,9 +89,9 @@ impl Campaign<'_> {
         if ended.learnt.scheduler.is_empty() {
             return false;
         }
-        let mut search = Exhaustive::new(limit);
+        let mut search = scheduler::covering(limit);
         search.recall(&ended.learnt.scheduler);
-        let coverage = search.coverage();
+        let Some(coverage) = search.coverage() else { return false };
         let name = &self.subject.scenarios[job.scenario].name;
         self.done.covered.insert(name.clone(), coverage);
         coverage.holds()

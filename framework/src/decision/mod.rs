@@ -9,6 +9,8 @@ mod replay;
 use std::fmt;
 use std::str::FromStr;
 
+use mapcheck_machine::{ChoiceKind, index_of, operation_and_number};
+
 pub use record::Recorder;
 pub use replay::Replayer;
 
@@ -17,18 +19,56 @@ pub use replay::Replayer;
 pub enum DecisionKind {
     /// Which thread goes on at a schedule point.
     Schedule,
-    /// Whether the allocator hands out a freed block again.
-    Reuse,
-    /// What a scenario draws.
-    Data,
-    /// After how many schedule points a thread is left alone within its operation.
-    Suspend,
+    /// Anything else that the machine asks for.
+    Choice(ChoiceKind),
+}
+
+/// The words for choices, and their codes in packed decisions by their order.
+const WORDS: [(ChoiceKind, &str); ChoiceKind::ALL.len()] = [
+    (ChoiceKind::Reuse, "reuse"),
+    (ChoiceKind::Data, "data"),
+    (ChoiceKind::Suspend, "suspend"),
+    (ChoiceKind::Panic, "panic"),
+    (ChoiceKind::Allocation, "allocation"),
+    (ChoiceKind::Alignment, "alignment"),
+    (ChoiceKind::WeakCas, "weak-cas"),
+    (ChoiceKind::Wake, "wake"),
+    (ChoiceKind::Stall, "stall"),
+    (ChoiceKind::Force, "force"),
+    (ChoiceKind::Delay, "delay"),
+    (ChoiceKind::Exit, "exit"),
+    (ChoiceKind::Cancel, "cancel"),
+];
+
+impl DecisionKind {
+    /// Its code in a packed decision.
+    fn code(self) -> u64 {
+        match self {
+            DecisionKind::Schedule => 0,
+            DecisionKind::Choice(kind) => {
+                1 + WORDS.iter().position(|w| w.0 == kind).unwrap_or_default() as u64
+            }
+        }
+    }
+
+    fn of_code(code: u64) -> Option<DecisionKind> {
+        match code.checked_sub(1) {
+            None => Some(DecisionKind::Schedule),
+            Some(i) => WORDS.get(i as usize).map(|w| DecisionKind::Choice(w.0)),
+        }
+    }
+
+    /// Whether its index tells an operation and a number within it.
+    pub(crate) fn is_within_operations(self) -> bool {
+        matches!(self, DecisionKind::Choice(kind) if !kind.is_no_fault())
+    }
 }
 
 /// One deviation from the default execution.
 ///
 /// `Schedule`: when `thread` reaches its local step `index`, thread `choice` goes on.
-/// Other kinds: the `index`th choice of that kind by `thread` was `choice`.
+/// Other kinds: the `index`th choice of that kind by `thread` was `choice`. Those of faults are numbered within each
+/// operation, see [`mapcheck_machine::operation_and_number`], and written so: `panic:1@5.3=1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Decision {
     /// What it is about.
@@ -41,11 +81,14 @@ pub struct Decision {
     pub choice: u32,
 }
 
-/// Bits of a packed decision: two for the kind, then thread, choice and index. It is never 0: of the kind whose bits
-/// are, choice 0 needs no decision.
+/// Bits of a packed decision: the topmost set, so that it is never 0; then kind, thread, choice and index.
+const KIND_BITS: u32 = 4;
 const THREAD_BITS: u32 = 10;
-const CHOICE_BITS: u32 = 16;
-const INDEX_BITS: u32 = 36;
+const CHOICE_BITS: u32 = 15;
+const INDEX_BITS: u32 = 34;
+/// Bits of a fault's number within its operation.
+const NUMBER_BITS: u32 = 20;
+const _: () = assert!(1 + KIND_BITS + THREAD_BITS + CHOICE_BITS + INDEX_BITS == 64);
 
 const fn mask(bits: u32) -> u64 {
     (1 << bits) - 1
@@ -55,7 +98,7 @@ impl Decision {
     /// The decision in one word, never 0, to be kept in memory shared between processes.
     ///
     /// # Panics
-    /// When `thread` needs more than 10 bits, `choice` more than 16 or `index` more than 36.
+    /// When `thread` needs more than 10 bits, `choice` more than 15 or `index` more than 34.
     pub fn pack(self) -> u64 {
         let (thread, choice) = (u64::from(self.thread), u64::from(self.choice));
         assert!(thread <= mask(THREAD_BITS), "thread {thread} does not fit into a packed decision");
@@ -65,24 +108,14 @@ impl Decision {
             "index {} does not fit into a packed decision",
             self.index
         );
-        let kind = match self.kind {
-            DecisionKind::Suspend => 0,
-            DecisionKind::Schedule => 1,
-            DecisionKind::Reuse => 2,
-            DecisionKind::Data => 3,
-        };
+        let kind = 1 << KIND_BITS | self.kind.code();
         (((kind << THREAD_BITS | thread) << CHOICE_BITS) | choice) << INDEX_BITS | self.index
     }
 
     /// The decision that [`Decision::pack`] packed; `None` for a word that is not one.
     pub fn unpack(word: u64) -> Option<Decision> {
-        let kind = match word >> (THREAD_BITS + CHOICE_BITS + INDEX_BITS) {
-            0 if word > 0 => DecisionKind::Suspend,
-            1 => DecisionKind::Schedule,
-            2 => DecisionKind::Reuse,
-            3 => DecisionKind::Data,
-            _ => return None,
-        };
+        let kind = word >> (THREAD_BITS + CHOICE_BITS + INDEX_BITS);
+        let kind = DecisionKind::of_code(kind.checked_sub(1 << KIND_BITS)?)?;
         Some(Decision {
             kind,
             thread: (word >> (CHOICE_BITS + INDEX_BITS) & mask(THREAD_BITS)) as u32,
@@ -95,12 +128,15 @@ impl Decision {
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Decision { kind, thread, index, choice } = self;
-        match kind {
-            DecisionKind::Schedule => write!(f, "{thread}@{index}>{choice}"),
-            DecisionKind::Reuse => write!(f, "reuse:{thread}@{index}={choice}"),
-            DecisionKind::Data => write!(f, "data:{thread}@{index}={choice}"),
-            DecisionKind::Suspend => write!(f, "suspend:{thread}@{index}={choice}"),
+        let DecisionKind::Choice(of) = kind else {
+            return write!(f, "{thread}@{index}>{choice}");
+        };
+        let word = WORDS.iter().find(|w| w.0 == *of).map_or("", |w| w.1);
+        if !kind.is_within_operations() {
+            return write!(f, "{word}:{thread}@{index}={choice}");
         }
+        let (operation, number) = operation_and_number(*index);
+        write!(f, "{word}:{thread}@{operation}.{number}={choice}")
     }
 }
 
@@ -132,10 +168,11 @@ impl FromStr for Decision {
 fn parse(token: &str) -> Result<Decision, &'static str> {
     let (kind, rest) = match token.split_once(':') {
         None => (DecisionKind::Schedule, token),
-        Some(("reuse", rest)) => (DecisionKind::Reuse, rest),
-        Some(("data", rest)) => (DecisionKind::Data, rest),
-        Some(("suspend", rest)) => (DecisionKind::Suspend, rest),
-        Some(_) => return Err("the word before `:` is none of `reuse`, `data` and `suspend`"),
+        Some((word, rest)) => {
+            let known = WORDS.iter().find(|w| w.1 == word);
+            let (kind, _) = known.ok_or("the word before `:` is none of those there are")?;
+            (DecisionKind::Choice(*kind), rest)
+        }
     };
     let sign = if kind == DecisionKind::Schedule { '>' } else { '=' };
     let (thread, rest) = rest.split_once('@').ok_or("there is no `@` after the thread")?;
@@ -146,13 +183,24 @@ fn parse(token: &str) -> Result<Decision, &'static str> {
     let decision = Decision {
         kind,
         thread: number(thread, THREAD_BITS).ok_or("the thread is not a number below 1024")? as u32,
-        index: number(index, INDEX_BITS).ok_or("the step is not a number below 2^36")?,
-        choice: number(choice, CHOICE_BITS).ok_or("the choice is not a number below 65536")? as u32,
+        index: place(kind, index)?,
+        choice: number(choice, CHOICE_BITS).ok_or("the choice is not a number below 32768")? as u32,
     };
     match (kind, decision.choice) {
         (kind, 0) if kind != DecisionKind::Schedule => Err("choice 0 needs no decision"),
         _ => Ok(decision),
     }
+}
+
+/// The index that a decision of this kind is written with.
+fn place(kind: DecisionKind, text: &str) -> Result<u64, &'static str> {
+    if !kind.is_within_operations() {
+        return number(text, INDEX_BITS).ok_or("the step is not a number below 2^34");
+    }
+    let (operation, at) = text.split_once('.').ok_or("there is no `.` after the operation")?;
+    let operation = number(operation, INDEX_BITS - NUMBER_BITS);
+    let at = number(at, NUMBER_BITS).ok_or("the number is not one below 2^20")?;
+    Ok(index_of(operation.ok_or("the operation is not a number below 2^14")?, at))
 }
 
 fn number(text: &str, bits: u32) -> Option<u64> {
@@ -164,9 +212,9 @@ fn number(text: &str, bits: u32) -> Option<u64> {
 ///
 /// ```
 /// use mapcheck::decision::Decisions;
-/// let decisions: Decisions = "1@137>2 reuse:1@3=1".parse().unwrap();
+/// let decisions: Decisions = "1@137>2 reuse:1@5.3=1".parse().unwrap();
 /// assert_eq!(decisions.0[0].choice, 2);
-/// assert_eq!(decisions.to_string(), "1@137>2 reuse:1@3=1");
+/// assert_eq!(decisions.to_string(), "1@137>2 reuse:1@5.3=1");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Decisions(pub Vec<Decision>);
@@ -194,12 +242,12 @@ impl FromStr for Decisions {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "1@137>2 reuse:1@3=1 data:0@5=2 0@0>1 suspend:0@0=9";
+    const TEXT: &str = "1@137>2 reuse:1@5.3=1 data:0@5=2 0@0>1 suspend:0@0=9 weak-cas:1@0.7=1";
 
     #[test]
     fn the_text_form_round_trips() {
         let decisions: Decisions = TEXT.parse().unwrap();
-        assert_eq!(decisions.0.len(), 5);
+        assert_eq!(decisions.0.len(), 6);
         assert_eq!(decisions.to_string(), TEXT);
         assert_eq!(TEXT.replace(' ', "\n").parse::<Decisions>().unwrap(), decisions);
     }
@@ -207,8 +255,8 @@ mod tests {
     #[test]
     fn the_packed_form_round_trips_and_is_never_zero() {
         let mut decisions = TEXT.parse::<Decisions>().unwrap().0;
-        let kind = DecisionKind::Data;
-        decisions.push(Decision { kind, thread: 1023, index: mask(INDEX_BITS), choice: 65535 });
+        let kind = DecisionKind::Choice(ChoiceKind::Cancel);
+        decisions.push(Decision { kind, thread: 1023, index: mask(INDEX_BITS), choice: 32767 });
         for decision in decisions {
             assert_ne!(decision.pack(), 0);
             assert_eq!(Decision::unpack(decision.pack()), Some(decision));
@@ -224,7 +272,9 @@ mod tests {
             "x@1>2",
             "1@+1>2",
             "1@1>",
-            "reuse:1@3>1",
+            "reuse:1@5.3>1",
+            "reuse:1@3=1",
+            "panic:1@5.x=1",
             "races:1@3=1",
             "data:0@1=0",
             "suspend:0@0=0",

@@ -31,22 +31,13 @@ impl Decider for Recorder<'_> {
     fn choose(&mut self, kind: ChoiceKind, thread: ThreadId, index: u64, n: u32) -> u32 {
         let choice = self.scheduler.choose(kind, thread, index, n);
         if choice != 0 {
-            (self.sink)(Decision { kind: kind.into(), thread, index, choice }.pack());
+            let kind = DecisionKind::Choice(kind);
+            (self.sink)(Decision { kind, thread, index, choice }.pack());
         }
         choice
     }
 
     fn granules(&self) -> &[usize] {
         self.scheduler.granules()
-    }
-}
-
-impl From<ChoiceKind> for DecisionKind {
-    fn from(kind: ChoiceKind) -> DecisionKind {
-        match kind {
-            ChoiceKind::Reuse => DecisionKind::Reuse,
-            ChoiceKind::Data => DecisionKind::Data,
-            ChoiceKind::Suspend => DecisionKind::Suspend,
-        }
     }
 }

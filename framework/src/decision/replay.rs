@@ -35,9 +35,7 @@ impl Track {
 #[derive(Debug, Default)]
 struct Lane {
     schedule: Track,
-    reuse: Track,
-    data: Track,
-    suspend: Track,
+    choices: [Track; ChoiceKind::ALL.len()],
     /// The local step at which it was last asked about; it has not moved since when another thread runs.
     local_step: u64,
 }
@@ -61,8 +59,7 @@ impl Replayer {
             replayer.track(decision.kind, decision.thread).entries.push(entry);
         }
         for lane in &mut replayer.lanes {
-            let Lane { schedule, reuse, data, suspend, .. } = lane;
-            for track in [schedule, reuse, data, suspend] {
+            for track in std::iter::once(&mut lane.schedule).chain(&mut lane.choices) {
                 track.entries.sort_by_key(|e| e.0);
                 track.entries.dedup_by_key(|e| e.0);
             }
@@ -87,9 +84,7 @@ impl Replayer {
         let lane = self.lane(thread);
         match kind {
             DecisionKind::Schedule => &mut lane.schedule,
-            DecisionKind::Reuse => &mut lane.reuse,
-            DecisionKind::Data => &mut lane.data,
-            DecisionKind::Suspend => &mut lane.suspend,
+            DecisionKind::Choice(kind) => &mut lane.choices[kind as usize],
         }
     }
 }
@@ -110,7 +105,7 @@ impl Decider for Replayer {
     }
 
     fn choose(&mut self, kind: ChoiceKind, thread: ThreadId, index: u64, n: u32) -> u32 {
-        let choice = self.track(kind.into(), thread).take(index).filter(|&c| c < n);
+        let choice = self.track(DecisionKind::Choice(kind), thread).take(index).filter(|&c| c < n);
         self.unused -= usize::from(choice.is_some());
         choice.unwrap_or(0)
     }
@@ -153,7 +148,7 @@ mod tests {
     #[test]
     fn a_decision_that_does_not_fit_is_ignored() {
         let default = Fake::new(&[5, 5]).run(&mut Replayer::new(&Decisions::default()));
-        let mut replayer = Replayer::new(&"0@900>1 1@2>7 reuse:0@0=3".parse().unwrap());
+        let mut replayer = Replayer::new(&"0@900>1 1@2>7 reuse:0@0.0=3".parse().unwrap());
         assert_eq!(Fake::new(&[5, 5]).run(&mut replayer), default);
         assert_eq!(replayer.choose(ChoiceKind::Reuse, 0, 0, 2), 0);
         assert_eq!(replayer.unused(), 3);
@@ -161,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_choice_is_read_back_at_its_number_only() {
-        let mut replayer = Replayer::new(&"data:1@2=4 reuse:1@0=1".parse().unwrap());
+        let mut replayer = Replayer::new(&"data:1@2=4 reuse:1@0.0=1".parse().unwrap());
         let drawn: Vec<u32> = (0..4).map(|i| replayer.choose(ChoiceKind::Data, 1, i, 5)).collect();
         assert_eq!(drawn, [0, 0, 4, 0]);
         assert_eq!(replayer.choose(ChoiceKind::Reuse, 1, 0, 2), 1);

@@ -275,7 +275,8 @@ fn between(told: Told<'_>, key: u64) -> Option<String> {
 /// The insert after which a key was there before `began` and ever since.
 fn stayed<'a>(contract: Contract, began: Moment, calls: Calls<'a>) -> Option<&'a Call> {
     let inserts = calls.into_iter().filter(|c| matches!(c.effect, Effect::Insert(_)));
-    let last = inserts.filter(|c| c.returned < began).max_by_key(|c| c.invoked)?;
+    let certain = inserts.filter(|c| !c.was_given_up());
+    let last = certain.filter(|c| c.returned < began).max_by_key(|c| c.invoked)?;
     let removes = |call: &Call| {
         call.invoked != last.invoked && contract.may_remove(call) && call.returned > last.invoked
     };

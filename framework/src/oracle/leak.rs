@@ -94,7 +94,8 @@ fn fate(calls: Calls<'_>, id: u64) -> Fate {
 
 /// Whether a call may have taken the value with this id, which came at this moment or later, out of the map.
 fn may_take(call: &Call, id: u64, since: Moment) -> bool {
-    let untold = matches!(call.answer, Answer::None | Answer::Wrote(Previous::Unknown));
+    let untold =
+        matches!(call.answer, Answer::None | Answer::GivenUp | Answer::Wrote(Previous::Unknown));
     let takes = match call.effect {
         Effect::Insert(other) => other != id,
         Effect::Remove | Effect::Wipe | Effect::Sweep => true,
@@ -118,7 +119,7 @@ fn told(fate: Fate, scenario: &Scenario) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::map::{Atomic, Consistency, Iteration, Profile};
+    use crate::map::{AfterPanic, Atomic, Consistency, Iteration, Profile};
     use crate::scheduler::splitmix;
     use mapcheck_machine::Stamp;
 
@@ -150,7 +151,7 @@ mod tests {
         let mut scenario =
             Scenario { setup: vec!["insert 3".parse().unwrap()], ..Scenario::default() };
         scenario.threads = vec![ops.split(", ").map(|op| op.parse().unwrap()).collect()];
-        let past = Promises::new(&scenario, &profile(), Vec::new);
+        let past = Promises::new(&scenario, &profile(), AfterPanic::Usable, Vec::new);
         for &(label, effect, answer) in calls {
             let call = past.invoke(label, 3, effect);
             past.respond(call, answer);

@@ -179,6 +179,7 @@ pub(super) fn after(call: &Call, held: Held) -> [Option<Held>; 2] {
         }
         (Effect::Insert(_), Answer::Wrote(Previous::Refused)) => only(held.is_some(), held),
         (_, Answer::Wrote(Previous::Failed)) => only(true, held),
+        (Effect::Insert(new), Answer::GivenUp) => [Some(Some(new)), Some(held)],
         (Effect::Insert(new), _) => [Some(Some(new)), held.is_some().then_some(held)],
         (Effect::Remove, Answer::Wrote(Previous::Absent)) => only(held.is_none(), None),
         (Effect::Remove, Answer::Wrote(Previous::Present(old))) => only(held == Some(old), None),
@@ -221,6 +222,7 @@ fn said(call: &Call) -> String {
         (Effect::Insert(new), Answer::Wrote(Previous::Present(old))) => {
             format!("replaced value {} by {}", value(old), value(new))
         }
+        (_, Answer::GivenUp) => "was given up, with or without effect".to_owned(),
         (Effect::Insert(_), Answer::Wrote(Previous::Refused)) => "was refused".to_owned(),
         (_, Answer::Wrote(Previous::Failed)) => "failed".to_owned(),
         (Effect::Insert(new), Answer::Wrote(Previous::Absent)) => {

@@ -25,6 +25,7 @@ pub(crate) fn told(
     edges: &[Edge],
     doing: &dyn Fn(&Stamp) -> String,
 ) -> Option<String> {
+    let who = |w: &Waiting| doing(&stamp(w));
     Some(match fact {
         Fact::Deadlock { waiting } => waits(waiting, edges),
         Fact::StepLimit { steps } => {
@@ -32,7 +33,16 @@ pub(crate) fn told(
         }
         Fact::Stuck => "a thread computed for seconds without a schedule point".to_owned(),
         Fact::Livelock { points, threads, .. } => livelock(*points, threads, doing),
-        Fact::Obstructed { thread, points, waits, threads } => {
+        Fact::Obstructed { thread, stalled: Some(stalled), threads, .. } => {
+            let doing = |t: &ThreadId| threads.iter().find(|w| w.thread == *t).map(&who);
+            let name = |t: &ThreadId| doing(t).unwrap_or_else(|| format!("thread {t}"));
+            format!(
+                "{} has stalled for good in the midst of its operation, and {} waits for it",
+                name(stalled),
+                name(thread)
+            )
+        }
+        Fact::Obstructed { thread, points, waits, threads, .. } => {
             let who = threads.iter().find(|w| w.thread == *thread).map(|w| doing(&stamp(w)));
             let who = who.unwrap_or_else(|| format!("thread {thread}"));
             let end = match waits {
@@ -180,6 +190,7 @@ mod tests {
             thread: 2,
             points: 1000,
             waits,
+            stalled: None,
             threads: vec![waiting(1, WaitsFor::Nothing), waiting(2, WaitsFor::Futex(8))],
         };
         let judged = judge(&fact(true)).unwrap();

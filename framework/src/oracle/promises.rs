@@ -13,10 +13,12 @@ use super::linearizability::{self, Known};
 use super::own::{self, Event, Oracle, Own};
 use super::whole::World;
 use super::{Violation, sequential};
-use crate::map::{Atomic, Consistency, Iteration, Previous, Profile};
+use crate::map::{AfterPanic, Atomic, Consistency, Iteration, Previous, Profile};
 use crate::model;
 use crate::scenario::Scenario;
-use crate::scenario::history::{Answer, Calls, Deed, Effect, Entry, History, Moment, Seen, Ticket};
+use crate::scenario::history::{
+    Answer, Calls, Deed, Effect, Entry, History, Moment, Seen, Ticket, Wiped,
+};
 
 /// The history of one run of a scenario, and what is promised about it.
 pub(crate) struct Promises {
@@ -24,6 +26,9 @@ pub(crate) struct Promises {
     promised: Promised,
     /// Whether the map's author has oracles too.
     own: bool,
+    /// What is promised once a callback has panicked, and whether one has.
+    after_panic: AfterPanic,
+    panicked: AtomicBool,
     watched: Mutex<Watched>,
 }
 
@@ -57,10 +62,6 @@ pub(crate) fn looks_for_leaks() -> bool {
 #[inline(never)]
 pub(crate) fn judging() -> bool {
     JUDGING.load(Relaxed)
-}
-
-fn is_silent() -> bool {
-    model::abandoned() || !judging()
 }
 
 /// What is promised.
@@ -122,7 +123,7 @@ fn answer_of(answer: Answer) -> Option<own::Answer> {
     match answer {
         Answer::Wrote(previous) => Some(own::Answer::Wrote(previous)),
         Answer::Read(read) => Some(own::Answer::Read(read)),
-        Answer::None => None,
+        Answer::None | Answer::GivenUp => None,
     }
 }
 
@@ -139,6 +140,7 @@ impl Promises {
     pub(crate) fn new(
         scenario: &Scenario,
         profile: &Profile,
+        after_panic: AfterPanic,
         oracles: fn() -> Vec<Box<dyn Oracle>>,
     ) -> Promises {
         let promised = Promised::by(profile);
@@ -146,7 +148,8 @@ impl Promises {
             let (history, world, oracles) = (History::new(), World::default(), oracles());
             let own = !oracles.is_empty();
             let watched = Mutex::new(Watched { history, world, own: Own(oracles) });
-            Promises { scenario: scenario.clone(), promised, own, watched }
+            let (scenario, panicked) = (scenario.clone(), AtomicBool::new(false));
+            Promises { scenario, promised, own, after_panic, panicked, watched }
         });
         promises.show(&Event::Began(scenario));
         promises
@@ -158,6 +161,22 @@ impl Promises {
             return;
         }
         self.settle(outside(|| self.watched().own.show(event)));
+    }
+
+    fn is_silent(&self) -> bool {
+        model::abandoned() || !judging() || self.is_unspecified()
+    }
+
+    /// Whether a callback has panicked after which nothing is promised.
+    #[inline(never)]
+    pub(crate) fn is_unspecified(&self) -> bool {
+        self.after_panic == AfterPanic::Unspecified && self.panicked.load(Relaxed)
+    }
+
+    /// A callback has panicked.
+    #[inline(never)]
+    pub(crate) fn has_panicked(&self) {
+        self.panicked.store(true, Relaxed);
     }
 
     /// What runs.
@@ -234,19 +253,20 @@ impl Promises {
         })
     }
 
-    /// It returns, having done so or nothing at all.
+    /// It returns.
     #[inline(never)]
-    pub(crate) fn end_wipe(&self, label: u32, began: Moment, odd_only: bool, done: bool) {
+    pub(crate) fn end_wipe(&self, label: u32, began: Moment, odd_only: bool, done: Wiped) {
         self.show(&Event::WholeEnded { operation: label, len: None });
         self.settle(outside(|| {
             let mut watched = self.watched();
             watched.history.end_wipe(began, done);
             let deed = match (done, odd_only) {
-                (false, _) => Deed::Nothing,
-                (true, false) => Deed::Clear,
-                (true, true) => Deed::RetainEven,
+                (Wiped::All, false) => Deed::Clear,
+                (Wiped::All, true) => Deed::RetainEven,
+                _ => Deed::Nothing,
             };
             watched.history.end_whole(began, deed);
+            watched.world.given_up |= done == Wiped::Some;
             let entries = 0..watched.history.entries().len();
             let violation = entries.into_iter().find_map(|at| self.judge_key(&mut watched, at));
             violation.or_else(|| self.judge_whole(&mut watched))
@@ -310,7 +330,7 @@ impl Promises {
         self.settle(outside(|| {
             let Watched { history, own, .. } = &mut *self.watched();
             history.visit(number, seen);
-            if is_silent() {
+            if self.is_silent() {
                 return None;
             }
             let told = self.told(history, number);
@@ -340,7 +360,7 @@ impl Promises {
 
     /// Judges what an iteration has not shown.
     fn judge_hidden(&self, history: &History<Known>, number: usize) -> Option<Violation> {
-        if is_silent() {
+        if self.is_silent() {
             return None;
         }
         let told = self.told(history, number);
@@ -368,7 +388,7 @@ impl Promises {
 
     /// What can be judged only now, and how much could not be.
     fn judge_rest(&self) -> (Option<Violation>, u64) {
-        if is_silent() {
+        if self.is_silent() {
             return (None, 0);
         }
         let Watched { history, world, .. } = &*self.watched();
@@ -396,7 +416,7 @@ impl Promises {
 
     /// Judges the calls on a key since it was quiet last, if it is now.
     fn judge_key(&self, watched: &mut Watched, at: usize) -> Option<Violation> {
-        if !self.promised.linearizable() || is_silent() {
+        if !self.promised.linearizable() || self.is_silent() {
             return None;
         }
         match linearizability::judge_entry(&mut watched.history, at, &self.scenario) {
@@ -409,7 +429,7 @@ impl Promises {
 
     /// Judges what happened since nothing was under way, if that is so again.
     fn judge_whole(&self, watched: &mut Watched) -> Option<Violation> {
-        if !self.promised.of_the_whole() || is_silent() {
+        if !self.promised.of_the_whole() || self.is_silent() {
             return None;
         }
         watched.world.judge(&mut watched.history, &self.scenario)
@@ -442,7 +462,7 @@ mod tests {
             threads: vec![vec!["len".parse().unwrap()], vec!["get 0".parse().unwrap()]],
             ..Scenario::default()
         };
-        let promises = Promises::new(&scenario, profile, Vec::new);
+        let promises = Promises::new(&scenario, profile, AfterPanic::Usable, Vec::new);
         let run = AssertUnwindSafe(|| {
             calls(&promises);
             assert_eq!(promises.finish(), 0);
@@ -481,7 +501,7 @@ mod tests {
             Scenario { threads: vec![vec!["get 0".parse().unwrap()]], ..Scenario::default() };
         let oracles = || vec![Box::<Once>::default() as Box<dyn Oracle>];
         let profile = profile(Consistency::None, Atomic::NONE);
-        let promises = Promises::new(&scenario, &profile, oracles);
+        let promises = Promises::new(&scenario, &profile, AfterPanic::Usable, oracles);
         let get = || {
             let get = promises.invoke(1, 0, Effect::Get);
             promises.respond(get, Answer::Read(None));

@@ -7,6 +7,7 @@ use super::linearizability::{Known, judge_entry};
 use super::whole::World;
 use crate::map::Previous;
 use crate::scenario::Scenario;
+use crate::scenario::history::Wiped;
 use crate::scenario::history::{Answer, Deed, Effect, History, Moment, Seen, Ticket};
 use crate::scheduler::splitmix;
 
@@ -252,7 +253,7 @@ impl Told {
             }
             (Open::Whole(began, _), Ret::Len(len)) => history.end_whole(began, Deed::Len(*len)),
             (Open::Whole(began, deed), _) => {
-                history.end_wipe(began, true);
+                history.end_wipe(began, Wiped::All);
                 history.end_whole(began, deed);
             }
             (Open::Iteration(number, complete), Ret::Shown(shown)) => {

@@ -104,8 +104,15 @@ impl Diagnosis<'_> {
         let edges = self.edges();
         for (i, waiting) in self.standing().iter().enumerate() {
             let verb = match (&self.found.fact, waiting.on) {
-                (Fact::Obstructed { thread, .. }, _) if *thread == waiting.thread => "alone",
-                (Fact::Obstructed { .. }, on) if !matches!(on, WaitsFor::End(_)) => "suspended",
+                (Fact::Obstructed { stalled: Some(t), .. }, _) if *t == waiting.thread => "stalled",
+                (Fact::Obstructed { thread, stalled: None, .. }, _)
+                    if *thread == waiting.thread =>
+                {
+                    "alone"
+                }
+                (Fact::Obstructed { stalled: None, .. }, on) if !matches!(on, WaitsFor::End(_)) => {
+                    "suspended"
+                }
                 (_, WaitsFor::Nothing) => "goes on",
                 _ => "waits",
             };

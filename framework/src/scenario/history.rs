@@ -35,6 +35,8 @@ pub(crate) enum Answer {
     None,
     Wrote(Previous),
     Read(Option<u64>),
+    /// Nothing, and never will: it was given up, with or without effect.
+    GivenUp,
 }
 
 /// What one call did to one key.
@@ -59,6 +61,11 @@ impl Call {
             Effect::Wipe | Effect::Sweep => true,
             Effect::Insert(_) | Effect::Get | Effect::Nothing => false,
         }
+    }
+
+    /// Whether it is known to have taken effect or not, or is under way.
+    pub(crate) fn was_given_up(&self) -> bool {
+        self.answer == Answer::GivenUp
     }
 
     /// Whether it is an insert that the map refused, or could not do.
@@ -111,6 +118,17 @@ pub(crate) struct Whole {
     pub invoked: Moment,
     /// [`NEVER`] while it is under way.
     pub returned: Moment,
+}
+
+/// What an operation that wipes many keys has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wiped {
+    /// All that it was to do.
+    All,
+    /// Nothing: the map lacks it.
+    Nothing,
+    /// More or less of it: it was given up.
+    Some,
 }
 
 /// A call that has not returned: where to find it.
@@ -277,7 +295,7 @@ impl<K: Default> History<K> {
 
     /// The operation that began at this moment returns, and with it its call of every key that it concerned. Whether it
     /// did anything.
-    pub(crate) fn end_wipe(&mut self, invoked: Moment, done: bool) {
+    pub(crate) fn end_wipe(&mut self, invoked: Moment, done: Wiped) {
         let returned = self.tick();
         let sweeps = self.wiping.iter().any(|w| w.invoked == invoked && w.odd_only);
         self.wiping.retain(|wiping| wiping.invoked != invoked);
@@ -285,9 +303,10 @@ impl<K: Default> History<K> {
         for at in 0..self.entries.len() {
             let Some(index) = self.wipe_of(at, invoked) else { continue };
             let effect = match done {
-                true if sweeps && self.inserted_since(at, invoked) => Effect::Sweep,
-                true => Effect::Wipe,
-                false => Effect::Nothing,
+                Wiped::All if sweeps && self.inserted_since(at, invoked) => Effect::Sweep,
+                Wiped::All => Effect::Wipe,
+                Wiped::Some => Effect::Sweep,
+                Wiped::Nothing => Effect::Nothing,
             };
             let call = &mut self.calls[index].call;
             (call.effect, call.returned) = (effect, returned);
@@ -478,7 +497,7 @@ mod tests {
         let wipe = history.begin_wipe(2, true);
         let late = history.invoke(3, 5, Effect::Get);
         assert_eq!(history.entries().iter().map(|e| e.open).collect::<Vec<_>>(), [1, 0, 2]);
-        history.end_wipe(wipe, true);
+        history.end_wipe(wipe, Wiped::All);
         assert_eq!(history.entries().iter().map(|e| e.open).collect::<Vec<_>>(), [0, 0, 1]);
         history.respond(late, Answer::Read(None));
         assert_eq!(history.now(), 8);
@@ -495,7 +514,7 @@ mod tests {
         }
         let retain = history.begin_wipe(2, true);
         let insert = history.invoke(3, 3, Effect::Insert(4));
-        history.end_wipe(retain, true);
+        history.end_wipe(retain, Wiped::All);
         history.respond(insert, Answer::Wrote(Previous::Present(3)));
         let effects = |key| history.calls(key).map(|call| call.effect).collect::<Vec<_>>();
         assert_eq!(effects(1), [Effect::Wipe, Effect::Insert(1)]);

@@ -1,14 +1,17 @@
 //! Runs a scenario against a map.
 
+use std::any::Any;
+use std::cell::RefCell;
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use mapcheck_machine as machine;
 
-use super::history::{Answer, Effect, Seen};
+use super::history::{Answer, Effect, Seen, Ticket, Wiped};
 use super::{Keys, Op, Scenario, Visit};
+use crate::fault::{self, Ending, Fault, GivenUp, Injected};
 use crate::map::{Key, Map, Unsupported, Value};
 use crate::oracle::{self, Promises};
 use crate::{element, engine, model};
@@ -18,6 +21,8 @@ struct Shared<M> {
     /// On the heap under test: what the map keeps in itself is memory that its threads share.
     map: Box<M>,
     promises: Promises,
+    /// Threads that have done all they had to do.
+    done: AtomicUsize,
 }
 
 /// Runs a scenario on the root virtual thread of an execution: builds the map, sets it up, runs the threads, tears
@@ -36,27 +41,31 @@ pub fn run<M: Map>(scenario: &Scenario) {
     if oracle::promises::looks_for_leaks() {
         machine::forbid_leaks();
     }
+    machine::spare(true);
+    if M::nonblocking() {
+        machine::judge_stalls();
+    }
     model::judge_again();
-    let promises = Promises::new(scenario, &M::profile(), M::oracles);
-    let (map, done) = guarded(|| build::<M>(scenario, &promises));
-    let shared = outside(|| Arc::new(Shared { map, promises }));
-    guarded(|| shared.operate_all(&scenario.setup[done..], 1 + done as u32));
+    let promises = Promises::new(scenario, &M::profile(), M::after_panic(), M::oracles);
+    let Some((map, done)) = survived(&promises, || build::<M>(scenario, &promises)) else { return };
+    let shared = outside(|| Arc::new(Shared { map, promises, done: AtomicUsize::new(0) }));
+    shared.operate_all(&scenario.setup[done..], 1 + done as u32);
     let before = element::dropped();
     let body = outside(|| threads(&shared));
     engine::concurrently(scenario.threads.len(), outside(|| Arc::clone(&body)));
     let first_label = scenario.first_label(scenario.threads.len());
-    guarded(|| shared.operate_all(&scenario.teardown, first_label));
+    shared.operate_all(&scenario.teardown, first_label);
     FREED.store(element::dropped().saturating_sub(before), Relaxed);
     begin(scenario.last_label());
-    let Shared { map, promises } = outside(|| {
+    let Shared { map, promises, .. } = outside(|| {
         drop(body);
         Arc::into_inner(shared).expect("all threads have ended")
     });
-    conclude(promises);
-    guarded(|| {
-        drop(map);
+    survived(&promises, || {
+        in_map(|| drop(map)).unwrap_or_else(go_on_unwinding);
         reclaim::<M>();
     });
+    conclude(promises);
     machine::set_label(0);
 }
 
@@ -75,9 +84,115 @@ fn reclaim<M: Map>() {
 fn threads<M: Map>(shared: &Arc<Shared<M>>) -> Arc<dyn Fn(usize) + Send + Sync> {
     let shared = Arc::clone(shared);
     Arc::new(move |i| {
+        machine::spare(true);
+        let ending = fault::ending();
+        if ending == Ending::IteratingLast {
+            iterate_at_exit(&shared);
+        }
         let scenario = shared.promises.scenario();
-        guarded(|| shared.operate_all(&scenario.threads[i], scenario.first_label(i)));
+        shared.operate_all(&scenario.threads[i], scenario.first_label(i));
+        shared.judge_garbage();
+        match ending {
+            Ending::IteratingFirst => iterate_at_exit(&shared),
+            Ending::Abandoning => shared.abandon(),
+            Ending::IteratingLast | Ending::Plain => {}
+        }
     })
+}
+
+/// One more; not inlined, so that it is no access of the code under test.
+#[inline(never)]
+fn count(n: &AtomicUsize) -> usize {
+    1 + n.fetch_add(1, Relaxed)
+}
+
+/// Ends the execution if more elements are left than the map holds and may still have to drop.
+#[inline(never)]
+fn tell_garbage(held: usize, bound: usize) {
+    let garbage = (element::left().1 as usize).saturating_sub(held);
+    if garbage > bound {
+        let message = format!(
+            "with one thread stalled for good, the others have reclaimed what they can, and {garbage} elements that \
+             were removed are not dropped; the map promises at most {bound}"
+        );
+        machine::fail("leak", message, 0);
+    }
+}
+
+/// Iterates when the thread's local variables are destroyed.
+fn iterate_at_exit<M: Map>(shared: &Arc<Shared<M>>) {
+    let shared = Arc::clone(shared);
+    at_exit(outside(|| {
+        Box::new(move || {
+            survived(&shared.promises, || shared.iterate(true, None, 0));
+        })
+    }));
+}
+
+/// What a thread does when its local variables are destroyed, the latest first.
+struct AtExit(RefCell<Vec<Box<dyn FnOnce()>>>);
+
+impl Drop for AtExit {
+    fn drop(&mut self) {
+        while let Some(last) = self.0.get_mut().pop() {
+            last();
+        }
+    }
+}
+
+/// Does this when the local variables of the current thread are destroyed.
+#[inline(never)]
+fn at_exit(last: Box<dyn FnOnce()>) {
+    thread_local! {
+        static AT_EXIT: AtExit = const { AtExit(RefCell::new(Vec::new())) };
+    }
+    AT_EXIT.with(|all| machine::outside(&mut || all.0.borrow_mut().reserve(1)));
+    AT_EXIT.with(|all| all.0.borrow_mut().push(last));
+}
+
+/// What unwinds out of a call.
+type Payload = Box<dyn Any + Send>;
+
+/// Calls the map: faults are injected while it runs, and not where the framework's own code does. The error is what it
+/// unwound with because of a fault.
+fn in_map<R>(call: impl FnOnce() -> R) -> Result<R, Payload> {
+    let spared = machine::spare(false);
+    let result = catch_unwind(AssertUnwindSafe(call));
+    machine::spare(spared);
+    match result {
+        Err(payload) if !payload.is::<Injected>() && !payload.is::<GivenUp>() => {
+            resume_unwind(payload)
+        }
+        result => result,
+    }
+}
+
+/// Runs what the map was given to call. It may panic on the map's account before it does anything.
+fn in_callback<R>(body: impl FnOnce() -> R) -> R {
+    fault::may_panic(Fault::PanicInVisitor);
+    let spared = machine::spare(true);
+    let result = body();
+    machine::spare(spared);
+    result
+}
+
+/// What a call unwound with goes on, unless that was only to leave the call.
+fn go_on_unwinding(payload: Payload) {
+    if !payload.is::<GivenUp>() {
+        resume_unwind(payload);
+    }
+}
+
+/// Runs `body`, and survives a panic that was injected, or that follows from one: then it returns `None`.
+fn survived<R>(promises: &Promises, body: impl FnOnce() -> R) -> Option<R> {
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(result) => return Some(result),
+        Err(payload) if payload.is::<Injected>() => promises.has_panicked(),
+        Err(_) if promises.is_unspecified() => {}
+        Err(payload) => tell(payload),
+    }
+    machine::spare(true);
+    None
 }
 
 /// Runs `f` as the framework's own code: what threads share is not part of what they do.
@@ -120,14 +235,14 @@ pub fn inconclusive() -> u64 {
 /// # Panics
 /// When called outside an execution and `body` panics.
 pub fn guarded<R>(body: impl FnOnce() -> R) -> R {
-    match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(result) => result,
-        Err(payload) => {
-            let text = payload.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
-            machine::fail("panic", text.unwrap_or("a payload that is not a string").to_owned(), 0)
-        }
-    }
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| tell(payload))
+}
+
+/// Ends the execution with the finding `panic`.
+fn tell(payload: Payload) -> ! {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+    machine::fail("panic", text.unwrap_or("a payload that is not a string").to_owned(), 0)
 }
 
 /// A map, and how many operations of the setup are in it already.
@@ -135,12 +250,14 @@ fn build<M: Map>(scenario: &Scenario, promises: &Promises) -> (Box<M>, usize) {
     if scenario.elements {
         begin(1);
         let (elements, done) = leading_elements(&scenario.setup);
-        if let Ok(map) = M::from_elements(elements) {
+        let made = in_map(|| M::from_elements(elements).map(Box::new));
+        if let Ok(map) = made.unwrap_or_else(|payload| resume_unwind(payload)) {
             note_elements(&scenario.setup[..done], promises);
-            return (Box::new(map), done);
+            return (map, done);
         }
     }
-    (Box::new(M::new()), 0)
+    let map = in_map(|| Box::new(M::new()));
+    (map.unwrap_or_else(|payload| resume_unwind(payload)), 0)
 }
 
 /// The elements of the inserts that a setup begins with, and the number of those inserts.
@@ -176,40 +293,102 @@ fn begin(label: u32) {
 }
 
 impl<M: Map> Shared<M> {
-    fn operate_all(&self, ops: &[Op], first_label: u32) {
+    fn operate_all(self: &Arc<Self>, ops: &[Op], first_label: u32) {
         for (label, op) in (first_label..).zip(ops) {
             begin(label);
-            // What a map lacks is skipped: the report lists its capabilities.
-            let _: Result<(), Unsupported> = self.operate(op, label);
+            survived(&self.promises, || {
+                self.force();
+                self.operate(op, label);
+            });
         }
         machine::set_label(0);
     }
 
-    fn operate(&self, op: &Op, label: u32) -> Result<(), Unsupported> {
+    fn operate(self: &Arc<Self>, op: &Op, label: u32) {
         match *op {
             Op::Insert(keys) => self.insert(keys, label),
             Op::Remove(keys) => self.remove(keys, label),
+            Op::ExitRemove(keys) => self.remove_at_exit(keys, label),
             Op::Get { key, hold } => self.get(key, label, hold, false),
             Op::GetRemove(key) => self.get(key, label, false, true),
             Op::Iterate { hold, visit } => self.iterate(hold, visit, label),
-            Op::Reserve(additional) => self.map.reserve(additional as usize)?,
-            Op::Shrink => self.map.shrink()?,
-            Op::Clear => self.clear(label)?,
-            Op::RetainEven => self.retain_even(label)?,
-            Op::Reclaim => self.map.reclaim()?,
-            Op::Len => self.len(label)?,
+            Op::Reserve(additional) => self.reserve(additional as usize),
+            Op::Shrink => self.call(|| self.map.shrink()),
+            Op::Clear => self.clear(label),
+            Op::RetainEven => self.retain_even(label),
+            Op::Reclaim => self.reclaim(),
+            Op::Len => self.len(label),
         }
-        Ok(())
+    }
+
+    /// Calls the map for something of which nothing is promised. What it lacks is skipped: the report lists its
+    /// capabilities.
+    fn call(&self, call: impl FnOnce() -> Result<(), Unsupported>) {
+        let called: Result<Result<(), Unsupported>, Payload> = in_map(call);
+        _ = called.map_err(go_on_unwinding);
+    }
+
+    fn reserve(&self, additional: usize) {
+        self.call(|| self.map.reserve(additional));
+    }
+
+    fn reclaim(&self) {
+        if !fault::delays() {
+            self.call(|| self.map.reclaim());
+        }
+    }
+
+    /// Whether the threads but the one that has stalled could reclaim what they have removed, if all of them are done.
+    fn judge_garbage(&self) {
+        let done = count(&self.done);
+        let Some(bound) = M::garbage_bound() else { return };
+        if done + 1 < self.promises.scenario().threads.len() || !machine::someone_has_stalled() {
+            return;
+        }
+        survived(&self.promises, || {
+            for _ in 0..ROUNDS {
+                self.call(|| self.map.reclaim());
+            }
+            if let Ok(Ok(held)) = in_map(|| self.map.len()) {
+                tell_garbage(held, bound);
+            }
+        });
+    }
+
+    fn abandon(&self) {
+        machine::tolerate_leaks();
+        survived(&self.promises, || self.call(|| self.map.abandon()));
+    }
+
+    /// Makes the map do what it would do sooner or later, if that is decided here.
+    fn force(&self) {
+        match fault::forced() {
+            Some(Fault::ForcedGrowth) => self.reserve(2 * M::profile().grows_at as usize),
+            Some(Fault::ForcedShrink) => self.call(|| self.map.shrink()),
+            Some(_) => self.call(|| self.map.reclaim()),
+            None => {}
+        }
+    }
+
+    /// A call on a key returns, or was given up.
+    fn returned(&self, ticket: Ticket, answer: Result<Answer, Payload>) {
+        match answer {
+            Ok(answer) => self.promises.respond(ticket, answer),
+            Err(payload) => {
+                self.promises.respond(ticket, Answer::GivenUp);
+                go_on_unwinding(payload);
+            }
+        }
+        machine::completed();
     }
 
     fn insert(&self, keys: Keys, label: u32) {
         for key in keys.iter() {
             let id = value_id(key, label);
             let (k, value) = (Key::new(key.into()), Value::new(id));
-            let call = self.promises.invoke(label, key.into(), Effect::Insert(id));
-            let previous = self.map.insert(k, value);
-            self.promises.respond(call, Answer::Wrote(previous));
-            machine::completed();
+            let ticket = self.promises.invoke(label, key.into(), Effect::Insert(id));
+            let previous = in_map(|| self.map.insert(k, value));
+            self.returned(ticket, previous.map(Answer::Wrote));
         }
     }
 
@@ -219,52 +398,82 @@ impl<M: Map> Shared<M> {
         }
     }
 
+    fn remove_at_exit(self: &Arc<Self>, keys: Keys, label: u32) {
+        if !matches!(machine::current_thread(), Some(1..)) {
+            return self.remove(keys, label);
+        }
+        let shared = Arc::clone(self);
+        at_exit(outside(|| {
+            Box::new(move || {
+                survived(&shared.promises, || shared.remove(keys, label));
+            })
+        }));
+    }
+
     fn remove_key(&self, key: &Key, id: u64, label: u32) {
-        let call = self.promises.invoke(label, id, Effect::Remove);
-        let previous = self.map.remove(key);
-        self.promises.respond(call, Answer::Wrote(previous));
-        machine::completed();
+        let ticket = self.promises.invoke(label, id, Effect::Remove);
+        let previous = in_map(|| self.map.remove(key));
+        self.returned(ticket, previous.map(Answer::Wrote));
     }
 
     fn get(&self, id: u32, label: u32, hold: bool, remove: bool) {
         let (key, mut read) = (Key::new(id.into()), None);
-        let call = self.promises.invoke(label, id.into(), Effect::Get);
-        self.map.get(&key, &mut |value| {
-            read = Some(value.id());
-            if remove {
-                self.remove(Keys::one(id), label);
-                value.check();
-            }
-            if hold {
-                engine::point();
-                value.check();
-            }
+        let ticket = self.promises.invoke(label, id.into(), Effect::Get);
+        let got = in_map(|| {
+            self.map.get(&key, &mut |value| {
+                in_callback(|| {
+                    read = Some(value.id());
+                    if remove {
+                        self.remove(Keys::one(id), label);
+                        value.check();
+                    }
+                    if hold {
+                        engine::point();
+                        value.check();
+                    }
+                });
+            })
         });
-        self.promises.respond(call, Answer::Read(read));
+        self.returned(ticket, got.map(|_| Answer::Read(read)));
     }
 
-    fn clear(&self, label: u32) -> Result<(), Unsupported> {
+    /// What became of an operation on many keys; if it was given up, once `end` knows, it unwinds.
+    fn wiped(&self, result: Result<Result<(), Unsupported>, Payload>, end: impl FnOnce(Wiped)) {
+        match result {
+            Ok(Ok(())) => end(Wiped::All),
+            Ok(Err(Unsupported)) => end(Wiped::Nothing),
+            Err(payload) => {
+                end(Wiped::Some);
+                go_on_unwinding(payload);
+            }
+        }
+    }
+
+    fn clear(&self, label: u32) {
         let began = self.promises.begin_wipe(label, false);
-        let result = self.map.clear();
-        self.promises.end_wipe(label, began, false, result.is_ok());
-        result
+        let result = in_map(|| self.map.clear());
+        self.wiped(result, |done| self.promises.end_wipe(label, began, false, done));
     }
 
-    fn len(&self, label: u32) -> Result<(), Unsupported> {
+    fn len(&self, label: u32) {
         let began = self.promises.begin_len(label);
-        let result = self.map.len();
-        self.promises.end_len(label, began, result.ok());
-        result.map(drop)
+        let result = in_map(|| self.map.len());
+        let len = result.as_ref().ok().and_then(|len| len.ok());
+        self.promises.end_len(label, began, len);
+        _ = result.map_err(go_on_unwinding);
     }
 
-    fn retain_even(&self, label: u32) -> Result<(), Unsupported> {
+    fn retain_even(&self, label: u32) {
         let began = self.promises.begin_wipe(label, true);
-        let result = self.map.retain(&mut |key, value| {
-            value.check();
-            key.id() % 2 == 0
+        let result = in_map(|| {
+            self.map.retain(&mut |key, value| {
+                in_callback(|| {
+                    value.check();
+                    key.id() % 2 == 0
+                })
+            })
         });
-        self.promises.end_wipe(label, began, true, result.is_ok());
-        result
+        self.wiped(result, |done| self.promises.end_wipe(label, began, true, done));
     }
 
     fn iterate(&self, hold: bool, visit: Option<Visit>, label: u32) {
@@ -272,24 +481,33 @@ impl<M: Map> Shared<M> {
         let mut stopped = false;
         let number = self.promises.begin_iteration(label);
         let mut since = self.promises.step();
-        self.map.for_each(&mut |key, value| {
-            let (id, value_id) = (key.id(), value.id());
-            visited.note(key);
-            self.promises.visited(number, Seen { key: id, value: value_id, since });
-            machine::progressed();
-            if let Some(visit) = visit {
-                self.act(visit, &visited, (key, id), label);
-            }
-            if hold {
-                engine::point();
-                key.check();
-                value.check();
-            }
-            stopped = visit == Some(Visit::Stop { at: visited.count });
-            since = self.promises.step();
-            if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        let result = in_map(|| {
+            self.map.for_each(&mut |key, value| {
+                in_callback(|| {
+                    let (id, value_id) = (key.id(), value.id());
+                    visited.note(key);
+                    self.promises.visited(number, Seen { key: id, value: value_id, since });
+                    machine::progressed();
+                    if let Some(visit) = visit {
+                        self.act(visit, &visited, (key, id), label);
+                    }
+                    let delayed = fault::delays();
+                    if delayed {
+                        machine::stall();
+                    }
+                    if hold || delayed {
+                        engine::point();
+                        key.check();
+                        value.check();
+                    }
+                    stopped = visit == Some(Visit::Stop { at: visited.count });
+                    since = self.promises.step();
+                    if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                })
+            });
         });
-        self.promises.ended(label, number, !stopped);
+        self.promises.ended(label, number, result.is_ok() && !stopped);
+        result.unwrap_or_else(go_on_unwinding);
     }
 
     /// Does what the visitor is to do at this visit.
@@ -306,18 +524,21 @@ impl<M: Map> Shared<M> {
             Visit::Remove { keys, at } if due(at) => self.remove(keys, label),
             Visit::Insert { keys, at } if due(at) => self.insert(keys, label),
             Visit::Nested => self.iterate(false, None, label),
-            Visit::Clear { at } if due(at) => _ = self.clear(label),
+            Visit::NestedRemove { at } => {
+                self.iterate(false, Some(Visit::RemoveCurrent { at }), label);
+            }
+            Visit::Clear { at } if due(at) => self.clear(label),
             Visit::Refill { keys, at } if due(at) => {
-                _ = self.clear(label);
+                self.clear(label);
                 self.insert(keys, label);
             }
             Visit::Outgrow { keys, at } if due(at) => {
                 self.insert(keys.following(), label);
-                _ = self.clear(label);
+                self.clear(label);
                 self.insert(keys, label);
-                _ = self.map.reclaim();
+                self.reclaim();
             }
-            Visit::Reclaim { at } if due(at) => _ = self.map.reclaim(),
+            Visit::Reclaim { at } if due(at) => self.reclaim(),
             Visit::Churn { keys, at } if due(at) => {
                 self.insert(keys, label);
                 self.remove(keys, label);
@@ -445,6 +666,9 @@ mod tests {
         assert_eq!(left_by("iterate insert 7 at 5"), [0, 1, 2, 3]);
         assert_eq!(left_by("iterate outgrow 0..4 at 2"), [0, 1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(left_by("iterate nested"), [0, 1, 2, 3]);
+        // At each visit of the outer iteration, of a snapshot, the inner one removes the second of what is left.
+        assert_eq!(left_by("iterate nested remove-current 2"), [0]);
+        assert_eq!(left_by("exit remove 1..3"), [0, 3]);
         assert_eq!(left_by("remove 1..3"), [0, 3]);
         assert_eq!(left_by("clear"), [0, 1, 2, 3]);
         assert_eq!([0, 1, 2, 4, 12].map(alike), [1, 1, 2, 4, 6]);

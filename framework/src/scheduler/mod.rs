@@ -7,8 +7,10 @@
 pub(crate) mod after;
 mod bounded;
 mod changes;
+mod each_fault;
 mod exhaustive;
 mod guided;
+mod injecting;
 mod near;
 mod pct;
 mod portfolio;
@@ -33,7 +35,9 @@ use surw::Surw;
 
 pub(crate) use after::After;
 pub use bounded::Bounded;
+pub use each_fault::EachFault;
 pub use exhaustive::{Coverage, Exhaustive, Limit};
+pub use injecting::Injecting;
 pub(crate) use near::{Anchor, Near};
 pub use pct::Pct;
 pub use random::Random;
@@ -114,12 +118,17 @@ pub const NAMES: &[(&str, &str)] = &[
         "exhaustive-delays",
         "all schedules in which at most as many times as the bound says a thread is passed over",
     ),
+    (
+        "each-fault",
+        "one fault an execution, at every point in turn; threads run one after the other",
+    ),
 ];
 
 /// What a scheduler of this name is to cover, if it is one that knows when it is done. Without a bound, all there is.
 pub fn limit(name: &str, bound: Option<u64>) -> Option<Limit> {
     match (name, bound) {
         ("exhaustive" | "exhaustive-delays", None) => Some(Limit::Unbounded),
+        ("each-fault", _) => Some(Limit::EachFault),
         ("exhaustive", Some(bound)) => Some(Limit::Preemptions(bound)),
         ("exhaustive-delays", Some(bound)) => Some(Limit::Delays(bound)),
         _ => None,
@@ -139,7 +148,15 @@ pub fn by_name(name: &str, seed: u64) -> Option<Box<dyn Scheduler>> {
         "pos" => Some(Box::new(Guided::new(seed, vec![Box::new(Pos::default())]))),
         "surw" => Some(Box::new(Guided::new(seed, vec![Box::new(Surw::default())]))),
         "portfolio" => Some(Box::new(portfolio(seed))),
-        name => Some(Box::new(Exhaustive::new(limit(name, None)?))),
+        name => Some(covering(limit(name, None)?)),
+    }
+}
+
+/// The scheduler that covers this and knows when it is done.
+pub(crate) fn covering(limit: Limit) -> Box<dyn Scheduler> {
+    match limit {
+        Limit::EachFault => Box::new(EachFault::default()),
+        limit => Box::new(Exhaustive::new(limit)),
     }
 }
 
@@ -162,13 +179,14 @@ impl Dice {
         self.0.next_u64()
     }
 
-    /// Reuse is injected half of the time; data is uniform; no thread is suspended, see [`Suspending`].
+    /// Reuse is injected half of the time; data is uniform; no thread is suspended, see [`Suspending`], and no other
+    /// fault injected, see [`Injecting`].
     fn choose(&mut self, kind: ChoiceKind, n: u32) -> u32 {
         match kind {
             ChoiceKind::Reuse if n < 2 || self.next() >> 63 == 0 => 0,
             ChoiceKind::Reuse => 1 + self.below(u64::from(n) - 1) as u32,
             ChoiceKind::Data => self.below(u64::from(n)) as u32,
-            ChoiceKind::Suspend => 0,
+            _ => 0,
         }
     }
 }

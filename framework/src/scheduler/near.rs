@@ -146,7 +146,7 @@ mod tests {
     use mapcheck_machine::{Reason, ThreadView};
 
     fn near(anchors: Vec<Anchor>, count: u64) -> Near {
-        let others = "reuse:1@2=1".parse().unwrap();
+        let others = "reuse:1@0.2=1".parse().unwrap();
         Near::new(anchors, others, count, by_name("random", 1).unwrap(), 1)
     }
 

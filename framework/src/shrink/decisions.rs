@@ -2,6 +2,8 @@
 //!
 //! What "simpler" means is [`weight`], which every candidate lowers.
 
+use mapcheck_machine::{index_of, operation_and_number};
+
 use crate::decision::{Decision, DecisionKind, Decisions};
 use crate::scheduler::Anchor;
 use crate::worker::survey::Survey;
@@ -62,7 +64,13 @@ fn easier(decision: &Decision, survey: &Survey) -> Vec<Decision> {
     let Decision { index, choice, .. } = *decision;
     if decision.kind != DecisionKind::Schedule {
         let lower = nearer(choice.into(), 1).into_iter();
-        return lower.map(|c| Decision { choice: c as u32, ..*decision }).collect();
+        let lower = lower.map(|c| Decision { choice: c as u32, ..*decision });
+        if !decision.kind.is_within_operations() {
+            return lower.collect();
+        }
+        let (operation, number) = operation_and_number(index);
+        let earlier = nearer(number, 0).into_iter().map(|n| index_of(operation, n));
+        return lower.chain(earlier.map(|index| Decision { index, ..*decision })).collect();
     }
     if !preempts(decision, survey) {
         return Vec::new();
@@ -150,7 +158,7 @@ mod tests {
     #[test]
     fn every_candidate_weighs_less() {
         let survey = survey();
-        for text in ["1@4>2 2@2>1 suspend:0@0=9 reuse:1@3=4", "0@1>2 1@4>2", "data:0@0=65535"] {
+        for text in ["1@4>2 2@2>1 suspend:0@0=9 reuse:1@2.3=4", "0@1>2 1@4>2", "data:0@0=32767"] {
             let decisions: Decisions = text.parse().unwrap();
             for simpler in simpler(&decisions, &survey) {
                 // A moved switch weighs by what the survey knew of the step it moves to.

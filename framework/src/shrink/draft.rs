@@ -1,5 +1,7 @@
 //! A scenario under change: every operation remembers which one it was.
 
+use mapcheck_machine::{index_of, operation_and_number};
+
 use crate::decision::{Decision, DecisionKind, Decisions};
 use crate::scenario::{Op, Scenario};
 
@@ -106,9 +108,24 @@ impl Candidate {
                 _ => d.choice,
             };
             let idle = d.kind == DecisionKind::Schedule && choice == thread && d.choice != d.thread;
-            (!idle).then_some(Decision { thread, choice, ..*d })
+            let (index, thread) = match d.kind.is_within_operations() {
+                true => self.place_of(d.index, thread)?,
+                false => (d.index, thread),
+            };
+            (!idle).then_some(Decision { thread, choice, index, ..*d })
         });
         Decisions(adapted.collect())
+    }
+
+    /// Where a fault went, by its operation; nowhere if that is gone. The drop of the map is the last operation.
+    fn place_of(&self, index: u64, thread: u32) -> Option<(u64, u32)> {
+        let (label, number) = operation_and_number(index);
+        let (label, thread) = match label as usize {
+            0 => (0, thread),
+            last if last == self.labels.len() => (self.scenario.last_label(), thread),
+            _ => self.operation(label as u32)?,
+        };
+        Some((index_of(label.into(), number), thread))
     }
 }
 

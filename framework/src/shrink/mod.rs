@@ -403,9 +403,9 @@ mod tests {
         assert_eq!(candidates.len(), 1);
         assert_eq!(candidates[0].scenario.threads[0], scenario.threads[1]);
         assert_eq!(scenario::size(&candidates[0].scenario), scenario::size(&scenario));
-        let adapted = candidates[0].adapt(&"0@3>2 2@4>1 reuse:1@0=1".parse().unwrap());
+        let adapted = candidates[0].adapt(&"0@3>2 2@4>1 reuse:1@0.0=1".parse().unwrap());
         let fewer: Vec<String> =
             without_one_switch(&adapted).iter().map(Decisions::to_string).collect();
-        assert_eq!(fewer, ["1@4>2 reuse:2@0=1", "0@3>1 reuse:2@0=1"]);
+        assert_eq!(fewer, ["1@4>2 reuse:2@0.0=1", "0@3>1 reuse:2@0.0=1"]);
     }
 }

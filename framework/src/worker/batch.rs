@@ -4,7 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::repro::History;
-use crate::scheduler::{self, Bounded, Exhaustive, Scheduler, Suspending, splitmix};
+use mapcheck_machine::Choices;
+
+use crate::fault::{self, Fault};
+use crate::scheduler::{self, Bounded, Injecting, Scheduler, Suspending, splitmix};
 
 /// Of so many executions one is looked at for what it shows: that costs as much as running it once more.
 pub(crate) const LOOK: u64 = 4;
@@ -111,11 +114,11 @@ impl Batch {
 }
 
 /// The scheduler that a batch is explored with.
-pub(super) fn scheduler_of(batch: &Batch) -> Box<dyn Scheduler> {
+pub(super) fn scheduler_of(batch: &Batch, faults: &[Fault]) -> Box<dyn Scheduler> {
     if let Some(limit) = scheduler::limit(&batch.scheduler, batch.bound) {
-        let mut exhaustive = Exhaustive::new(limit);
-        exhaustive.recall(&batch.learnt.scheduler);
-        return Box::new(exhaustive);
+        let mut covering = scheduler::covering(limit);
+        covering.recall(&batch.learnt.scheduler);
+        return covering;
     }
     let scheduler = scheduler::by_name(&batch.scheduler, batch.seed);
     let mut scheduler = scheduler.expect("settings and repros name only schedulers there are");
@@ -124,6 +127,10 @@ pub(super) fn scheduler_of(batch: &Batch) -> Box<dyn Scheduler> {
     }
     if batch.suspend {
         scheduler = Box::new(Suspending::new(scheduler, batch.seed));
+    }
+    let choices = fault::choices(faults);
+    if choices != Choices::NONE {
+        scheduler = Box::new(Injecting::new(scheduler, choices, batch.seed));
     }
     scheduler.recall(&batch.learnt.scheduler);
     scheduler

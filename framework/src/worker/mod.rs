@@ -28,7 +28,7 @@ use crate::coverage::Coverage;
 use crate::decision::{Decisions, Recorder};
 use crate::element;
 use crate::engine::{self, Engine, Event, Limits};
-use crate::fault::Fault;
+use crate::fault::{self, Fault};
 use crate::mutant::{self, Mutant, Mutants};
 use crate::oracle::race::{self, Races};
 use crate::oracle::{self, Class, Promises, Violation};
@@ -237,7 +237,7 @@ impl<'a> Child<'a> {
     fn switch(&self) {
         mutant::switch(self.setting.mutant);
         oracle::promises::switch(self.setting.judging, self.setting.leaks);
-        element::allow_collisions(self.setting.faults.contains(&Fault::HashCollisions));
+        fault::switch(self.setting.faults);
     }
 
     fn foreign(&self, foreign: &Foreign) {
@@ -285,7 +285,7 @@ impl<'a> Child<'a> {
 
     /// False if the process can run no other.
     fn batch(&self, batch: &Batch) -> bool {
-        let mut scheduler = scheduler_of(batch);
+        let mut scheduler = scheduler_of(batch, self.setting.faults);
         self.eyes.borrow_mut().coverage.recall(&batch.learnt.features);
         let base = self.setting.random;
         for at in 0..batch.count {
@@ -393,7 +393,7 @@ impl<'a> Child<'a> {
             stack_at: self.setting.stack_at,
             max_steps: self.setting.max_steps,
             patience: self.setting.patience,
-            reuse: self.setting.faults.contains(&Fault::AddressReuse),
+            offers: fault::choices(self.setting.faults),
             seed: random,
             fresh_globals: true,
         };
@@ -402,7 +402,11 @@ impl<'a> Child<'a> {
             notes.clear();
         }
         let mut seer = Seer { trace, eyes };
-        let mut done = machine::execute(&options, decider, &mut seer, &mut || (code.run)(scenario));
+        let mut done = machine::execute(&options, decider, &mut seer, &mut || {
+            // Globals were given back what they held before the first execution of this process.
+            self.switch();
+            (code.run)(scenario);
+        });
         // Taken in any case: globals are given back what they held before.
         let past = oracle::ended();
         if past.is_some() && self.setting.leaks {

@@ -3,6 +3,8 @@
 //! A process is spent by a finding only, and each execution starts from the same memory, so those that find nothing
 //! share one.
 
+use mapcheck_machine::ChoiceKind;
+
 use super::watch::{self, Outcome};
 use super::{Child, Code, Recording, Script, Setting, State};
 use crate::decision::{DecisionKind, Decisions, Replayer};
@@ -162,7 +164,8 @@ impl Trial {
             }
             How::Search { anchors, others, near, seed, .. } => {
                 let pct: Box<dyn Scheduler> = Box::new(scheduler::Pct::new(*seed));
-                let suspends = others.0.iter().any(|d| d.kind == DecisionKind::Suspend);
+                let suspends =
+                    others.0.iter().any(|d| d.kind == DecisionKind::Choice(ChoiceKind::Suspend));
                 let inner = match suspends {
                     true => Box::new(Suspending::new(pct, *seed)),
                     false => pct,

@@ -44,6 +44,11 @@ unsafe impl Send for CMap {}
 // SAFETY: as above.
 unsafe impl Sync for CMap {}
 
+/// Ends the process as Rust does where there is no way to tell the caller.
+fn no_memory() -> ! {
+    handle_alloc_error(Layout::new::<usize>())
+}
+
 impl CMap {
     fn raw(&self) -> *mut Raw {
         self.0.as_ptr()
@@ -93,7 +98,7 @@ impl Map for CMap {
         }
         // SAFETY: the functions are what the map asks for.
         let map = NonNull::new(unsafe { cmap_new(&raw const ELEMENTS) });
-        CMap(map.unwrap_or_else(|| handle_alloc_error(Layout::new::<usize>())))
+        CMap(map.unwrap_or_else(|| no_memory()))
     }
 
     fn insert(&self, key: Key, value: Value) -> Previous {
@@ -140,7 +145,9 @@ impl Map for CMap {
         let map = CMap::new();
         map.resize(elements.len());
         for (key, value) in elements {
-            map.insert(key, value);
+            if map.insert(key, value) == Previous::Failed {
+                no_memory();
+            }
         }
         Ok(map)
     }

@@ -4,9 +4,13 @@ use std::ffi::c_int;
 
 use mapcheck::mutant::{Mutant, Mutants};
 use mapcheck::oracle::Class;
+use mapcheck::{Fault, Needs};
 
 /// All of them.
 pub static ALL: Mutants = &[&C1, &C2, &C2B, &C3, &C4];
+
+/// What it takes besides schedules.
+pub static NEEDS: Needs = &[(&C3, Fault::WeakCasFailure), (&C4, Fault::AllocationFailure)];
 
 /// What C calls the mistake that is switched on.
 pub(super) fn mistake() -> Option<c_int> {

@@ -26,7 +26,7 @@ unsafe impl GlobalAlloc for ModelledHeap {
         step(access(Kind::Alloc, 0, layout.size()));
         disarm();
         let addr = super::allocate(layout);
-        if watching() {
+        if watching() && addr != 0 {
             told(access(Kind::Alloc, addr, layout.size()), 0, Change::Plain);
         }
         arm();
@@ -60,6 +60,9 @@ unsafe impl GlobalAlloc for ModelledHeap {
         // SAFETY: passed on; the block has the layout's size.
         unsafe {
             let block = self.alloc(layout);
+            if block.is_null() {
+                return block;
+            }
             disarm();
             std::ptr::write_bytes(block, 0, layout.size());
             arm();
@@ -75,6 +78,9 @@ unsafe impl GlobalAlloc for ModelledHeap {
         // SAFETY: the caller promises a valid new size; the old block is live, or its copy is a finding.
         unsafe {
             let new = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
+            if new.is_null() {
+                return new;
+            }
             std::ptr::copy_nonoverlapping(block, new, size.min(layout.size()));
             self.dealloc(block, layout);
             new

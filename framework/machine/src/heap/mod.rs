@@ -164,11 +164,15 @@ pub(crate) fn counts() -> (u64, u64) {
     (heap().allocated, heap().freed)
 }
 
-/// Allocates from the arena. The caller is disarmed.
+/// Allocates from the arena; 0 if that fails, which only a fault makes it. The caller is disarmed.
 fn allocate(layout: Layout) -> usize {
     // SAFETY: the running thread, disarmed.
     let s = unsafe { state() };
     let h = heap();
+    if happens(ChoiceKind::Allocation) {
+        s.abort_excused = true;
+        return 0;
+    }
     let addr = match h.reusable(layout) {
         Some(block) if chosen_again() => h.take_again(block, s.stamp()),
         _ => h.carve(layout, s.stamp()),
@@ -183,7 +187,12 @@ fn allocate(layout: Layout) -> usize {
 }
 
 fn chosen_again() -> bool {
-    crate::border::choose_disarmed(ChoiceKind::Reuse, 2) == 1
+    happens(ChoiceKind::Reuse)
+}
+
+/// Whether a fault happens here; the caller is disarmed.
+fn happens(kind: ChoiceKind) -> bool {
+    crate::border::choose_disarmed(kind, 2) == 1
 }
 
 /// The layout of the block that starts at this address, live or freed.
@@ -237,7 +246,10 @@ impl Heap {
         let unit = if self.paged { PAGE } else { REDZONE };
         let align = layout.align().max(unit);
         let base = BASE + self.slot * SLOT;
-        let start = (base + self.top + REDZONE).next_multiple_of(align);
+        let mut start = (base + self.top + REDZONE).next_multiple_of(align);
+        if happens(ChoiceKind::Alignment) {
+            start = least_aligned(start, layout.align());
+        }
         let end = start + layout.size();
         self.top = end.next_multiple_of(unit) + REDZONE - base;
         if self.top > SLOT || self.slots[self.slot].blocks as usize >= blocks::PER_SLOT {
@@ -329,6 +341,14 @@ impl Heap {
             None => self.stacks.push((id, Stack::default(), Stack::capture())),
         }
     }
+}
+
+/// The next address that is aligned to this and to no more; to 8 bytes where less is asked for, since shadow memory
+/// knows no less.
+fn least_aligned(addr: usize, align: usize) -> usize {
+    let align = align.max(shadow::GRANULE);
+    let even = addr.next_multiple_of(2 * align);
+    if addr == even - align { addr } else { even + align }
 }
 
 fn protect(addr: usize, size: usize, protection: i32) {

@@ -4,7 +4,7 @@
 use super::{ARENA, BASE};
 
 const SHADOW: usize = 0x1100_0000_0000;
-const GRANULE: usize = 8;
+pub(super) const GRANULE: usize = 8;
 
 pub(super) fn prepare() {
     super::map(SHADOW, ARENA / GRANULE);

@@ -27,7 +27,11 @@ fn layout(size: usize, align: usize) -> Option<Layout> {
 /// Takes a block from the modelled heap, null if it cannot exist.
 fn take(size: usize, align: usize) -> *mut c_void {
     // SAFETY: the layout is not empty.
-    layout(size, align).map_or(ptr::null_mut(), |l| unsafe { ModelledHeap.alloc(l) }.cast())
+    let block = layout(size, align).map_or(ptr::null_mut(), |l| unsafe { ModelledHeap.alloc(l) });
+    if block.is_null() {
+        super::set_errno(libc::ENOMEM);
+    }
+    block.cast()
 }
 
 /// Replaces libc's `malloc`.

@@ -85,12 +85,13 @@ unsafe fn begin(options: &Options, decider: *mut dyn Decider, observer: *mut dyn
     s.found = None;
     (s.race, s.earlier) = (None, None);
     s.outlived = 0;
+    (s.abort_excused, s.gave_up, s.stalls_judged) = (false, false, false);
     s.leaks_forbidden = false;
     s.root_ended_at = None;
     s.carrier_task = super::os_thread();
     s.start_counting();
     crate::atomic::not_spinning();
-    crate::heap::begin(options.reuse, options.fresh_globals);
+    crate::heap::begin(options.offers.has(ChoiceKind::Reuse), options.fresh_globals);
     crate::watch::watch(options.watch);
 }
 
@@ -134,6 +135,7 @@ fn finish() -> Execution {
         allocated,
         freed,
         outlived: s.outlived,
+        gave_up: s.gave_up,
         reusable,
     }
 }

@@ -25,6 +25,8 @@ pub(crate) enum Status {
     Join(usize),
     /// For time to pass.
     Asleep,
+    /// For nothing: it has stalled, until no other thread can go on.
+    Stalled,
     Ended,
 }
 
@@ -53,8 +55,12 @@ pub(crate) struct VirtualThread {
     pub timed_out: bool,
     /// How many sections it is in that stand for one step.
     pub in_one_step: u32,
-    /// Choices made so far, by [`ChoiceKind`].
-    pub choices: [u64; 3],
+    /// The indices of its next choices, by [`ChoiceKind`].
+    pub choices: [u64; ChoiceKind::ALL.len()],
+    /// Whether it runs the framework's own code, in which no fault is injected.
+    pub spared: bool,
+    /// Its own step at which it stalls.
+    pub stall_at: Option<u64>,
     pub start: Start,
     pub result: *mut c_void,
     pub handle: libc::pthread_t,
@@ -138,7 +144,9 @@ pub(crate) fn create(start: Start) -> usize {
         deadline: None,
         timed_out: false,
         in_one_step: 0,
-        choices: [0; 3],
+        choices: [0; ChoiceKind::ALL.len()],
+        spared: false,
+        stall_at: None,
         start,
         result: std::ptr::null_mut(),
         handle,
@@ -347,9 +355,20 @@ pub(crate) fn describe(index: usize) -> Waiting {
         Status::Futex(addr, _) => WaitsFor::Futex(addr),
         Status::Join(other) => WaitsFor::End(other as ThreadId),
         Status::Asleep => WaitsFor::Time,
-        Status::Runnable | Status::Ended => WaitsFor::Nothing,
+        Status::Runnable | Status::Stalled | Status::Ended => WaitsFor::Nothing,
     };
     Waiting { thread: index as ThreadId, label: thread.label, on, stack }
+}
+
+/// Ends the execution without one: the code under test has given up, as a fault allows.
+pub(crate) fn give_up() -> ! {
+    disarm();
+    // SAFETY: the running thread, disarmed.
+    let s = unsafe { state() };
+    s.settle();
+    s.gave_up = true;
+    leave();
+    unreachable!("an execution that was given up was resumed")
 }
 
 /// Ends the execution with a finding. The stacks of its threads are never resumed.

@@ -20,7 +20,7 @@ fn ended(outcome: Outcome) -> Ended {
     Ended {
         totals: Totals { executions: 10, points: 77, unjudged: 1, ..Totals::default() },
         execution: 9,
-        decisions: found.then(|| "1@137>2 reuse:1@3=1".parse().unwrap()),
+        decisions: found.then(|| "1@137>2 reuse:1@5.3=1".parse().unwrap()),
         exhausted: false,
         said: "a \"limit\"".into(),
         learnt: Learnt { scheduler: vec![7], features: vec![8, 9] },

@@ -153,7 +153,7 @@ impl Exhaustive {
     /// Preemptions or delays that it takes to have this thread go on.
     fn cost(&self, turn: &Turn, thread: usize) -> u64 {
         match self.limit {
-            Limit::Unbounded => 0,
+            Limit::Unbounded | Limit::EachFault => 0,
             Limit::Preemptions(_) => u64::from(turn.goes_on && thread != turn.current),
             Limit::Delays(_) => turn.order().position(|t| t == thread).unwrap_or(0) as u64,
         }

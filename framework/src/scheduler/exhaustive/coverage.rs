@@ -32,6 +32,22 @@ pub struct Coverage {
 }
 
 impl Coverage {
+    /// Of a search that has made so many executions and is not complete.
+    pub(in crate::scheduler) fn of(limit: Limit, executions: u64) -> Coverage {
+        Coverage {
+            limit,
+            bound: None,
+            executions,
+            redundant: 0,
+            complete: false,
+            remaining: None,
+            diverged: false,
+            crowded: false,
+            unseen: 0,
+            contended: 0,
+        }
+    }
+
     /// Whether there is nothing left to do, or no use in it.
     pub fn is_over(&self) -> bool {
         self.complete || self.diverged || self.crowded
@@ -67,9 +83,13 @@ impl fmt::Display for Coverage {
                 format!("all schedules with at most {}", times(bound, "preemption"))
             }
             Limit::Delays(bound) => format!("all schedules with at most {}", times(bound, "delay")),
+            Limit::EachFault => "one fault at every point, threads one after the other".to_owned(),
         };
         if !self.complete {
             return self.write_part(f, &all, &executions);
+        }
+        if self.limit == Limit::EachFault {
+            return write!(f, "{all}: {executions}");
         }
         write!(f, "{all}, up to equivalence: {executions}")?;
         match self.unseen {
@@ -120,16 +140,10 @@ mod tests {
 
     fn coverage() -> Coverage {
         Coverage {
-            limit: Limit::Preemptions(2),
             bound: Some(2),
-            executions: 41_803,
-            redundant: 0,
             complete: true,
-            remaining: None,
-            diverged: false,
-            crowded: false,
-            unseen: 0,
             contended: 7,
+            ..Coverage::of(Limit::Preemptions(2), 41_803)
         }
     }
 

@@ -84,6 +84,8 @@ pub enum Limit {
     Preemptions(u64),
     /// Those in which at most so many times a thread is passed over that would go on by default.
     Delays(u64),
+    /// Those with one fault each, see [`super::EachFault`].
+    EachFault,
 }
 
 /// The scheduler; the module tells how it works.
@@ -186,7 +188,7 @@ impl Exhaustive {
     fn next_round(&mut self) {
         let again = std::mem::take(&mut self.contended.grew);
         let most = match self.limit {
-            Limit::Unbounded => 0,
+            Limit::Unbounded | Limit::EachFault => 0,
             Limit::Preemptions(most) | Limit::Delays(most) => most,
         };
         if !again {

@@ -30,7 +30,7 @@ impl Exhaustive {
 /// The limit in a word.
 fn of(limit: Limit) -> u64 {
     match limit {
-        Limit::Unbounded => 0,
+        Limit::Unbounded | Limit::EachFault => 0,
         Limit::Preemptions(most) => most << 2 | 1,
         Limit::Delays(most) => most << 2 | 2,
     }

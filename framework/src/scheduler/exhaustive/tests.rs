@@ -35,7 +35,7 @@ impl Brute {
             order.retain(|&t| t != consult.current);
         }
         let cost = |(i, t): (usize, ThreadId)| match self.limit {
-            Limit::Unbounded => (t, 0),
+            Limit::Unbounded | Limit::EachFault => (t, 0),
             Limit::Preemptions(_) => (t, u64::from(stays && t != consult.current)),
             Limit::Delays(_) => (t, i as u64),
         };
@@ -58,7 +58,7 @@ impl Brute {
 impl Decider for Brute {
     fn schedule(&mut self, consult: &Consult<'_>) -> Slice {
         let most = match self.limit {
-            Limit::Unbounded => u64::MAX,
+            Limit::Unbounded | Limit::EachFault => u64::MAX,
             Limit::Preemptions(most) | Limit::Delays(most) => most,
         };
         let costs = self.costs(consult);

@@ -10,7 +10,8 @@ use std::process::ExitCode;
 use std::ptr::NonNull;
 
 use mapcheck::{
-    Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Target, Unsupported, Value,
+    AfterPanic, Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Target, Unsupported,
+    Value,
 };
 
 use self::border::{ELEMENTS, ERASE, Elements, STOP, Visit, Visitor, returned, visit};
@@ -94,6 +95,11 @@ impl Map for Lfht {
         // SAFETY: the functions are what the map asks for.
         let map = NonNull::new(unsafe { lfht_new(&raw const ELEMENTS) });
         Lfht(map.unwrap_or_else(|| handle_alloc_error(Layout::new::<usize>())))
+    }
+
+    /// liburcu takes no answer from a comparison but yes or no.
+    fn after_panic() -> AfterPanic {
+        AfterPanic::Unspecified
     }
 
     fn insert(&self, key: Key, value: Value) -> Previous {
