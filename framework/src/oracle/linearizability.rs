@@ -279,6 +279,13 @@ mod tests {
         assert!(!holds(&[a, b]));
         assert!(holds(&[a, call(Effect::Insert(2), present(1), (2, 9))]));
         assert!(holds(&[a, call(Effect::Insert(2), REFUSED, (2, 9))]));
+        let failed = |effect| call(effect, Answer::Wrote(Previous::Failed), (2, 9));
+        let read = |value| call(Effect::Get, Answer::Read(value), (10, 11));
+        for effect in [Effect::Insert(2), Effect::Remove] {
+            assert!(holds(&[a, failed(effect), read(Some(1))]));
+            assert!(!holds(&[a, failed(effect), read(Some(2))]));
+            assert!(!holds(&[a, failed(effect), read(None)]));
+        }
     }
 
     #[test]

@@ -68,9 +68,14 @@ impl Call {
         self.answer == Answer::GivenUp
     }
 
+    /// Whether the map could not do it, and it has had no effect.
+    pub(crate) fn failed(&self) -> bool {
+        self.answer == Answer::Wrote(Previous::Failed)
+    }
+
     /// Whether it is an insert that the map refused, or could not do.
     pub(crate) fn refused(&self) -> bool {
-        matches!(self.answer, Answer::Wrote(Previous::Refused | Previous::Failed))
+        self.failed() || self.answer == Answer::Wrote(Previous::Refused)
     }
 }
 

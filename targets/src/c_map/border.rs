@@ -33,15 +33,30 @@ pub const STOP: c_int = 1;
 /// Remove the element.
 pub const ERASE: c_int = 2;
 
+type Payload = Box<dyn Any + Send>;
+
 thread_local! {
-    /// The first panic of the callbacks of the C function under way.
-    static PANIC: Cell<Option<Box<dyn Any + Send>>> = const { Cell::new(None) };
+    /// The first panic of the callbacks of the C function under way; null for none. A plain pointer, since the map may
+    /// be called when the thread's variables are being destroyed: one with a destructor might be gone.
+    static PANIC: Cell<*mut Payload> = const { Cell::new(ptr::null_mut()) };
+}
+
+fn keep(payload: Payload) {
+    if PANIC.get().is_null() {
+        PANIC.set(Box::into_raw(Box::new(payload)));
+    }
+}
+
+fn kept() -> Option<Payload> {
+    let payload = PANIC.replace(ptr::null_mut());
+    // SAFETY: a box of `keep`, which is taken once.
+    (!payload.is_null()).then(|| *unsafe { Box::from_raw(payload) })
 }
 
 /// Runs a callback of C; `failed` is what it returns if it panics.
 fn called<R>(failed: R, callback: impl FnOnce() -> R) -> R {
     catch_unwind(AssertUnwindSafe(callback)).unwrap_or_else(|payload| {
-        PANIC.set(PANIC.take().or(Some(payload)));
+        keep(payload);
         failed
     })
 }
@@ -51,7 +66,7 @@ fn called<R>(failed: R, callback: impl FnOnce() -> R) -> R {
 /// # Panics
 /// If a callback did: its panic goes on.
 pub fn returned<R>(result: R) -> R {
-    match PANIC.take() {
+    match kept() {
         Some(payload) => resume_unwind(payload),
         None => result,
     }

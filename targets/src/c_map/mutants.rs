@@ -47,9 +47,9 @@ static C2B: Mutant = Mutant {
 static C3: Mutant = Mutant {
     id: "C3",
     name: "weak-compare-exchange-once",
-    what: "`cmap_remove` claims an element by a compare-exchange that may fail for nothing, and does not try again",
-    classes: &[Class::NotLinearizable],
-    exposure: "remove 0, whose compare-exchange fails for nothing",
+    what: "who removes an element claims it by a compare-exchange that may fail for nothing, and does not try again",
+    classes: &[Class::NotLinearizable, Class::GhostElement],
+    exposure: "remove 0 or clear, whose compare-exchange fails for nothing",
 };
 
 static C4: Mutant = Mutant {
