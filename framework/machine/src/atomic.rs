@@ -11,7 +11,7 @@ use std::sync::atomic::{
 use crate::api::*;
 use crate::border::happens;
 use crate::memory::check;
-use crate::state::{armed, give_way, step};
+use crate::state::{armed, disarmed, give_way, step};
 use crate::watch;
 
 /// Times that a thread may read the same value at the same address in a row before it counts as spinning.
@@ -123,6 +123,14 @@ fn watch_for_spinning(access: Access, value: u64) {
     }
 }
 
+/// Whether a weak compare-exchange of the running thread fails for nothing. Never twice in a row: a loop around it must
+/// get to its end.
+fn fails_for_nothing() -> bool {
+    let fails = !disarmed(|s| s.threads[s.current].weak_failed) && happens(ChoiceKind::WeakCas);
+    disarmed(|s| s.threads[s.current].weak_failed = fails);
+    fails
+}
+
 /// The callbacks of one width. `$outside` is the type that performs them where no execution is under way.
 macro_rules! callbacks {
     ($int:ident $outside:ident: $load:ident $store:ident $exchange:ident $cas:ident $cas_strong:ident $cas_weak:ident
@@ -212,7 +220,7 @@ macro_rules! callbacks {
         ) -> i32 {
             // SAFETY: by the caller's promise.
             unsafe {
-                if !armed() || !happens(ChoiceKind::WeakCas) {
+                if !armed() || !fails_for_nothing() {
                     return $cas_strong(cell, expected, value, code, failure);
                 }
                 *expected = modelled(cell, Kind::AtomicRmw, (code, failure), |_| None);

@@ -16,6 +16,7 @@ tests! {
     what_clang_calls_for_memcpy_checks_both_ranges,
     what_clang_calls_for_memcpy_copies,
     a_compare_exchange_tells_what_it_has_found,
+    a_weak_compare_exchange_fails_for_nothing_but_never_twice_in_a_row,
     an_access_is_a_schedule_point_and_is_told_with_its_site,
     outside_of_executions_nothing_is_checked,
     strings_and_aligned_blocks_of_c_are_modelled,
@@ -57,6 +58,13 @@ unsafe extern "C" {
     fn __tsan_vptr_update(addr: usize, new: usize);
     fn __tsan_memcpy(to: *mut u8, from: *const u8, size: usize) -> *mut u8;
     fn __tsan_memset(to: *mut u8, value: i32, size: usize) -> *mut u8;
+    fn __tsan_atomic32_compare_exchange_weak(
+        cell: *mut u32,
+        expected: *mut u32,
+        value: u32,
+        success: i32,
+        failure: i32,
+    ) -> i32;
     fn __tsan_atomic32_compare_exchange_strong(
         cell: *mut u32,
         expected: *mut u32,
@@ -161,6 +169,41 @@ fn a_compare_exchange_tells_what_it_has_found() {
         }
         assert_eq!(*cell, 6);
     });
+}
+
+/// Injects every fault that is offered.
+struct Always;
+
+impl Decider for Always {
+    fn schedule(&mut self, consult: &Consult<'_>) -> Slice {
+        InOrder.schedule(consult)
+    }
+    fn choose(&mut self, kind: ChoiceKind, _: ThreadId, _: u64, n: u32) -> u32 {
+        if kind.is_no_fault() { 0 } else { n - 1 }
+    }
+}
+
+fn a_weak_compare_exchange_fails_for_nothing_but_never_twice_in_a_row() {
+    let mut tries = Vec::new();
+    let offers = Choices::NONE.with(ChoiceKind::WeakCas);
+    let ended = run_with(&Options { offers, ..Options::default() }, &mut Always, || {
+        let mut cell = Box::new(0_u32);
+        set_label(1);
+        for n in 0..3 {
+            let (mut expected, mut times) = (n, 1);
+            // SAFETY: both are valid.
+            while unsafe {
+                __tsan_atomic32_compare_exchange_weak(&raw mut *cell, &mut expected, n + 1, 4, 2)
+            } == 0
+            {
+                assert_eq!(expected, n, "it found what it expected");
+                times += 1;
+            }
+            outside(&mut || tries.push(times));
+        }
+    });
+    assert!(ended.found.is_none(), "{:?}", ended.found);
+    assert_eq!(tries, [2, 2, 2]);
 }
 
 /// Keeps what it is told.
