@@ -78,7 +78,8 @@ impl Target {
         Target { mutants, ..self }
     }
 
-    /// The same target, some mutants of which do not show unless a fault is injected: the catalogue injects it with them.
+    /// The same target, some mutants of which do not show unless a fault is injected: the catalogue injects it with
+    /// them.
     #[must_use]
     pub const fn where_mutants_need(self, needs: Needs) -> Target {
         Target { needs, ..self }

@@ -66,6 +66,7 @@ fn mutex() -> Mutex {
 }
 
 fn mutex_of_kind(kind: i32) -> Mutex {
+    // SAFETY: the pointers are valid.
     Shared::new(|m| unsafe {
         let mut attributes = MaybeUninit::uninit();
         libc::pthread_mutexattr_init(attributes.as_mut_ptr());
@@ -229,6 +230,7 @@ unsafe extern "C" {
 }
 
 fn readers_and_writer() -> ReadersAndWriter {
+    // SAFETY: the pointer is valid.
     Shared::new(|l| unsafe { libc::pthread_rwlock_init(l, std::ptr::null()) })
 }
 
@@ -281,6 +283,7 @@ fn a_writer_that_wants_its_lock_again_is_told_so() {
 
 fn a_spin_lock_excludes_all_threads_but_one() {
     holds(|| {
+        // SAFETY: the pointer is valid.
         let l = Shared::new(|l| unsafe { libc::pthread_spin_init(l, 0) });
         excludes(&|| _ = l.call(libc::pthread_spin_lock), &|| {
             assert_eq!(l.call(libc::pthread_spin_trylock), libc::EBUSY);
@@ -292,6 +295,7 @@ fn a_spin_lock_excludes_all_threads_but_one() {
 type Condition = Shared<libc::pthread_cond_t>;
 
 fn condition(clock: i32) -> Condition {
+    // SAFETY: the pointers are valid.
     Shared::new(|c| unsafe {
         let mut attributes = MaybeUninit::uninit();
         libc::pthread_condattr_init(attributes.as_mut_ptr());
@@ -358,6 +362,7 @@ fn a_condition_times_out_by_the_clock_it_was_given() {
 
 fn a_barrier_holds_everyone_until_the_last_and_can_be_used_again() {
     holds(|| {
+        // SAFETY: the pointer is valid.
         let b = Shared::new(|b| unsafe { libc::pthread_barrier_init(b, std::ptr::null(), 3) });
         let (arrived, last) = (AtomicU32::new(0), AtomicU32::new(0));
         concurrently(3, &|_| {
@@ -382,6 +387,7 @@ fn errno() -> i32 {
 
 fn a_semaphore_counts_and_waits() {
     holds(|| {
+        // SAFETY: the pointer is valid.
         let s = Shared::new(|s| unsafe { libc::sem_init(s, 0, 1) });
         let taken = AtomicU32::new(0);
         concurrently(3, &|i| {

@@ -58,8 +58,8 @@ fn is_map_s(frame: &Frame) -> bool {
         && !own_file(frame)
 }
 
-/// Whether this is a source of libc's: its paths are relative, and lead nowhere from here. Those of a map in C lead from
-/// the current directory to its source, or from the root on.
+/// Whether this is a source of libc's: its paths are relative, and lead nowhere from here. Those of a map in C lead to
+/// its source, from the current directory or from the root on.
 fn is_libc_s(file: &str, is_here: impl Fn(&Path) -> bool) -> bool {
     let c = [".c", ".S", ".h"].iter().any(|end| file.ends_with(end));
     c && !file.starts_with('/') && !is_here(Path::new(file))

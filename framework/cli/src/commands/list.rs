@@ -50,7 +50,12 @@ fn print_apart(runners: &Runners, json: bool, title: &str, which: fn(&Runner) ->
     for runner in apart {
         for target in &runner.targets {
             if json {
-                let line = json!({"type": "target", "target": target, "runner": runner.package, "known_bad": runner.known_bad});
+                let line = json!({
+                    "type": "target",
+                    "target": target,
+                    "runner": runner.package,
+                    "known_bad": runner.known_bad,
+                });
                 anstream::println!("{line}");
             } else {
                 anstream::println!("  {target}");

@@ -190,9 +190,10 @@ unsafe fn share(lock: *mut libc::pthread_rwlock_t, patience: Patience) -> c_int 
 
 unsafe fn exclude(lock: *mut libc::pthread_rwlock_t, patience: Patience) -> c_int {
     let enter = |state: u32| (state & !WANTED == 0).then_some(state | WRITTEN);
-    // SAFETY: the caller's lock, here and below.
+    // SAFETY: the caller's lock.
     let error = unsafe { enter_when(lock, enter, patience) };
     if error == 0 {
+        // SAFETY: as above.
         unsafe { Word::of(lock, WRITER) }.note(me());
     }
     error

@@ -57,8 +57,8 @@ impl Real {
     }
 }
 
-/// Defines functions of libc that return an error number or the like. Within executions each does what is written beside
-/// it, outside what libc's does.
+/// Defines functions of libc that return an error number or the like. Within executions each does what is written
+/// beside it, outside what libc's does.
 #[cfg(target_env = "gnu")]
 macro_rules! replaced {
     ($($name:ident($($argument:ident: $type:ty),*) = $inside:expr;)*) => {
