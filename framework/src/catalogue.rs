@@ -22,8 +22,8 @@ pub(crate) struct Row {
     done: Done,
 }
 
-/// Looks for a mutant, with the faults that it needs: until it is found or the time is over. For equivalent mutants, which
-/// must not be found, it makes so many executions, on other engines than the machine within that time.
+/// Looks for a mutant, with the faults that it needs: until it is found or the time is over. For equivalent mutants,
+/// which must not be found, it makes so many executions, on other engines than the machine within that time.
 pub(crate) fn look_for(
     mutant: &'static Mutant,
     needs: Vec<Fault>,

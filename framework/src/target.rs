@@ -234,7 +234,8 @@ mod tests {
         static MUTANT: Mutant =
             Mutant { id: "M1", name: "m", what: "", classes: &[], exposure: "" };
         static OTHER: Mutant = Mutant { id: "M2", name: "o", what: "", classes: &[], exposure: "" };
-        let target = target("a").where_mutants_need(&[(&MUTANT, Fault::AllocationFailure)]);
+        static NEEDS: Needs = &[(&MUTANT, Fault::AllocationFailure)];
+        let target = target("a").where_mutants_need(NEEDS);
         assert_eq!(target.faults_for(&MUTANT), [Fault::AllocationFailure]);
         assert_eq!(target.faults_for(&OTHER), []);
     }
