@@ -103,4 +103,4 @@ pub use map::{
     AfterPanic, Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value,
 };
 pub use settings::{Format, Settings};
-pub use target::Target;
+pub use target::{Needs, Target};

@@ -18,6 +18,8 @@ pub enum Previous {
     Unknown,
     /// The map refused the write because the key was present.
     Refused,
+    /// The map could not do it, for want of memory, and is as it was before.
+    Failed,
 }
 
 /// The map lacks this capability.

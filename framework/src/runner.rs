@@ -167,7 +167,8 @@ impl Runner<'_> {
             for mutant in target.mutants.iter().filter(wanted) {
                 let mut subject = self.subject(target)?;
                 subject.mutant = Some(mutant);
-                let row = catalogue::look_for(mutant, &subject, &self.settings);
+                let needs = target.faults_for(mutant);
+                let row = catalogue::look_for(mutant, needs, &subject, &self.settings);
                 let row = row.map_err(internal)?;
                 if machine::interrupted() {
                     return Ok(if code == exit::FINDING { code } else { exit::BUDGET });

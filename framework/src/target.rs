@@ -7,8 +7,11 @@ use toml::de::{DeTable, DeValue};
 use crate::engine::Engine;
 use crate::fault::Fault;
 use crate::map::{self, Map, Profile};
-use crate::mutant::Mutants;
+use crate::mutant::{Mutant, Mutants};
 use crate::scenario::{self, Scenario, families};
+
+/// Mutants, each with a fault without which it does not show.
+pub type Needs = &'static [(&'static Mutant, Fault)];
 
 /// An adapter under a name, with the versions of what it adapts.
 #[derive(Clone, Copy)]
@@ -19,6 +22,8 @@ pub struct Target {
     lock: &'static str,
     /// Its mutants.
     pub mutants: Mutants,
+    /// Faults without which some of them do not show.
+    needs: Needs,
     /// Whether data races are looked for.
     pub races: bool,
     /// Functions in which a data race is known and accepted, by a part of their names.
@@ -57,6 +62,7 @@ impl Target {
             package,
             lock,
             mutants: &[],
+            needs: &[],
             races: true,
             accepted_races: &[],
             collides: true,
@@ -73,6 +79,19 @@ impl Target {
     #[must_use]
     pub const fn with_mutants(self, mutants: Mutants) -> Target {
         Target { mutants, ..self }
+    }
+
+    /// The same target, some mutants of which do not show unless a fault is injected: the catalogue injects it with
+    /// them.
+    #[must_use]
+    pub const fn where_mutants_need(self, needs: Needs) -> Target {
+        Target { needs, ..self }
+    }
+
+    /// The faults that a mutant needs.
+    pub(crate) fn faults_for(&self, mutant: &'static Mutant) -> Vec<Fault> {
+        let own = self.needs.iter().filter(|need| std::ptr::eq(need.0, mutant));
+        own.map(|need| need.1).collect()
     }
 
     /// The built-in scenarios that it is explored with, and those that are drawn from this seed, with `kept` ones ahead
@@ -201,6 +220,7 @@ mod tests {
             package,
             lock: LOCK,
             mutants: &[],
+            needs: &[],
             races: true,
             accepted_races: &[],
             collides: true,
@@ -211,6 +231,17 @@ mod tests {
             capabilities: Vec::new,
             self_check: || Ok(()),
         }
+    }
+
+    #[test]
+    fn a_mutant_needs_the_faults_that_its_target_says() {
+        static MUTANT: Mutant =
+            Mutant { id: "M1", name: "m", what: "", classes: &[], exposure: "" };
+        static OTHER: Mutant = Mutant { id: "M2", name: "o", what: "", classes: &[], exposure: "" };
+        static NEEDS: Needs = &[(&MUTANT, Fault::AllocationFailure)];
+        let target = target("a").where_mutants_need(NEEDS);
+        assert_eq!(target.faults_for(&MUTANT), [Fault::AllocationFailure]);
+        assert_eq!(target.faults_for(&OTHER), []);
     }
 
     #[test]

@@ -3,14 +3,18 @@
 //! They are what an adapter for your own map looks like: a wrapper, a [`Profile`](mapcheck::Profile) that says what the
 //! map promises and where it grows, and a line or two an operation. What small scenarios need, few shards, small
 //! batches, is turned down in `new`.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 use mapcheck::model::{Loom, Native, Shuttle};
 use mapcheck::{Async, Target};
 
+use self::c_map::CMap;
 use self::go::adapter::{GoMap, GoSwissMap, RacingGoMap};
 use self::lock_free::{Epochs, Hazards, LockFree};
 
+/// A map in C, with its mutants.
+#[expect(unsafe_code, reason = "calls into C are unsafe by nature")]
+pub mod c_map;
 mod crossbeam_skiplist;
 mod dashmap;
 mod flurry;
@@ -61,6 +65,9 @@ pub fn all() -> Vec<Target> {
         Target::of::<CrossbeamSkiplist>("crossbeam-skiplist", "crossbeam-skiplist", LOCK),
         Target::of::<RwLockHashMap>("rwlock-hashmap", "std", LOCK),
         Target::of::<Async<TokioRwLockHashMap>>("tokio-rwlock-hashmap", "tokio", LOCK),
+        Target::of::<CMap>("c-map", HERE, NONE)
+            .with_mutants(c_map::mutants::ALL)
+            .where_mutants_need(c_map::mutants::NEEDS),
         Target::of::<GoMap<Native>>("go-map", HERE, NONE)
             .on_shuttle::<GoMap<Shuttle>>()
             .on_loom::<GoMap<Loom>>()

@@ -31,7 +31,12 @@ pub fn run(matrix: &Matrix) -> Result<i32, Error> {
     let runners = Runners::find(&metadata)?.require()?;
     let cargo = Cargo::new(&metadata)?;
     let all: Vec<(&Runner, Vec<&str>)> = match &matrix.targets[..] {
-        [] => runners.0.iter().map(|runner| (runner, Vec::new())).collect(),
+        [] => runners
+            .0
+            .iter()
+            .filter(|runner| !runner.apart)
+            .map(|runner| (runner, Vec::new()))
+            .collect(),
         named => runners.share_out(named)?,
     };
     let json = wants_json(matrix.budget.format);
