@@ -325,7 +325,8 @@ fn mapcheck_has_few_dependencies() {
 
 #[test]
 fn every_lock_file_that_the_tests_build_from_is_there() {
-    for dir in ["", "tests/subjects/broken", "tests/subjects/explored"] {
+    for dir in ["", "tests/subjects/broken", "tests/subjects/explored", "tests/subjects/primitives"]
+    {
         assert!(root().join(dir).join("Cargo.lock").is_file(), "{dir}");
     }
     for dir in ["targets/known-bad", "targets/apart"] {

@@ -68,6 +68,7 @@
 #![forbid(unsafe_code)]
 
 pub mod async_map;
+mod attribute;
 pub mod bench;
 mod campaign;
 mod catalogue;
@@ -84,6 +85,7 @@ mod matrix;
 pub mod model;
 pub mod mutant;
 pub mod oracle;
+mod pcg;
 mod replay;
 pub mod report;
 pub mod repro;
@@ -97,10 +99,13 @@ pub(crate) mod text;
 mod worker;
 
 pub use async_map::{Async, AsyncMap, Reader, Visitor};
+#[doc(hidden)]
+pub use attribute::{TestResult, explore_panic as __explore_panic, explore_test as __explore_test};
 pub use fault::Fault;
 pub use in_test::{check, explore, forbid_leaks};
 pub use map::{
     AfterPanic, Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value,
 };
+pub use mapcheck_macros::test;
 pub use settings::{Format, Settings};
 pub use target::{Needs, Target};

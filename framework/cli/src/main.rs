@@ -9,6 +9,7 @@ mod corpus;
 mod error;
 mod out;
 mod runners;
+mod std_calls;
 mod stubs;
 mod summary;
 mod supervisor;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::Error;
+use crate::std_calls;
 
 /// What every atomic callback is named after its width.
 const OPERATIONS: [&str; 12] = [
@@ -111,6 +112,19 @@ pub fn rustc_program() -> OsString {
     std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
 }
 
+/// The folder with the compiled standard library for this platform; empty if rustc does not say.
+fn libraries(triple: &str) -> PathBuf {
+    let asked = ["--print", "target-libdir", "--target", triple];
+    let output = Command::new(rustc_program()).args(asked).output();
+    let told = output.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned());
+    told.unwrap_or_default().into()
+}
+
+/// The file with what else the linker is to be told where this archive is given to it.
+pub fn arguments_beside(archive: &Path) -> PathBuf {
+    archive.with_extension("arguments")
+}
+
 /// Builds the archive for `triple` into `dir` unless it is there already, and returns its path.
 ///
 /// An rlib rather than a staticlib: it is an archive of exactly one object, without a second copy of core.
@@ -120,7 +134,12 @@ pub fn rustc_program() -> OsString {
 pub fn ensure(dir: &Path, triple: &str, rustc_version: &str) -> Result<PathBuf, Error> {
     let archive = dir.join("libmapcheck_stubs.a");
     let stamp = dir.join("mapcheck_stubs.stamp");
-    let source = source();
+    let calls = if triple.starts_with("x86_64") {
+        std_calls::found(&libraries(triple))
+    } else {
+        Vec::new()
+    };
+    let source = source() + &std_calls::source(&calls);
     let wanted = format!("{source}\n// {rustc_version}");
     if archive.is_file() && fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(archive);
@@ -141,6 +160,8 @@ pub fn ensure(dir: &Path, triple: &str, rustc_version: &str) -> Result<PathBuf, 
     if !output.status.success() {
         return Err(Error::Stubs(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }
+    let arguments = arguments_beside(&archive);
+    fs::write(&arguments, std_calls::arguments(&calls)).map_err(|e| Error::write(&arguments, e))?;
     fs::rename(&aside, &archive).map_err(|e| Error::write(&archive, e))?;
     // What is left is of no use, and in nobody's way.
     let _ = fs::remove_dir_all(&own);

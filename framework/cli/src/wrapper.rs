@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::error::{Error, exit};
+use crate::stubs;
 
 /// Set to `1` by the command for the cargo it runs: this process is a wrapper.
 pub const ACTIVE: &str = "MAPCHECK_WRAPPER";
@@ -15,13 +16,12 @@ pub const CHAINED: &str = "MAPCHECK_CHAINED_WRAPPER";
 pub const STUBS: &str = "MAPCHECK_STUBS";
 
 /// mapcheck's own crates and what they depend on: instrumented, they would call themselves.
-const OWN_CRATES: [&str; 11] = [
+const OWN_CRATES: [&str; 10] = [
     "mapcheck",
     "mapcheck_machine",
+    "mapcheck_macros",
     "arbitrary",
     "libc",
-    "rand_pcg",
-    "rand_core",
     "toml",
     "serde_spanned",
     "toml_datetime",
@@ -95,9 +95,11 @@ fn additions(args: &[OsString], stubs: Option<OsString>) -> Vec<OsString> {
         added.extend(INSTRUMENTATION.map(OsString::from));
     }
     if let Some(path) = stubs.filter(|_| call.is_executable()) {
-        let mut word = OsString::from("-Clink-arg=");
-        word.push(path);
-        added.push(word);
+        let mut announced = OsString::from("-Clink-arg=@");
+        announced.push(stubs::arguments_beside(Path::new(&path)));
+        let mut archive = OsString::from("-Clink-arg=");
+        archive.push(path);
+        added.extend([announced, archive]);
     }
     added
 }
@@ -215,7 +217,7 @@ mod tests {
     fn a_test_of_an_own_crate_gets_only_the_stubs() {
         assert_eq!(
             added("rustc --crate-name mapcheck --test --emit=link --target x"),
-            ["-Clink-arg=/s.a"]
+            ["-Clink-arg=@/s.arguments", "-Clink-arg=/s.a"]
         );
     }
 

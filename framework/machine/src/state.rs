@@ -68,6 +68,8 @@ pub(crate) struct State {
     since_switch: u64,
     pub steps: u64,
     pub switches: u64,
+    /// Waits begun so far.
+    waits: u64,
     /// Virtual nanoseconds skipped while all threads waited.
     pub skipped: u64,
     pub timers: usize,
@@ -131,6 +133,7 @@ static STATE: Global = Global(UnsafeCell::new(State {
     since_switch: 0,
     steps: 0,
     switches: 0,
+    waits: 0,
     skipped: 0,
     timers: 0,
     random: 0,
@@ -259,6 +262,7 @@ impl State {
         self.since_switch = 0;
         self.steps = 0;
         self.switches = 0;
+        self.waits = 0;
         self.executions += 1;
         (self.attempt, self.attempts) = (None, 0);
         self.expect_progress();
@@ -457,6 +461,8 @@ impl State {
 
     /// Makes a thread wait, at most until `deadline` (virtual nanoseconds).
     pub fn block(&mut self, thread: usize, status: Status, deadline: Option<u64>) {
+        self.waits += 1;
+        self.threads[thread].waits_since = self.waits;
         self.threads[thread].timed_out = false;
         self.threads[thread].deadline = deadline;
         self.timers += usize::from(deadline.is_some());

@@ -5,7 +5,7 @@ use mapcheck_machine as machine;
 use super::{Candidate, Subject};
 use crate::explain;
 use crate::oracle::race;
-use crate::report::Finding;
+use crate::report::{Finding, Race};
 use crate::repro::{self, History, Repro};
 use crate::settings::Settings;
 use crate::shrink;
@@ -24,9 +24,8 @@ pub(super) fn is_accepted(
     settings: &Settings,
     candidate: &Candidate,
 ) -> Result<bool, String> {
-    let Some(race) = candidate.finding.race.as_ref().filter(|_| !subject.accepts.is_empty()) else {
-        return Ok(false);
-    };
+    let may_be = |race: &&Race| !subject.accepts.is_empty() || race.functions.is_empty();
+    let Some(race) = candidate.finding.race.as_ref().filter(may_be) else { return Ok(false) };
     // Replaying it accepts it.
     let before = race::accepted();
     if !before.contains(&race.pair) {

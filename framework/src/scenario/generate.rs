@@ -7,12 +7,11 @@
 mod moves;
 
 use arbitrary::{Result, Unstructured};
-use rand_pcg::Pcg64Mcg;
-use rand_pcg::rand_core::Rng as _;
 
 use self::moves::{Mover, Role};
 use super::{Keys, Op, Scenario};
 use crate::map::{Iteration, Profile};
+use crate::pcg::Pcg;
 use crate::scheduler::splitmix;
 
 /// The family of these scenarios.
@@ -39,9 +38,9 @@ pub(super) fn all(profile: &Profile, seed: u64) -> Vec<Scenario> {
 
 fn seeded(profile: &Profile, seed: u64, number: u64) -> Scenario {
     let mixed = splitmix(splitmix(seed) ^ number);
-    let mut random = Pcg64Mcg::new(u128::from(mixed) << 64 | u128::from(number) | 1);
+    let mut random = Pcg::new(u128::from(mixed) << 64 | u128::from(number) | 1);
     let mut bytes = [0; BYTES];
-    random.fill_bytes(&mut bytes);
+    random.fill(&mut bytes);
     let shape = turn(number);
     bytes[0] = SHAPES.iter().position(|s| *s == shape).unwrap_or_default() as u8;
     let drawn = Scenario::arbitrary(profile, &mut Unstructured::new(&bytes));

@@ -13,6 +13,7 @@ use crate::text::{Section, Writer};
 
 pub use arbitrary::Unstructured;
 pub use op::{Keys, Op, OpError, Visit};
+pub(crate) use run::text_of;
 pub use run::{freed_by_map, guarded, inconclusive, run};
 
 /// A small concurrent program against a map.

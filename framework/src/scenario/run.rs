@@ -247,9 +247,14 @@ pub fn guarded<R>(body: impl FnOnce() -> R) -> R {
 
 /// Ends the execution with the finding `panic`.
 fn tell(payload: Payload) -> ! {
+    let text = text_of(&*payload).unwrap_or("a payload that is not a string");
+    machine::fail("panic", text.to_owned(), 0)
+}
+
+/// The text of a panic, if it has one.
+pub(crate) fn text_of(payload: &(dyn Any + Send)) -> Option<&str> {
     let text = payload.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
-    machine::fail("panic", text.unwrap_or("a payload that is not a string").to_owned(), 0)
+    text.or_else(|| payload.downcast_ref::<&str>().copied())
 }
 
 /// A map, and how many operations of the setup are in it already.

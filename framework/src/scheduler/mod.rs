@@ -25,8 +25,8 @@ mod uniform;
 mod walk;
 
 use mapcheck_machine::{ChoiceKind, Consult, Slice, ThreadId};
-use rand_pcg::Pcg64Mcg;
-use rand_pcg::rand_core::Rng;
+
+use crate::pcg::Pcg;
 
 use guided::Guided;
 use portfolio::portfolio;
@@ -162,12 +162,12 @@ pub(crate) fn covering(limit: Limit) -> Box<dyn Scheduler> {
 
 /// The randomness of one execution.
 #[derive(Debug)]
-struct Dice(Pcg64Mcg);
+struct Dice(Pcg);
 
 impl Dice {
     fn new(seed: u64, execution: u64) -> Dice {
         let low = splitmix(splitmix(seed) ^ execution);
-        Dice(Pcg64Mcg::new(u128::from(splitmix(low)) << 64 | u128::from(low)))
+        Dice(Pcg::new(u128::from(splitmix(low)) << 64 | u128::from(low)))
     }
 
     /// One of `0..n`, all equally likely up to a bias of n in 2^64.
@@ -176,7 +176,7 @@ impl Dice {
     }
 
     fn next(&mut self) -> u64 {
-        self.0.next_u64()
+        self.0.next()
     }
 
     /// Reuse is injected half of the time; data is uniform; no thread is suspended, see [`Suspending`], and no other

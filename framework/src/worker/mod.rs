@@ -151,6 +151,24 @@ fn first_panic() -> Option<PanicNote> {
     PANICS.lock().ok().and_then(|notes| notes.first().cloned())
 }
 
+/// What the last panic of the execution under way said, and where.
+pub(crate) fn last_panic() -> Option<String> {
+    let mut last = None;
+    machine::outside(&mut || {
+        last = PANICS.lock().ok().and_then(|notes| notes.last().map(|note| note.message.clone()));
+    });
+    last
+}
+
+/// Forgets the panics of the execution under way: they were as they should be.
+pub(crate) fn forget_panics() {
+    machine::outside(&mut || {
+        if let Ok(mut notes) = PANICS.lock() {
+            notes.clear();
+        }
+    });
+}
+
 /// Notes every panic with its stack, which unwinding takes away, and prints nothing.
 fn listen_for_panics() {
     panic::set_hook(Box::new(|info| {

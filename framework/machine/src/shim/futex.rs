@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use super::time::{from_timespec, virtual_deadline};
 use super::{SYNC, raw_syscall};
 use crate::api::*;
-use crate::state::{disarmed, give_way, step};
+use crate::state::{State, disarmed, give_way, step};
 use crate::thread::Status;
 
 const ANY: u32 = u32::MAX;
@@ -88,21 +88,26 @@ pub(super) fn rouse(addr: usize, count: u32, bits: u32) -> isize {
     step(Access { addr, size: 4, ..SYNC });
     disarmed(|s| {
         let mut woken = 0;
-        for i in 0..s.threads.len() {
-            let waits =
-                matches!(s.threads[i].status, Status::Futex(a, b) if a == addr && b & bits != 0);
-            if waits && woken < count as isize {
-                s.wake(i);
-                woken += 1;
-            }
+        while woken < count as isize {
+            let Some(first) = first_waiter(s, addr, bits) else { break };
+            s.wake(first);
+            woken += 1;
         }
         woken
     })
 }
 
+/// Who waits on the word for longest: the kernel wakes in that order.
+fn first_waiter(s: &State, addr: usize, bits: u32) -> Option<usize> {
+    let waits =
+        |status: &Status| matches!(*status, Status::Futex(a, b) if a == addr && b & bits != 0);
+    let waiters = (0..s.threads.len()).filter(|i| waits(&s.threads[*i].status));
+    waiters.min_by_key(|i| s.threads[*i].waits_since)
+}
+
 /// The standard library's slow paths are compiled without callbacks, so that their calls must stand for what they
 /// order.
-fn order(addr: usize) {
+pub(super) fn order(addr: usize) {
     if crate::watch::watching() {
         let thread = disarmed(|s| s.current as ThreadId);
         crate::watch::ordered(Edge::Futex { thread, addr });

@@ -13,6 +13,7 @@ mod locks;
 mod malloc;
 mod processors;
 pub(crate) mod pthread;
+mod std_calls;
 mod time;
 
 use std::ffi::{CStr, c_long, c_void};

@@ -24,7 +24,7 @@ fn of_bytes(profile: &Profile, bytes: &[u8]) -> Scenario {
 /// So many bytes, others for each number.
 fn random_bytes(number: u64, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
-    Pcg64Mcg::new(u128::from(splitmix(number)) << 1 | 1).fill_bytes(&mut bytes);
+    Pcg::new(u128::from(splitmix(number)) << 1 | 1).fill(&mut bytes);
     bytes
 }
 

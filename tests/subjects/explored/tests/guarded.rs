@@ -244,3 +244,11 @@ fn by_the_last_of_its_owners() {
         ends.into_iter().for_each(|end| end.join().unwrap());
     });
 }
+
+#[test]
+fn the_list_of_threads_that_the_standard_library_keeps() {
+    // From the twelfth on its tree is moved in memory, under a lock that nobody sees.
+    mapcheck::explore(|| {
+        thread::scope(|s| (0..30).for_each(|_| _ = s.spawn(thread::yield_now)));
+    });
+}
