@@ -67,6 +67,7 @@
 //! none of its own.
 #![forbid(unsafe_code)]
 
+pub mod async_map;
 pub mod bench;
 mod campaign;
 mod catalogue;
@@ -95,6 +96,7 @@ mod target;
 pub(crate) mod text;
 mod worker;
 
+pub use async_map::{Async, AsyncMap, Reader, Visitor};
 pub use fault::Fault;
 pub use in_test::{check, explore, forbid_leaks};
 pub use map::{

@@ -117,6 +117,7 @@ impl Runner<'_> {
                 continue;
             }
             let subject = self.with_kept(target)?;
+            subject.bears(&self.settings.faults).map_err(usage)?;
             let done = campaign::run_with_journal(&subject, &self.settings, mode);
             summary.add(name, &done.map_err(internal)?);
         }
@@ -196,6 +197,9 @@ impl Runner<'_> {
             let by_fault = |fault: Fault| {
                 let mut subject = self.subject(target)?;
                 let settings = matrix::under(fault, &mut subject, &self.settings);
+                if subject.excludes.contains(&fault) {
+                    subject.scenarios.clear();
+                }
                 self.cell(&subject, &settings, ("fault", fault.name()))
             };
             let code = match &self.settings.faults[..] {
@@ -399,6 +403,7 @@ fn subject(target: &Target, seed: u64, kept: Vec<Scenario>) -> Subject<'_> {
         foreign: None,
         mutants: target.mutants,
         mutant: None,
+        excludes: (target.excludes)(),
         races: target.races,
         accepts: accepts(target),
     }

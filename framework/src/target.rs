@@ -32,6 +32,8 @@ pub struct Target {
     pub collides: bool,
     /// What scenarios and oracles must know about the map.
     pub profile: fn() -> Profile,
+    /// Faults that must not happen to it, see [`Map::excludes`].
+    pub excludes: fn() -> &'static [Fault],
     /// Runs a scenario, see [`scenario::run`].
     pub run: fn(&Scenario),
     /// The same on shuttle and on loom, where the target has a form for them.
@@ -65,6 +67,7 @@ impl Target {
             accepted_races: &[],
             collides: true,
             profile: M::profile,
+            excludes: M::excludes,
             run: scenario::run::<M>,
             foreign: [None; 2],
             capabilities: map::capabilities::<M>,
@@ -222,6 +225,7 @@ mod tests {
             accepted_races: &[],
             collides: true,
             profile: || unreachable!("not asked for"),
+            excludes: || &[],
             run: |_| (),
             foreign: [None; 2],
             capabilities: Vec::new,

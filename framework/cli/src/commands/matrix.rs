@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::args::Matrix;
 use crate::cargo::{self, Cargo};
-use crate::commands::check::budget;
+use crate::commands::check::{budget, known};
 use crate::commands::list::wants_json;
 use crate::commands::run_for_lines;
 use crate::error::{Error, exit};
@@ -45,6 +45,7 @@ pub fn run(matrix: &Matrix) -> Result<i32, Error> {
     for (runner, targets) in all {
         let mut command = runner.build(&cargo, &format!("runner `{}`", runner.package))?;
         command.arg("matrix").args(targets);
+        known(&mut command, &matrix.known);
         if !matrix.faults.is_empty() {
             command.env("MAPCHECK_FAULTS", matrix.faults.join(","));
         }

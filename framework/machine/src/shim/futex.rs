@@ -69,6 +69,8 @@ pub(super) unsafe fn block(addr: usize, value: u32, deadline: Option<u64>, bits:
         return -(libc::EAGAIN as isize);
     }
     if crate::border::happens(ChoiceKind::Wake) {
+        // Not woken at once, or whoever waits in a loop would keep those from running that it waits for.
+        give_way(Reason::Yield, access);
         return 0;
     }
     disarmed(|s| s.block(s.current, Status::Futex(addr, bits), deadline));
