@@ -1,6 +1,6 @@
 #!/bin/sh
 # Random programs over the primitives of the standard library, against their model: 10,000 of them, or as many as are
-# asked for, from another number on each day. Exits 0 only if none shows what the model does not allow, and 49 in 50
+# asked for, from another number on each day. Exits 0 only if none shows what the model does not allow, and nine in ten
 # show all that it does: ci/primitives.sh 1000 0
 set -eu
 cd "$(dirname "$0")/.."

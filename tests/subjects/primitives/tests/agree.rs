@@ -73,5 +73,5 @@ fn main() {
         sum.processes,
         began.elapsed().as_secs_f64()
     );
-    std::process::exit(i32::from(outside > 0 || subset * 50 > programs));
+    std::process::exit(i32::from(outside > 0 || subset * 10 > programs));
 }
