@@ -137,6 +137,13 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// Whether it takes no other thread to show what it does: then one at each point in turn says most.
+    pub(crate) fn is_local(self) -> bool {
+        matches!(self.choice(), Some(ChoiceKind::Panic | ChoiceKind::Allocation))
+    }
+}
+
 /// The kinds of choices that inject these.
 pub(crate) fn choices(faults: &[Fault]) -> Choices {
     faults.iter().filter_map(|f| f.choice()).fold(Choices::NONE, Choices::with)
@@ -191,14 +198,24 @@ pub fn give_up() -> ! {
 /// Which of the forced operations is to be done here.
 #[inline(never)]
 pub(crate) fn forced() -> Option<Fault> {
-    let all = [Fault::ForcedGrowth, Fault::ForcedShrink, Fault::ForcedReclaim];
-    let on = || all.into_iter().filter(|f| is_on(*f));
-    let n = on().count() as u32;
+    let n = FORCED.into_iter().filter(|f| is_on(*f)).count() as u32;
     if n == 0 {
         return None;
     }
     let chosen = machine::choose(ChoiceKind::Force, 1 + n);
-    chosen.checked_sub(1).and_then(|i| on().nth(i as usize))
+    nth_of(FORCED.into_iter().filter(|f| is_on(*f)), chosen)
+}
+
+/// What the map may be made to do.
+const FORCED: [Fault; 3] = [Fault::ForcedGrowth, Fault::ForcedShrink, Fault::ForcedReclaim];
+
+fn nth_of(mut on: impl Iterator<Item = Fault>, choice: u32) -> Option<Fault> {
+    on.nth(choice.checked_sub(1)? as usize)
+}
+
+/// What this choice stands for where these faults are switched on.
+pub(crate) fn nth_forced(faults: &[Fault], choice: u32) -> Option<Fault> {
+    nth_of(FORCED.into_iter().filter(|f| faults.contains(f)), choice)
 }
 
 /// Whether what is due here is put off.

@@ -158,6 +158,12 @@ pub trait Map: Send + Sync + Sized + 'static {
     fn nonblocking() -> bool {
         false
     }
+    /// How many elements, at most, have been removed and are not dropped when one thread has stalled and the others, done
+    /// with all they had to do, have driven [`Map::reclaim`]: a matter of the fault `stalled-thread`. `None` where one
+    /// thread can hold up the reclamation of everything, as with epochs. Needs [`Map::len`].
+    fn garbage_bound() -> Option<usize> {
+        None
+    }
     /// Oracles that judge executions of this map besides mapcheck's own, fresh ones for each execution.
     fn oracles() -> Vec<Box<dyn Oracle>> {
         Vec::new()

@@ -325,10 +325,10 @@ pub(crate) fn folder_name(target: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn repro() -> Repro {
+    pub(crate) fn repro() -> Repro {
         Repro {
             mapcheck: MAPCHECK.into(),
             target: "flurry@0.4.0".into(),

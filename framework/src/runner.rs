@@ -9,6 +9,7 @@ use mapcheck_machine as machine;
 use crate::campaign::{self, Mode, Subject, Totals};
 use crate::decision::Decisions;
 use crate::engine::Engine;
+use crate::fault::Fault;
 use crate::map::Profile;
 use crate::mutant::Mutant;
 use crate::oracle::Class;
@@ -186,17 +187,42 @@ impl Runner<'_> {
         names.iter().try_for_each(|name| self.target(name).map(drop))?;
         let wanted = |t: &&Target| names.is_empty() || names.contains(&t.name);
         for target in self.targets.iter().filter(wanted) {
-            for (pattern, _) in families::PATTERNS {
+            let by_pattern = |pattern: &'static str| {
                 let mut subject = self.subject(target)?;
-                subject.scenarios.retain(|s| s.family == *pattern);
-                let cell = matrix::fill(&subject, &self.settings).map_err(internal)?;
-                if machine::interrupted() {
-                    return Ok(exit::BUDGET);
-                }
-                println!("{}", cell.line(target.name, pattern));
+                subject.scenarios.retain(|s| s.family == pattern);
+                self.cell(&subject, &self.settings, ("scenario", pattern))
+            };
+            let by_fault = |fault: Fault| {
+                let mut subject = self.subject(target)?;
+                let settings = matrix::under(fault, &mut subject, &self.settings);
+                self.cell(&subject, &settings, ("fault", fault.name()))
+            };
+            let code = match &self.settings.faults[..] {
+                [] => families::PATTERNS.iter().try_for_each(|pattern| by_pattern(pattern.0)),
+                faults => faults.iter().try_for_each(|fault| by_fault(*fault)),
+            };
+            match code {
+                Ok(()) => {}
+                Err(None) => return Ok(exit::BUDGET),
+                Err(Some(failure)) => return Err(failure),
             }
         }
         Ok(exit::CLEAN)
+    }
+
+    /// Fills a cell of the matrix and prints it. No failure if that was interrupted.
+    fn cell(
+        &self,
+        subject: &Subject<'_>,
+        settings: &Settings,
+        column: (&'static str, &str),
+    ) -> Result<(), Option<Failure>> {
+        let cell = matrix::fill(subject, settings).map_err(internal)?;
+        if machine::interrupted() {
+            return Err(None);
+        }
+        println!("{}", cell.line(&subject.target, column));
+        Ok(())
     }
 
     fn load(&self, path: &Path) -> Result<(Repro, &Target), Failure> {

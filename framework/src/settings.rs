@@ -49,7 +49,7 @@ pub struct Settings {
     pub bound: Option<u64>,
     /// This shard, counted from 1, of so many; `MAPCHECK_SHARD`, such as `2/8`.
     pub shard: (u64, u64),
-    /// Faults that are injected; `MAPCHECK_FAULTS`, names separated by commas.
+    /// Faults that are injected; `MAPCHECK_FAULTS`, names separated by commas, or `all`.
     pub faults: Vec<Fault>,
     /// The mutant of the target that is switched on: what `MAPCHECK_FAULTS` names besides.
     pub mutant: Option<String>,
@@ -316,6 +316,11 @@ fn set_scheduler(settings: &mut Settings, name: &str) -> Result<(), String> {
 
 /// What is no fault of the framework's may be a mutant of the target, which knows its own.
 fn set_faults(settings: &mut Settings, names: &str) -> Result<(), String> {
+    if names == "all" {
+        settings.faults = fault::NAMES.iter().map(|f| f.0).collect();
+        settings.mutant = None;
+        return Ok(());
+    }
     let (known, others): (Vec<&str>, Vec<&str>) =
         names.split(',').partition(|name| Fault::by_name(name).is_ok());
     settings.faults = known.into_iter().map(Fault::by_name).collect::<Result<_, _>>()?;

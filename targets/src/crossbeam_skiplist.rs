@@ -66,4 +66,9 @@ impl Map for CrossbeamSkiplist {
         }
         Ok(())
     }
+
+    fn abandon(&self) -> Result<(), Unsupported> {
+        std::mem::forget(crossbeam_epoch::pin());
+        Ok(())
+    }
 }

@@ -86,4 +86,9 @@ impl Map for Flurry {
         self.0.guard().flush();
         Ok(())
     }
+
+    fn abandon(&self) -> Result<(), Unsupported> {
+        std::mem::forget(self.0.guard());
+        Ok(())
+    }
 }

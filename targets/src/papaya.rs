@@ -79,4 +79,9 @@ impl Map for Papaya {
         self.0.guard().flush();
         Ok(())
     }
+
+    fn abandon(&self) -> Result<(), Unsupported> {
+        std::mem::forget(self.0.guard());
+        Ok(())
+    }
 }

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+use mapcheck::{
+    AfterPanic, Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value,
+};
 
 /// A [`HashMap`] in a [`RwLock`].
 pub struct RwLockHashMap(RwLock<HashMap<Key, Value>>);
@@ -35,6 +37,11 @@ impl Map for RwLockHashMap {
 
     fn new() -> RwLockHashMap {
         RwLockHashMap(RwLock::new(HashMap::with_capacity(7)))
+    }
+
+    /// std docs, `RwLock`, Poisoning: it is poisoned when a writer panics.
+    fn after_panic() -> AfterPanic {
+        AfterPanic::Unspecified
     }
 
     fn insert(&self, key: Key, value: Value) -> Previous {

@@ -68,4 +68,9 @@ impl Map for SccTreeIndex {
         }
         Ok(())
     }
+
+    fn abandon(&self) -> Result<(), Unsupported> {
+        std::mem::forget(Guard::new());
+        Ok(())
+    }
 }

@@ -113,6 +113,9 @@ pub struct Matrix {
     /// Targets; all of them unless given, the known-bad ones too
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
+    /// A column for this fault in place of the patterns; may be given several times, or be `all`
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub faults: Vec<String>,
     /// Write the matrix as a page to this file, too
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,

@@ -1,6 +1,7 @@
 //! What a finding looks like to its reader: text with three stacks and the schedule, and JSON.
 
 mod frames;
+mod injected;
 mod json;
 mod order;
 mod schedule;
@@ -87,8 +88,9 @@ impl Finding {
         self.class == other.class && same.unwrap_or(self.site == other.site)
     }
 
-    /// Adds what its repro tells of the order of steps.
+    /// Adds what its repro tells of the faults that were injected, and of the order of steps.
     pub(crate) fn with_order(mut self, repro: &Repro) -> Finding {
+        self.report += &injected::section(repro);
         self.report += &order::section(&repro.order, &repro.inflection);
         self.order.clone_from(&repro.order);
         self.inflection.clone_from(&repro.inflection);

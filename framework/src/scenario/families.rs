@@ -289,10 +289,13 @@ fn nested_ranges(grows_at: u32) -> Vec<Scenario> {
     let grower = vec![Op::Insert(more), Op::Reclaim];
     let nested = vec![iterate(Visit::Nested), Op::Reclaim];
     let removing = |at| vec![iterate(Visit::RemoveCurrent { at })];
+    // The inner iteration deletes what the outer one stands on, and later what it has yet to reach.
+    let inner = vec![iterate(Visit::NestedRemove { at: 1 }), Op::Reclaim];
     let cases = [
         ("delete", vec![nested.clone(), remover.clone()]),
         ("delete-and-grow", vec![nested, remover, grower.clone()]),
         ("beside", vec![removing(2), removing(3), grower]),
+        ("inner-deletes", vec![inner, vec![Op::Insert(more), Op::Reclaim]]),
     ];
     let scenario = |(name, threads)| Scenario {
         name: format!("nested-ranges/{name}"),
@@ -306,11 +309,15 @@ fn nested_ranges(grows_at: u32) -> Vec<Scenario> {
     cases.map(scenario).into()
 }
 
-/// Readers hold what a thread deletes just before it ends, or before it drops its guard.
+/// Readers hold what a thread deletes just before it ends, or before it drops its guard, or when it ends: in a
+/// destructor of a thread-local variable that is older or younger than those of the map.
 fn deferred_delete(grows_at: u32) -> Vec<Scenario> {
     let [_, (_, n), _] = sizes(grows_at);
     let all = Keys::range(0, n);
+    let at_exit = Op::ExitRemove(all);
     let cases = [
+        ("at-thread-exit", vec![at_exit, get(0)], vec![Op::Reclaim, Op::Reclaim]),
+        ("at-first-exit", vec![get(0), at_exit], vec![Op::Reclaim, Op::Reclaim]),
         ("at-thread-end", vec![Op::Remove(all)], vec![Op::Reclaim, Op::Reclaim]),
         ("after-reinsert", vec![Op::Remove(all), Op::Insert(all)], vec![Op::Reclaim]),
         ("by-overwrite", vec![Op::Insert(all), Op::Insert(all)], vec![Op::Reclaim, Op::Reclaim]),
@@ -330,7 +337,7 @@ fn deferred_delete(grows_at: u32) -> Vec<Scenario> {
 /// The callback of a read deletes what it reads, beside an iteration that may hold it too.
 fn foreign_code() -> Vec<Vec<Op>> {
     let deleter = vec![Op::GetRemove(0), Op::Reclaim, Op::GetRemove(1), Op::Reclaim];
-    vec![vec![ITERATE, Op::Reclaim], deleter]
+    vec![vec![iterate(Visit::RemoveCurrent { at: 1 }), Op::Reclaim], deleter]
 }
 
 fn bulk_build(grows_at: u32) -> Vec<Scenario> {

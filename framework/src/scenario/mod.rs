@@ -171,7 +171,9 @@ fn ops(key: &str, texts: &[String]) -> Result<Vec<Op>, String> {
 /// A word for what a thread with these operations is there for.
 fn role_of(ops: &[Op]) -> &'static str {
     let inserts = ops.iter().any(|op| matches!(op, Op::Insert(_)));
-    let removes = ops.iter().any(|op| matches!(op, Op::Remove(_) | Op::Clear | Op::RetainEven));
+    let removes = ops
+        .iter()
+        .any(|op| matches!(op, Op::Remove(_) | Op::ExitRemove(_) | Op::Clear | Op::RetainEven));
     match (inserts, removes) {
         _ if ops.iter().any(|op| matches!(op, Op::Iterate { .. })) => "iterator",
         (true, true) => "writer",

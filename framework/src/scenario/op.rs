@@ -88,6 +88,11 @@ pub enum Visit {
     },
     /// Iterates over the whole map at every visit.
     Nested,
+    /// As that, and each of these iterations removes the element that it visits at this visit of its own.
+    NestedRemove {
+        /// Which visit.
+        at: u32,
+    },
     /// Breaks the iteration at this visit.
     Stop {
         /// Which visit.
@@ -160,6 +165,7 @@ impl Visit {
             Visit::Nested => None,
             Visit::RemoveVisited { at } => Some((at, 2)),
             Visit::RemoveCurrent { at }
+            | Visit::NestedRemove { at }
             | Visit::Stop { at }
             | Visit::Clear { at }
             | Visit::Reclaim { at }
@@ -189,6 +195,7 @@ impl Visit {
     fn smaller(self) -> Vec<Visit> {
         let less = match self {
             Visit::Refill { at, .. } => vec![Visit::Clear { at }],
+            Visit::NestedRemove { at } => vec![Visit::Nested, Visit::RemoveCurrent { at }],
             Visit::Churn { keys, at } => {
                 vec![Visit::Insert { keys, at }, Visit::Remove { keys, at }]
             }
@@ -231,7 +238,12 @@ pub enum Op {
     /// Reads a key, removes it while it has the reference, and reads that again: `get 3 remove`.
     /// Only where visitors may write.
     GetRemove(u32),
-    /// Iterates: `iterate`, `iterate hold`, `iterate nested`, `iterate hold remove-current 3`,
+    /// Removes keys one after the other when the thread ends, in a destructor of one of its thread-local variables:
+    /// `exit remove 3`. Where it stands says whether that variable is older than those of the map. The root thread, of
+    /// setup and teardown, does it at once.
+    ExitRemove(Keys),
+    /// Iterates: `iterate`, `iterate hold`, `iterate nested`, `iterate nested remove-current 2`,
+    /// `iterate hold remove-current 3`,
     /// `iterate remove-visited 3`, `iterate remove-unvisited 0..8 at 2`, `iterate remove 5 at 2`,
     /// `iterate insert 20..24 at 1`, `iterate stop 3`, `iterate clear at 2`,
     /// `iterate refill 0..16 at 3`, `iterate outgrow 0..16 at 3`, `iterate reclaim at 2`, `iterate churn 0..16 at 2`.
@@ -259,7 +271,7 @@ impl Op {
     /// The keys it names, itself or in what its visitor does.
     pub(crate) fn named(&self) -> Option<Keys> {
         match self {
-            Op::Insert(keys) | Op::Remove(keys) => Some(*keys),
+            Op::Insert(keys) | Op::Remove(keys) | Op::ExitRemove(keys) => Some(*keys),
             Op::Get { key, .. } | Op::GetRemove(key) => Some(Keys::one(*key)),
             Op::Iterate { visit, .. } => visit.and_then(Visit::keys),
             _ => None,
@@ -300,6 +312,7 @@ impl Op {
         match *self {
             Op::Insert(k) => Op::Insert(keys(k)),
             Op::Remove(k) => Op::Remove(keys(k)),
+            Op::ExitRemove(k) => Op::ExitRemove(keys(k)),
             Op::Get { key, hold } => Op::Get { key: low(key), hold },
             Op::GetRemove(key) => Op::GetRemove(low(key)),
             Op::Iterate { hold, visit } => {
@@ -315,6 +328,10 @@ impl Op {
         match *self {
             Op::Insert(keys) => keys.smaller().into_iter().map(Op::Insert).collect(),
             Op::Remove(keys) => keys.smaller().into_iter().map(Op::Remove).collect(),
+            Op::ExitRemove(keys) => {
+                let fewer = keys.smaller().into_iter().map(Op::ExitRemove);
+                std::iter::once(Op::Remove(keys)).chain(fewer).collect()
+            }
             Op::Get { key, hold: true } => vec![Op::Get { key, hold: false }],
             Op::GetRemove(key) => {
                 vec![Op::Get { key, hold: false }, Op::Remove(Keys::one(key))]
@@ -366,6 +383,7 @@ impl fmt::Display for Visit {
             Visit::Remove { keys, at } => write!(f, "remove {keys} at {at}"),
             Visit::Insert { keys, at } => write!(f, "insert {keys} at {at}"),
             Visit::Nested => f.write_str("nested"),
+            Visit::NestedRemove { at } => write!(f, "nested remove-current {at}"),
             Visit::Stop { at } => write!(f, "stop {at}"),
             Visit::Clear { at } => write!(f, "clear at {at}"),
             Visit::Refill { keys, at } => write!(f, "refill {keys} at {at}"),
@@ -382,6 +400,7 @@ impl fmt::Display for Op {
         match self {
             Op::Insert(keys) => write!(f, "insert {keys}"),
             Op::Remove(keys) => write!(f, "remove {keys}"),
+            Op::ExitRemove(keys) => write!(f, "exit remove {keys}"),
             Op::Get { key, hold } => write!(f, "get {key}{}", held(hold)),
             Op::GetRemove(key) => write!(f, "get {key} remove"),
             Op::Iterate { hold, visit: None } => write!(f, "iterate{}", held(hold)),
@@ -426,6 +445,7 @@ fn parse(words: &[&str]) -> Result<Op, String> {
     Ok(match *words {
         ["insert", k] => Op::Insert(keys(k)?),
         ["remove", k] => Op::Remove(keys(k)?),
+        ["exit", "remove", k] => Op::ExitRemove(keys(k)?),
         ["get", key] => Op::Get { key: number(key)?, hold: false },
         ["get", key, "hold"] => Op::Get { key: number(key)?, hold: true },
         ["get", key, "remove"] => Op::GetRemove(number(key)?),
@@ -446,6 +466,7 @@ fn visit(words: &[&str]) -> Result<Option<Visit>, String> {
     Ok(Some(match *words {
         [] => return Ok(None),
         ["nested"] => Visit::Nested,
+        ["nested", "remove-current", at] => Visit::NestedRemove { at: ordinal(at)? },
         ["remove-current", at] => Visit::RemoveCurrent { at: ordinal(at)? },
         ["remove-visited", at] => Visit::RemoveVisited { at: ordinal(at)? },
         ["remove-unvisited", k, "at", at] => {
@@ -493,7 +514,7 @@ mod tests {
 
     #[test]
     fn the_text_form_of_every_operation_round_trips() {
-        let texts = "insert 3/insert 0..8/remove 3/remove 0..8/get 3/get 3 hold/iterate/iterate hold/iterate nested/\
+        let texts = "exit remove 3/iterate nested remove-current 2/insert 3/insert 0..8/remove 3/remove 0..8/get 3/get 3 hold/iterate/iterate hold/iterate nested/\
             iterate remove-current 3/iterate hold remove-visited 3/iterate remove-unvisited 0..8 at 2/\
             iterate remove 5 at 2/iterate insert 20..24 at 1/iterate stop 3/\
             iterate clear at 2/iterate hold refill 0..16 at 3/iterate reclaim at 2/\
@@ -531,7 +552,7 @@ mod tests {
 
     #[test]
     fn what_is_left_of_an_operation_does_less_until_nothing_is() {
-        let texts = "get 3 remove/iterate hold stop 3/iterate clear at 2/iterate hold refill 0..8 at 3/\
+        let texts = "exit remove 0..4/iterate nested remove-current 2/get 3 remove/iterate hold stop 3/iterate clear at 2/iterate hold refill 0..8 at 3/\
             iterate reclaim at 2/iterate outgrow 0..8 at 2/iterate churn 0..8 at 2/\
             iterate remove-unvisited 0..8 at 2/reserve 64/\
             iterate remove-visited 5";

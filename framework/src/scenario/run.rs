@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use mapcheck_machine as machine;
 
@@ -21,6 +21,8 @@ struct Shared<M> {
     /// On the heap under test: what the map keeps in itself is memory that its threads share.
     map: Box<M>,
     promises: Promises,
+    /// Threads that have done all they had to do.
+    done: AtomicUsize,
 }
 
 /// Runs a scenario on the root virtual thread of an execution: builds the map, sets it up, runs the threads, tears
@@ -46,7 +48,7 @@ pub fn run<M: Map>(scenario: &Scenario) {
     model::judge_again();
     let promises = Promises::new(scenario, &M::profile(), M::after_panic(), M::oracles);
     let Some((map, done)) = survived(&promises, || build::<M>(scenario, &promises)) else { return };
-    let shared = outside(|| Arc::new(Shared { map, promises }));
+    let shared = outside(|| Arc::new(Shared { map, promises, done: AtomicUsize::new(0) }));
     shared.operate_all(&scenario.setup[done..], 1 + done as u32);
     let before = element::dropped();
     let body = outside(|| threads(&shared));
@@ -55,7 +57,7 @@ pub fn run<M: Map>(scenario: &Scenario) {
     shared.operate_all(&scenario.teardown, first_label);
     FREED.store(element::dropped().saturating_sub(before), Relaxed);
     begin(scenario.last_label());
-    let Shared { map, promises } = outside(|| {
+    let Shared { map, promises, .. } = outside(|| {
         drop(body);
         Arc::into_inner(shared).expect("all threads have ended")
     });
@@ -89,12 +91,32 @@ fn threads<M: Map>(shared: &Arc<Shared<M>>) -> Arc<dyn Fn(usize) + Send + Sync> 
         }
         let scenario = shared.promises.scenario();
         shared.operate_all(&scenario.threads[i], scenario.first_label(i));
+        shared.judge_garbage();
         match ending {
             Ending::IteratingFirst => iterate_at_exit(&shared),
             Ending::Abandoning => shared.abandon(),
             Ending::IteratingLast | Ending::Plain => {}
         }
     })
+}
+
+/// One more; not inlined, so that it is no access of the code under test.
+#[inline(never)]
+fn count(n: &AtomicUsize) -> usize {
+    1 + n.fetch_add(1, Relaxed)
+}
+
+/// Ends the execution if more elements are left than the map holds and may still have to drop.
+#[inline(never)]
+fn tell_garbage(held: usize, bound: usize) {
+    let garbage = (element::left().1 as usize).saturating_sub(held);
+    if garbage > bound {
+        let message = format!(
+            "with one thread stalled for good, the others have reclaimed what they can, and {garbage} elements that \
+             were removed are not dropped; the map promises at most {bound}"
+        );
+        machine::fail("leak", message, 0);
+    }
 }
 
 /// Iterates when the thread's local variables are destroyed.
@@ -282,10 +304,11 @@ impl<M: Map> Shared<M> {
         machine::set_label(0);
     }
 
-    fn operate(&self, op: &Op, label: u32) {
+    fn operate(self: &Arc<Self>, op: &Op, label: u32) {
         match *op {
             Op::Insert(keys) => self.insert(keys, label),
             Op::Remove(keys) => self.remove(keys, label),
+            Op::ExitRemove(keys) => self.remove_at_exit(keys, label),
             Op::Get { key, hold } => self.get(key, label, hold, false),
             Op::GetRemove(key) => self.get(key, label, false, true),
             Op::Iterate { hold, visit } => self.iterate(hold, visit, label),
@@ -313,6 +336,23 @@ impl<M: Map> Shared<M> {
         if !fault::delays() {
             self.call(|| self.map.reclaim());
         }
+    }
+
+    /// Whether the threads but the one that has stalled could reclaim what they have removed, if all of them are done.
+    fn judge_garbage(&self) {
+        let done = count(&self.done);
+        let Some(bound) = M::garbage_bound() else { return };
+        if done + 1 < self.promises.scenario().threads.len() || !machine::someone_has_stalled() {
+            return;
+        }
+        survived(&self.promises, || {
+            for _ in 0..ROUNDS {
+                self.call(|| self.map.reclaim());
+            }
+            if let Ok(Ok(held)) = in_map(|| self.map.len()) {
+                tell_garbage(held, bound);
+            }
+        });
     }
 
     fn abandon(&self) {
@@ -356,6 +396,18 @@ impl<M: Map> Shared<M> {
         for key in keys.iter() {
             self.remove_key(&Key::new(key.into()), key.into(), label);
         }
+    }
+
+    fn remove_at_exit(self: &Arc<Self>, keys: Keys, label: u32) {
+        if !matches!(machine::current_thread(), Some(1..)) {
+            return self.remove(keys, label);
+        }
+        let shared = Arc::clone(self);
+        at_exit(outside(|| {
+            Box::new(move || {
+                survived(&shared.promises, || shared.remove(keys, label));
+            })
+        }));
     }
 
     fn remove_key(&self, key: &Key, id: u64, label: u32) {
@@ -472,6 +524,9 @@ impl<M: Map> Shared<M> {
             Visit::Remove { keys, at } if due(at) => self.remove(keys, label),
             Visit::Insert { keys, at } if due(at) => self.insert(keys, label),
             Visit::Nested => self.iterate(false, None, label),
+            Visit::NestedRemove { at } => {
+                self.iterate(false, Some(Visit::RemoveCurrent { at }), label);
+            }
             Visit::Clear { at } if due(at) => self.clear(label),
             Visit::Refill { keys, at } if due(at) => {
                 self.clear(label);
@@ -611,6 +666,9 @@ mod tests {
         assert_eq!(left_by("iterate insert 7 at 5"), [0, 1, 2, 3]);
         assert_eq!(left_by("iterate outgrow 0..4 at 2"), [0, 1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(left_by("iterate nested"), [0, 1, 2, 3]);
+        // At each visit of the outer iteration, of a snapshot, the inner one removes the second of what is left.
+        assert_eq!(left_by("iterate nested remove-current 2"), [0]);
+        assert_eq!(left_by("exit remove 1..3"), [0, 3]);
         assert_eq!(left_by("remove 1..3"), [0, 3]);
         assert_eq!(left_by("clear"), [0, 1, 2, 3]);
         assert_eq!([0, 1, 2, 4, 12].map(alike), [1, 1, 2, 4, 6]);

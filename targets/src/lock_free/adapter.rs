@@ -45,6 +45,14 @@ impl<E: Engine, R: Reclaim<E>> Map for LockFree<E, R> {
         }
     }
 
+    fn nonblocking() -> bool {
+        true
+    }
+
+    fn garbage_bound() -> Option<usize> {
+        R::BOUND
+    }
+
     fn new() -> LockFree<E, R> {
         LockFree(LockFreeMap::new())
     }

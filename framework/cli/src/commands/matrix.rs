@@ -1,4 +1,4 @@
-//! `matrix`: the patterns of deletion against every target, as text, JSON lines and a page.
+//! `matrix`: the patterns of deletion, or faults, against every target, as text, JSON lines and a page.
 
 use std::path::Path;
 
@@ -40,6 +40,9 @@ pub fn run(matrix: &Matrix) -> Result<i32, Error> {
     for (runner, targets) in all {
         let mut command = runner.build(&cargo, &format!("runner `{}`", runner.package))?;
         command.arg("matrix").args(targets);
+        if !matrix.faults.is_empty() {
+            command.env("MAPCHECK_FAULTS", matrix.faults.join(","));
+        }
         budget(&mut command, &matrix.budget)?;
         let each = &mut |cell: &Value| {
             if cell["type"] == "cell" {
@@ -82,38 +85,53 @@ fn verdict(cell: &Value) -> String {
     if bad.is_empty() { "ok".to_owned() } else { bad.concat() }
 }
 
-/// The values of a key, each once, in the order of their first cell.
-fn distinct<'a>(cells: &'a [Value], key: &str) -> Vec<&'a str> {
+/// These words, each once, in the order of their first cell.
+fn distinct<'a>(cells: &'a [Value], word: impl Fn(&'a Value) -> &'a str) -> Vec<&'a str> {
     let mut all = Vec::new();
-    for cell in cells {
-        if !all.contains(&word(cell, key)) {
-            all.push(word(cell, key));
+    for word in cells.iter().map(word) {
+        if !all.contains(&word) {
+            all.push(word);
         }
     }
     all
 }
 
-fn cell_of<'a>(cells: &'a [Value], target: &str, scenario: &str) -> Option<&'a Value> {
-    cells.iter().find(|c| word(c, "target") == target && word(c, "scenario") == scenario)
+fn target(cell: &Value) -> &str {
+    word(cell, "target")
 }
 
-/// The matrix in 100 columns: a row a target, a column a pattern.
+/// What a cell's column is: a pattern, or a fault.
+fn column(cell: &Value) -> &str {
+    if cell["fault"].is_null() { word(cell, "scenario") } else { word(cell, "fault") }
+}
+
+fn cell_of<'a>(cells: &'a [Value], target: &str, of: &str) -> Option<&'a Value> {
+    cells.iter().find(|c| word(c, "target") == target && column(c) == of)
+}
+
+/// A row of the matrix as text.
+fn row(name: &str, told: impl Iterator<Item = String>) -> String {
+    let told: String = told.map(|told| format!(" {told:<6}")).collect();
+    format!("{}\n", format!("{name:<22}{told}").trim_end())
+}
+
+/// Columns that fit beside the names of the targets.
+const COLUMNS: usize = 11;
+
+/// The matrix in 100 columns: a row a target, a column a pattern or a fault; what does not fit stands below.
 fn text(cells: &[Value]) -> String {
-    let patterns = distinct(cells, "scenario");
-    let number = |pattern: &str| patterns.iter().position(|p| *p == pattern).map_or(0, |i| i + 1);
-    let mut out = format!("{:<22}", "");
-    patterns.iter().for_each(|p| out.push_str(&format!(" {:<6}", number(p))));
-    out = format!("{}\n", out.trim_end());
-    for target in distinct(cells, "target") {
-        let mut row = format!("{target:<22}");
-        for pattern in &patterns {
-            let told = cell_of(cells, target, pattern).map_or_else(String::new, verdict);
-            row.push_str(&format!(" {told:<6}"));
+    let all = distinct(cells, column);
+    let mut out = String::new();
+    for (some, first) in all.chunks(COLUMNS).zip((1..).step_by(COLUMNS)) {
+        let numbers = (first..first + some.len()).map(|n| n.to_string());
+        out.push_str(&row("", numbers));
+        for target in distinct(cells, self::target) {
+            let told = |c: &&str| cell_of(cells, target, c).map_or_else(String::new, verdict);
+            out.push_str(&row(target, some.iter().map(told)));
         }
-        out.push_str(&format!("{}\n", row.trim_end()));
+        out.push('\n');
     }
-    out.push('\n');
-    patterns.iter().for_each(|p| out.push_str(&format!("{} {p}\n", number(p))));
+    all.iter().zip(1..).for_each(|(c, n)| out.push_str(&format!("{n} {c}\n")));
     out.push_str("ok nothing found in what was explored; - the map lacks what the pattern needs");
     QUESTIONS.iter().for_each(|q| out.push_str(&format!("; {} {}", q.2, q.1)));
     wrapped(&out)
@@ -150,18 +168,22 @@ small { display: block; color: #888; }
 
 /// The matrix as a page that needs nothing else.
 fn page(cells: &[Value]) -> Markup {
-    let patterns = distinct(cells, "scenario");
+    let patterns = distinct(cells, column);
+    let title = match cells.iter().any(|cell| !cell["fault"].is_null()) {
+        true => "Faults",
+        false => "Deleting while iterating",
+    };
     html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Deleting while iterating" }
+                title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                h1 { "Deleting while iterating" }
+                h1 { (title) }
                 p {
                     "Each cell is what mapcheck saw in the executions it counts. \u{201c}ok\u{201d} \
                      says that nothing was found in them, not that the map is right."
@@ -169,7 +191,7 @@ fn page(cells: &[Value]) -> Markup {
                 table {
                     thead { tr { th { "target" } @for p in &patterns { th { (p) } } } }
                     tbody {
-                        @for target in distinct(cells, "target") {
+                        @for target in distinct(cells, self::target) {
                             tr {
                                 th { (target) }
                                 @for p in &patterns { (page_cell(cell_of(cells, target, p))) }

@@ -54,6 +54,9 @@ impl Epochs {
 }
 
 impl<E: Engine> Reclaim<E> for Epochs {
+    /// A guard keeps all that is retired from then on.
+    const BOUND: Option<usize> = None;
+
     fn new(heap: &Heap<E>) -> Epochs {
         let records = Records::new(heap, WORD);
         Epochs { current: heap.allocate(WORD), records, bag: Mutex::default() }

@@ -30,6 +30,10 @@ impl Hazards {
 }
 
 impl<E: Engine> Reclaim<E> for Hazards {
+    /// A guard holds one value and two tables, whose values belong to a table in use too. A visitor that operates on
+    /// the map has another guard, and both may be about to put a value into the map or to retire one.
+    const BOUND: Option<usize> = Some(6);
+
     fn new(heap: &Heap<E>) -> Hazards {
         let records = Records::new(heap, Layout { pointers: PLACES, ..Layout::default() });
         let order = heap.allocate(Layout { atomics: 1, ..Layout::default() });

@@ -33,6 +33,9 @@ const PLACES: usize = 4;
 
 /// A scheme of memory reclamation.
 pub trait Reclaim<E: Engine>: Send + Sync + Sized + 'static {
+    /// How many values, at most, a thread that has stalled keeps from being freed; `None` if there is no bound.
+    const BOUND: Option<usize>;
+
     /// A scheme for the blocks of this heap.
     fn new(heap: &Heap<E>) -> Self;
 
