@@ -321,7 +321,7 @@ fn mapcheck_has_few_dependencies() {
 
 #[test]
 fn every_lock_file_that_the_tests_build_from_is_there() {
-    for dir in ["", "tests/subjects/broken", "tests/subjects/explored"] {
+    for dir in ["", "tests/subjects/broken", "tests/subjects/explored", "tests/subjects/faults"] {
         assert!(root().join(dir).join("Cargo.lock").is_file(), "{dir}");
     }
     for manifest in files(&root().join("targets/known-bad"), "Cargo.toml") {
