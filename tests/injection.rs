@@ -93,7 +93,9 @@ fn row(subject: &Subject, finding: &Value, decisions: &[String], injected: usize
     let executions = finding["execution"].as_u64().unwrap() + 1;
     let (class, others) = (finding["class"].as_str().unwrap(), decisions.len() - injected);
     let scenarios = if scenarios.is_empty() { "all" } else { scenarios };
-    format!("| {fault} | `{word}:` | {scenarios} | {class} | {executions} | {injected} | {others} |")
+    format!(
+        "| {fault} | `{word}:` | {scenarios} | {class} | {executions} | {injected} | {others} |"
+    )
 }
 
 /// Finds the mistake of a subject with its fault, and replays it: the row of the table.

@@ -166,17 +166,25 @@ impl<const BROKEN: bool> Subject for InClone<BROKEN> {
 pub struct InDrop<const BROKEN: bool>(Mutex<Vec<ManuallyDrop<Arc<Row>>>>);
 
 impl<const BROKEN: bool> InDrop<BROKEN> {
-    fn take(rows: &mut Vec<ManuallyDrop<Arc<Row>>>, key: &Key) -> Option<u64> {
+    /// The place of a row, and the id of its value.
+    fn find(rows: &[ManuallyDrop<Arc<Row>>], key: &Key) -> Option<(usize, u64)> {
         let at = rows.iter().position(|row| row.key == *key)?;
-        let id = rows[at].value.id();
+        Some((at, rows[at].value.id()))
+    }
+
+    /// Drops the row at this place where it is, if that is the mistake.
+    fn drop_in_place(rows: &mut [ManuallyDrop<Arc<Row>>], at: usize) {
         if BROKEN {
             // SAFETY: it is taken out next; but not if its drop panics, which is the mistake.
             unsafe { ManuallyDrop::drop(&mut rows[at]) };
-            rows.swap_remove(at);
-        } else {
-            drop(ManuallyDrop::into_inner(rows.swap_remove(at)));
         }
-        Some(id)
+    }
+
+    /// Drops a row that was taken out, if it is not dropped already.
+    fn give_up(row: ManuallyDrop<Arc<Row>>) {
+        if !BROKEN {
+            drop(ManuallyDrop::into_inner(row));
+        }
     }
 }
 
@@ -190,13 +198,21 @@ impl<const BROKEN: bool> Drop for InDrop<BROKEN> {
 impl<const BROKEN: bool> Subject for InDrop<BROKEN> {
     fn insert(&self, row: Arc<Row>) -> Option<u64> {
         let mut rows = lock(&self.0);
-        let id = Self::take(&mut rows, &row.key);
-        rows.push(ManuallyDrop::new(row));
-        id
+        let Some((at, id)) = Self::find(&rows, &row.key) else {
+            rows.push(ManuallyDrop::new(row));
+            return None;
+        };
+        Self::drop_in_place(&mut rows, at);
+        Self::give_up(mem::replace(&mut rows[at], ManuallyDrop::new(row)));
+        Some(id)
     }
 
     fn remove(&self, key: &Key) -> Option<u64> {
-        Self::take(&mut lock(&self.0), key)
+        let mut rows = lock(&self.0);
+        let (at, id) = Self::find(&rows, key)?;
+        Self::drop_in_place(&mut rows, at);
+        Self::give_up(rows.swap_remove(at));
+        Some(id)
     }
 
     fn snapshot(&self) -> Rows {

@@ -63,19 +63,24 @@ impl<const BROKEN: bool> Turns<BROKEN> {
         queue.busy = true;
         Turn(&self.queue)
     }
+
+    /// Replaces all rows by a copy in which something is changed.
+    fn in_turn<R>(&self, change: impl FnOnce(&mut Rows) -> R) -> R {
+        let _turn = self.take_turn();
+        let mut rows = self.snapshot();
+        let result = change(&mut rows);
+        let _old = std::mem::replace(&mut *lock(&self.rows), rows);
+        result
+    }
 }
 
 impl<const BROKEN: bool> Subject for Turns<BROKEN> {
     fn insert(&self, row: Arc<Row>) -> Option<u64> {
-        let _turn = self.take_turn();
-        let old = put(&mut lock(&self.rows), row);
-        id(old)
+        id(self.in_turn(|rows| put(rows, row)))
     }
 
     fn remove(&self, key: &Key) -> Option<u64> {
-        let _turn = self.take_turn();
-        let old = take(&mut lock(&self.rows), key);
-        id(old)
+        id(self.in_turn(|rows| take(rows, key)))
     }
 
     fn snapshot(&self) -> Rows {
