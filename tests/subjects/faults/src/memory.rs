@@ -125,8 +125,8 @@ fn packed<const BROKEN: bool>(row: &Row) -> [u64; 2] {
 
 impl<const BROKEN: bool> Subject for Packs<BROKEN> {
     fn insert(&self, row: Arc<Row>) -> Option<u64> {
-        let [key, value] = packed::<BROKEN>(&row);
-        assert_eq!(key, value >> 32, "values have their key's number in the upper half");
+        let ids = packed::<BROKEN>(&row);
+        assert_eq!(ids, [row.key.id(), row.value.id()], "what was packed comes out again");
         let old = put(&mut lock(&self.0), row);
         id(old)
     }
