@@ -50,12 +50,13 @@ const SUBJECTS: [Subject; 16] = [
 ];
 
 /// Faults whose subject is no crate of Rust alone, and where it is.
-const ELSEWHERE: [(&str, &str); 2] = [("weak-cas-failure", ""), ("dropped-future", "")];
+const ELSEWHERE: [(&str, &str); 2] =
+    [("weak-cas-failure", ""), ("dropped-future", "tests/futures.rs")];
 
 /// Executions within which a mistake is found, of a twin that survives, and without the fault.
 const EXECUTIONS: &str = "2000";
 
-/// The fault that shrinking leaves out when it leaves out the reclamation that is put off: so its finding is not shrunk.
+/// The fault that shrinking leaves out, with the reclamation that is put off: so its finding is not shrunk.
 const UNSHRUNK: &str = "delayed-reclamation";
 
 fn faults_crate(args: &[&str]) -> Run {

@@ -158,6 +158,12 @@ pub(crate) fn switch(faults: &[Fault]) {
     ON.store(faults.iter().fold(0, |on, f| on | 1 << *f as u32), Relaxed);
 }
 
+/// Switches these off for the execution under way. Not inlined, so that it is no access of the code under test.
+#[inline(never)]
+pub(crate) fn exclude(faults: &[Fault]) {
+    faults.iter().for_each(|f| _ = ON.fetch_and(!(1 << *f as u32), Relaxed));
+}
+
 /// Whether it is switched on. Not inlined, so that it is no access of the code under test.
 #[inline(never)]
 pub(crate) fn is_on(fault: Fault) -> bool {

@@ -67,6 +67,7 @@
 //! none of its own.
 #![forbid(unsafe_code)]
 
+pub mod async_map;
 pub mod bench;
 mod campaign;
 mod catalogue;
@@ -95,10 +96,11 @@ mod target;
 pub(crate) mod text;
 mod worker;
 
+pub use async_map::{Async, AsyncMap, Reader, Visitor};
 pub use fault::Fault;
 pub use in_test::{check, explore, forbid_leaks};
 pub use map::{
     AfterPanic, Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value,
 };
 pub use settings::{Format, Settings};
-pub use target::Target;
+pub use target::{Needs, Target};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 pub use crate::element::{Key, Value};
+use crate::fault::Fault;
 use crate::oracle::Oracle;
 
 /// What a map held under a key before a write.
@@ -17,6 +18,8 @@ pub enum Previous {
     Unknown,
     /// The map refused the write because the key was present.
     Refused,
+    /// The map could not do it, for want of memory, and is as it was before.
+    Failed,
 }
 
 /// The map lacks this capability.
@@ -152,6 +155,10 @@ pub trait Map: Send + Sync + Sized + 'static {
     /// What is promised once a callback has panicked: a matter of the faults that make them.
     fn after_panic() -> AfterPanic {
         AfterPanic::Usable
+    }
+    /// Faults that the map's documentation says must not happen: they are not injected.
+    fn excludes() -> &'static [Fault] {
+        &[]
     }
     /// Whether no operation ever waits for another thread, wherever that has stalled: a matter of the fault
     /// `stalled-thread`.

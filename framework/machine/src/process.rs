@@ -250,8 +250,6 @@ pub fn addresses_fixed() -> bool {
 /// Makes stack and code addresses the same from run to run: switches address-space randomisation off and runs the
 /// program anew. Does nothing if that is done already, or not permitted; executions are then reproducible within one
 /// process and its forks, and across processes as far as the code under test does not depend on addresses.
-///
-/// The program run anew has `RUST_BACKTRACE` off.
 pub fn fix_addresses() {
     if std::env::var_os(FIXED).is_some() {
         return;
@@ -266,8 +264,9 @@ pub fn fix_addresses() {
         if let Some(name) = name {
             command.arg0(name);
         }
-        // A failed allocation would print the stack, under the lock that capturing one takes and in the midst of which
-        // an execution may be left.
-        let _refused = command.args(arguments).env(FIXED, "1").env("RUST_BACKTRACE", "0").exec();
+        // The standard library would read debug information for a backtrace of a failed allocation, in the midst of an
+        // execution; reports have backtraces of their own.
+        command.env("RUST_BACKTRACE", "0");
+        let _refused = command.args(arguments).env(FIXED, "1").exec();
     }
 }

@@ -53,6 +53,8 @@ pub(crate) struct VirtualThread {
     /// Virtual nanoseconds at which a timed wait ends.
     pub deadline: Option<u64>,
     pub timed_out: bool,
+    /// Whether its last weak compare-exchange has failed for nothing.
+    pub weak_failed: bool,
     /// How many sections it is in that stand for one step.
     pub in_one_step: u32,
     /// The indices of its next choices, by [`ChoiceKind`].
@@ -143,6 +145,7 @@ pub(crate) fn create(start: Start) -> usize {
         label: 0,
         deadline: None,
         timed_out: false,
+        weak_failed: false,
         in_one_step: 0,
         choices: [0; ChoiceKind::ALL.len()],
         spared: false,

@@ -220,8 +220,8 @@ impl<const BROKEN: bool> Subject for InDrop<BROKEN> {
     }
 }
 
-/// Writers wait while it is iterated over. Broken: an iteration takes all rows out, and puts them back at its end, if it
-/// comes to it.
+/// Writers wait while it is iterated over. Broken: an iteration takes all rows out, and puts them back at its end, if
+/// it comes to it.
 #[derive(Default)]
 pub struct InVisitor<const BROKEN: bool>(Mutex<Rows>);
 

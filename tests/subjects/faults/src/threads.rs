@@ -11,8 +11,8 @@ use mapcheck::{Iteration, Key};
 
 use crate::map::{Row, Rows, Subject, id, lock, put, take};
 
-/// Writers take turns: who leaves hands over to the one that has waited longest, and wakes it. Broken: who wakes takes it
-/// that its turn has come.
+/// Writers take turns: who leaves hands over to the one that has waited longest, and wakes it. Broken: who wakes takes
+/// it that its turn has come.
 #[derive(Default)]
 pub struct Turns<const BROKEN: bool> {
     queue: Mutex<Queue>,
@@ -88,8 +88,8 @@ impl<const BROKEN: bool> Subject for Turns<BROKEN> {
     }
 }
 
-/// A list that only gets longer, of places for rows; what is removed is kept until the map is dropped. No operation waits.
-/// Broken: removals take turns.
+/// A list that only gets longer, of places for rows; what is removed is kept until the map is dropped. No operation
+/// waits. Broken: removals take turns.
 pub struct Places<const BROKEN: bool> {
     first: AtomicPtr<Place>,
     removed: AtomicPtr<Place>,
