@@ -33,7 +33,8 @@ pub enum Fault {
     /// A weak compare-exchange fails though it found what it expected. Of C code: what Rust is compiled to does not tell
     /// weak from strong.
     WeakCasFailure,
-    /// A futex wait ends though nobody woke it: condition variables and parked threads wake for nothing.
+    /// A futex wait ends though nobody woke it: condition variables wake for nothing. `std::thread::park` does not: the
+    /// standard library parks again.
     SpuriousWake,
     /// A thread stalls in the midst of an operation, until no other can go on.
     StalledThread,
