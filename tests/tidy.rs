@@ -141,6 +141,9 @@ fn nothing_is_left_to_do() {
     let ignored = ["#[ig", "nore"].concat();
     let all: Vec<String> = words.into_iter().chain(marks).chain([ignored]).collect();
     let found = sources().into_iter().flat_map(|(path, text)| {
+        // What is explored there shows that a test that is left out stays so.
+        let skips = path.ends_with("tests/subjects/explored/tests/marked.rs");
+        let all = if skips { &all[..all.len() - 1] } else { &all[..] };
         let has = |line: &str| all.iter().any(|word| line.contains(word.as_str()));
         let lines: Vec<usize> = (1..).zip(text.lines()).filter(|l| has(l.1)).map(|l| l.0).collect();
         lines.into_iter().map(move |i| format!("{}:{i}", path.display()))

@@ -1,7 +1,7 @@
 //! Faults: what is injected besides schedules. Each injection is a decision.
 //!
-//! A fault point asks [`machine::choose`]; which faults are switched on is the same for all executions of a batch. Where
-//! the framework's own code runs, the machine is told to [spare](machine::spare) it.
+//! A fault point asks [`machine::choose`]; which faults are switched on is the same for all executions of a batch.
+//! Where the framework's own code runs, the machine is told to [spare](machine::spare) it.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -30,8 +30,8 @@ pub enum Fault {
     AllocationFailure,
     /// A block is aligned to no more than was asked for, or to 8 bytes: not all low bits of its address are free.
     MinimalAlignment,
-    /// A weak compare-exchange fails though it found what it expected. Of C code: what Rust is compiled to does not tell
-    /// weak from strong.
+    /// A weak compare-exchange fails though it found what it expected. Of C code: what Rust is compiled to does not
+    /// tell weak from strong.
     WeakCasFailure,
     /// A futex wait ends though nobody woke it: condition variables wake for nothing. `std::thread::park` does not: the
     /// standard library parks again.

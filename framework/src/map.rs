@@ -105,8 +105,8 @@ impl Atomic {
     }
 }
 
-/// What a map promises of itself once a callback of its user has panicked, in a hash say, and the panic has been caught.
-/// In any case it must not read or free what is gone.
+/// What a map promises of itself once a callback of its user has panicked, in a hash say, and the panic was caught. In
+/// any case it must not read or free what is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterPanic {
     /// It goes on as before: the operation took effect or did not.
@@ -165,8 +165,8 @@ pub trait Map: Send + Sync + Sized + 'static {
     fn nonblocking() -> bool {
         false
     }
-    /// How many elements, at most, have been removed and are not dropped when one thread has stalled and the others, done
-    /// with all they had to do, have driven [`Map::reclaim`]: a matter of the fault `stalled-thread`. `None` where one
+    /// How many elements, at most, have been removed and are not dropped when one thread has stalled and the others,
+    /// done with all they had to do, have driven [`Map::reclaim`]: a matter of the fault `stalled-thread`. `None` where one
     /// thread can hold up the reclamation of everything, as with epochs. Needs [`Map::len`].
     fn garbage_bound() -> Option<usize> {
         None

@@ -13,8 +13,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::RwLock;
 
 thread_local! {
-    /// Each thread has a runtime of its own, made when it first waits, and dropped when it ends. Without I/O it waits on
-    /// a condition variable, which the machine knows.
+    /// Each thread has a runtime of its own, made when it first waits, and dropped when it ends. Without I/O it waits
+    /// on a condition variable, which the machine knows.
     static RUNTIME: Rc<Runtime> = Rc::new(
         Builder::new_current_thread().enable_time().build().expect("nothing is asked of the system"),
     );
