@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use mapcheck_tests::{Run, mapcheck_in, read, root, subject, tempdir};
+use mapcheck_tests::{Run, mapcheck, mapcheck_in, read, root, subject, tempdir};
 use serde_json::Value;
 
 /// A fault, and what is found with it in the map of its name.
@@ -51,7 +51,7 @@ const SUBJECTS: [Subject; 16] = [
 
 /// Faults whose subject is no crate of Rust alone, and where it is.
 const ELSEWHERE: [(&str, &str); 2] =
-    [("weak-cas-failure", ""), ("dropped-future", "tests/futures.rs")];
+    [("weak-cas-failure", "targets/c"), ("dropped-future", "tests/futures.rs")];
 
 /// Executions within which a mistake is found, of a twin that survives, and without the fault.
 const EXECUTIONS: &str = "2000";
@@ -158,6 +158,24 @@ fn all_other_faults_together_expose_nothing_in_a_subject() {
 }
 
 #[test]
+fn a_map_in_c_shows_what_its_mutants_need_a_fault_for_with_that_fault_alone() {
+    let check = |faults: &[&str]| {
+        let out = tempdir().unwrap();
+        let out = out.path().to_str().unwrap();
+        let mut args = vec!["check", "c-map", "--format", "json", "--out", out];
+        args.extend(["--executions", EXECUTIONS]);
+        args.extend(faults.iter().flat_map(|fault| ["--fault", fault]));
+        Run::of(&mut mapcheck(root(), args))
+    };
+    for (mutant, fault) in [("C3", "weak-cas-failure"), ("C4", "allocation-failure")] {
+        check(&[mutant, fault]).code(2);
+        let others: Vec<&str> = all_faults().into_iter().filter(|other| *other != fault).collect();
+        check(&[&[mutant], &others[..]].concat()).code(0);
+        check(&[fault]).code(0);
+    }
+}
+
+#[test]
 fn the_twins_survive_all_faults_together() {
     let twins: Vec<String> = SUBJECTS.iter().map(|s| format!("{}-right", s.fault)).collect();
     let twins: Vec<&str> = twins.iter().map(String::as_str).collect();
@@ -171,6 +189,6 @@ fn every_fault_that_there_is_has_a_subject() {
     assert_eq!(all_faults().into_iter().collect::<BTreeSet<_>>(), listed);
     // Only these two are not of `subjects/faults`.
     for (fault, place) in ELSEWHERE {
-        assert!(place.is_empty() || root().join(place).exists(), "{fault}: {place} is not there");
+        assert!(root().join(place).exists(), "{fault}: {place} is not there");
     }
 }

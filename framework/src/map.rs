@@ -166,8 +166,8 @@ pub trait Map: Send + Sync + Sized + 'static {
         false
     }
     /// How many elements, at most, have been removed and are not dropped when one thread has stalled and the others,
-    /// done with all they had to do, have driven [`Map::reclaim`]: a matter of the fault `stalled-thread`. `None` where one
-    /// thread can hold up the reclamation of everything, as with epochs. Needs [`Map::len`].
+    /// done with all they had to do, have driven [`Map::reclaim`]: a matter of the fault `stalled-thread`. `None` where
+    /// one thread can hold up the reclamation of everything, as with epochs. Needs [`Map::len`].
     fn garbage_bound() -> Option<usize> {
         None
     }

@@ -66,8 +66,8 @@ pub struct Race {
 
 impl Race {
     /// Whether one of these parts of names is in the name of a function in which it happened; or both accesses were
-    /// made by the standard library for itself, which comes compiled, with locks that nobody sees: it keeps a list of its
-    /// threads, say.
+    /// made by the standard library for itself, which comes compiled, with locks that nobody sees: it keeps a list of
+    /// its threads, say.
     pub(crate) fn is_accepted(&self, accepts: &[String]) -> bool {
         self.functions.is_empty()
             || self
