@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # The workspace, and the crates that are workspaces of their own.
 cargo fmt --all --check
-for manifest in targets/known-bad/*/Cargo.toml tests/subjects/*/Cargo.toml; do
+for manifest in targets/known-bad/*/Cargo.toml targets/apart/*/Cargo.toml tests/subjects/*/Cargo.toml; do
     [ -e "$manifest" ] || continue
     cargo fmt --manifest-path "$manifest" --check
 done

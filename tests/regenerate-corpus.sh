@@ -29,7 +29,7 @@ find_in papaya@blocking --scenario concurrent-growth
 # Every mutant of the models that is not equivalent.
 # shellcheck disable=SC2046
 cargo mapcheck faults --engine native --time 180s --out "$out" $(cargo mapcheck list --format json |
-    sed -n 's/^{"type":"mutant","fault":"\(F[^"]*\)".*/\1/p') ||
+    sed -n 's/^{"type":"mutant","fault":"\([FC][^"]*\)".*/\1/p') ||
     { echo "a mutant was not found as documented" >&2; exit 1; }
 
 for dir in "$out"/*/; do

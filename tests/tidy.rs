@@ -141,6 +141,9 @@ fn nothing_is_left_to_do() {
     let ignored = ["#[ig", "nore"].concat();
     let all: Vec<String> = words.into_iter().chain(marks).chain([ignored]).collect();
     let found = sources().into_iter().flat_map(|(path, text)| {
+        // What is explored there shows that a test that is left out stays so.
+        let skips = path.ends_with("tests/subjects/explored/tests/marked.rs");
+        let all = if skips { &all[..all.len() - 1] } else { &all[..] };
         let has = |line: &str| all.iter().any(|word| line.contains(word.as_str()));
         let lines: Vec<usize> = (1..).zip(text.lines()).filter(|l| has(l.1)).map(|l| l.0).collect();
         lines.into_iter().map(move |i| format!("{}:{i}", path.display()))
@@ -184,21 +187,25 @@ fn unsafes((path, text): &(PathBuf, String)) -> Vec<(usize, Use)> {
     found
 }
 
+/// Where maps in C are called, which is unsafe by nature.
+const FOREIGN: [&str; 2] = ["targets/src/c_map", "targets/apart"];
+
 #[test]
-fn unsafe_code_is_in_the_machine_alone() {
-    let allowed = ["framework/machine", "tests/subjects"];
+fn unsafe_code_is_in_the_machine_and_at_the_border_to_c_alone() {
+    let allowed = ["framework/machine", "tests/subjects", FOREIGN[0], FOREIGN[1]];
     let others = sources().into_iter().filter(|s| !allowed.iter().any(|dir| s.0.starts_with(dir)));
     let found = others.filter_map(|source| {
         let (line, _) = *unsafes(&source).first()?;
         Some(format!("{}:{line}", source.0.display()))
     });
-    none(found, "unsafe code outside framework/machine");
+    none(found, "unsafe code outside framework/machine and the border to C");
 }
 
 #[test]
 fn every_unsafe_block_tells_why_it_is_sound() {
-    let machine = sources().into_iter().filter(|s| s.0.starts_with("framework/machine"));
-    let found = machine.flat_map(|source| {
+    let dirs = ["framework/machine", FOREIGN[0], FOREIGN[1]];
+    let unsafe_ones = sources().into_iter().filter(|s| dirs.iter().any(|dir| s.0.starts_with(dir)));
+    let found = unsafe_ones.flat_map(|source| {
         let lines: Vec<&str> = source.1.lines().collect();
         let uses = unsafes(&source).into_iter().filter(|u| u.1 != Use::Other);
         let bare = uses.filter(|u| !explained(&lines, u.0 - 1));
@@ -321,11 +328,14 @@ fn mapcheck_has_few_dependencies() {
 
 #[test]
 fn every_lock_file_that_the_tests_build_from_is_there() {
-    for dir in ["", "tests/subjects/broken", "tests/subjects/explored", "tests/subjects/primitives"]
-    {
+    let subjects = ["broken", "explored", "faults", "primitives"];
+    let subjects = subjects.map(|name| format!("tests/subjects/{name}"));
+    for dir in subjects.iter().map(String::as_str).chain([""]) {
         assert!(root().join(dir).join("Cargo.lock").is_file(), "{dir}");
     }
-    for manifest in files(&root().join("targets/known-bad"), "Cargo.toml") {
-        assert!(manifest.with_file_name("Cargo.lock").is_file(), "{}", manifest.display());
+    for dir in ["targets/known-bad", "targets/apart"] {
+        for manifest in files(&root().join(dir), "Cargo.toml") {
+            assert!(manifest.with_file_name("Cargo.lock").is_file(), "{}", manifest.display());
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::campaign::{self, Done, Subject};
 use crate::engine::Engine;
 use crate::exit;
+use crate::fault::Fault;
 use crate::mutant::Mutant;
 use crate::report::Object;
 use crate::settings::Settings;
@@ -21,14 +22,16 @@ pub(crate) struct Row {
     done: Done,
 }
 
-/// Looks for a mutant: until it is found or the time is over. For equivalent mutants, which must not be found, it makes
-/// so many executions, on other engines than the machine within that time.
+/// Looks for a mutant, with the faults that it needs: until it is found or the time is over. For equivalent mutants,
+/// which must not be found, it makes so many executions, on other engines than the machine within that time.
 pub(crate) fn look_for(
     mutant: &'static Mutant,
+    needs: Vec<Fault>,
     subject: &Subject<'_>,
     settings: &Settings,
 ) -> Result<Row, String> {
     let mut settings = Settings { keep_going: false, ..settings.clone() };
+    settings.faults.extend(needs);
     let (equivalent, native) = (mutant.equivalent(), settings.engine == Engine::Native);
     if equivalent && !settings.counted {
         settings = settings.executions(SILENT);

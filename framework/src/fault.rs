@@ -1,7 +1,7 @@
 //! Faults: what is injected besides schedules. Each injection is a decision.
 //!
-//! A fault point asks [`machine::choose`]; which faults are switched on is the same for all executions of a batch. Where
-//! the framework's own code runs, the machine is told to [spare](machine::spare) it.
+//! A fault point asks [`machine::choose`]; which faults are switched on is the same for all executions of a batch.
+//! Where the framework's own code runs, the machine is told to [spare](machine::spare) it.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -30,10 +30,11 @@ pub enum Fault {
     AllocationFailure,
     /// A block is aligned to no more than was asked for, or to 8 bytes: not all low bits of its address are free.
     MinimalAlignment,
-    /// A weak compare-exchange fails though it found what it expected. Of C code: what Rust is compiled to does not tell
-    /// weak from strong.
+    /// A weak compare-exchange fails though it found what it expected. Of C code: what Rust is compiled to does not
+    /// tell weak from strong.
     WeakCasFailure,
-    /// A futex wait ends though nobody woke it: condition variables and parked threads wake for nothing.
+    /// A futex wait ends though nobody woke it: condition variables wake for nothing. `std::thread::park` does not: the
+    /// standard library parks again.
     SpuriousWake,
     /// A thread stalls in the midst of an operation, until no other can go on.
     StalledThread,
@@ -155,6 +156,12 @@ static ON: AtomicU32 = AtomicU32::new(0);
 /// Switches these on and all others off, for the rest of the process.
 pub(crate) fn switch(faults: &[Fault]) {
     ON.store(faults.iter().fold(0, |on, f| on | 1 << *f as u32), Relaxed);
+}
+
+/// Switches these off for the execution under way. Not inlined, so that it is no access of the code under test.
+#[inline(never)]
+pub(crate) fn exclude(faults: &[Fault]) {
+    faults.iter().for_each(|f| _ = ON.fetch_and(!(1 << *f as u32), Relaxed));
 }
 
 /// Whether it is switched on. Not inlined, so that it is no access of the code under test.

@@ -217,6 +217,7 @@ fn subject<'a>(name: &str, scenarios: Vec<Scenario>, run: &'a dyn Fn(&Scenario))
         foreign: None,
         mutants: &[],
         mutant: None,
+        excludes: &[],
         races: true,
         accepts: Vec::new(),
     }

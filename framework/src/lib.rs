@@ -67,6 +67,7 @@
 //! none of its own.
 #![forbid(unsafe_code)]
 
+pub mod async_map;
 mod attribute;
 pub mod bench;
 mod campaign;
@@ -97,6 +98,7 @@ mod target;
 pub(crate) mod text;
 mod worker;
 
+pub use async_map::{Async, AsyncMap, Reader, Visitor};
 #[doc(hidden)]
 pub use attribute::{TestResult, explore_panic as __explore_panic, explore_test as __explore_test};
 pub use fault::Fault;
@@ -106,4 +108,4 @@ pub use map::{
 };
 pub use mapcheck_macros::test;
 pub use settings::{Format, Settings};
-pub use target::Target;
+pub use target::{Needs, Target};

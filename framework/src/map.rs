@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 pub use crate::element::{Key, Value};
+use crate::fault::Fault;
 use crate::oracle::Oracle;
 
 /// What a map held under a key before a write.
@@ -17,6 +18,8 @@ pub enum Previous {
     Unknown,
     /// The map refused the write because the key was present.
     Refused,
+    /// The map could not do it, for want of memory, and is as it was before.
+    Failed,
 }
 
 /// The map lacks this capability.
@@ -102,8 +105,8 @@ impl Atomic {
     }
 }
 
-/// What a map promises of itself once a callback of its user has panicked, in a hash say, and the panic has been caught.
-/// In any case it must not read or free what is gone.
+/// What a map promises of itself once a callback of its user has panicked, in a hash say, and the panic was caught. In
+/// any case it must not read or free what is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterPanic {
     /// It goes on as before: the operation took effect or did not.
@@ -153,14 +156,18 @@ pub trait Map: Send + Sync + Sized + 'static {
     fn after_panic() -> AfterPanic {
         AfterPanic::Usable
     }
+    /// Faults that the map's documentation says must not happen: they are not injected.
+    fn excludes() -> &'static [Fault] {
+        &[]
+    }
     /// Whether no operation ever waits for another thread, wherever that has stalled: a matter of the fault
     /// `stalled-thread`.
     fn nonblocking() -> bool {
         false
     }
-    /// How many elements, at most, have been removed and are not dropped when one thread has stalled and the others, done
-    /// with all they had to do, have driven [`Map::reclaim`]: a matter of the fault `stalled-thread`. `None` where one
-    /// thread can hold up the reclamation of everything, as with epochs. Needs [`Map::len`].
+    /// How many elements, at most, have been removed and are not dropped when one thread has stalled and the others,
+    /// done with all they had to do, have driven [`Map::reclaim`]: a matter of the fault `stalled-thread`. `None` where
+    /// one thread can hold up the reclamation of everything, as with epochs. Needs [`Map::len`].
     fn garbage_bound() -> Option<usize> {
         None
     }

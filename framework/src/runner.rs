@@ -117,6 +117,7 @@ impl Runner<'_> {
                 continue;
             }
             let subject = self.with_kept(target)?;
+            subject.bears(&self.settings.faults).map_err(usage)?;
             let done = campaign::run_with_journal(&subject, &self.settings, mode);
             summary.add(name, &done.map_err(internal)?);
         }
@@ -166,7 +167,8 @@ impl Runner<'_> {
             for mutant in target.mutants.iter().filter(wanted) {
                 let mut subject = self.subject(target)?;
                 subject.mutant = Some(mutant);
-                let row = catalogue::look_for(mutant, &subject, &self.settings);
+                let needs = target.faults_for(mutant);
+                let row = catalogue::look_for(mutant, needs, &subject, &self.settings);
                 let row = row.map_err(internal)?;
                 if machine::interrupted() {
                     return Ok(if code == exit::FINDING { code } else { exit::BUDGET });
@@ -195,6 +197,9 @@ impl Runner<'_> {
             let by_fault = |fault: Fault| {
                 let mut subject = self.subject(target)?;
                 let settings = matrix::under(fault, &mut subject, &self.settings);
+                if subject.excludes.contains(&fault) {
+                    subject.scenarios.clear();
+                }
                 self.cell(&subject, &settings, ("fault", fault.name()))
             };
             let code = match &self.settings.faults[..] {
@@ -398,6 +403,7 @@ fn subject(target: &Target, seed: u64, kept: Vec<Scenario>) -> Subject<'_> {
         foreign: None,
         mutants: target.mutants,
         mutant: None,
+        excludes: (target.excludes)(),
         races: target.races,
         accepts: accepts(target),
     }

@@ -168,7 +168,7 @@ impl Settings {
     }
 
     /// Sets after how many schedule points an execution counts as not ending: for code that loops for long. The
-    /// patience is raised to it, since such code may do the same for long.
+    /// patience is raised with it, if it is less, since such code may do the same for long.
     #[must_use]
     pub fn max_steps(mut self, steps: u64) -> Settings {
         self.max_steps = steps.max(1);

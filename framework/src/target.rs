@@ -5,9 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::{DeTable, DeValue};
 
 use crate::engine::Engine;
+use crate::fault::Fault;
 use crate::map::{self, Map, Profile};
-use crate::mutant::Mutants;
+use crate::mutant::{Mutant, Mutants};
 use crate::scenario::{self, Scenario, families};
+
+/// Mutants, each with a fault without which it does not show.
+pub type Needs = &'static [(&'static Mutant, Fault)];
 
 /// An adapter under a name, with the versions of what it adapts.
 #[derive(Clone, Copy)]
@@ -18,6 +22,8 @@ pub struct Target {
     lock: &'static str,
     /// Its mutants.
     pub mutants: Mutants,
+    /// Faults without which some of them do not show.
+    needs: Needs,
     /// Whether data races are looked for.
     pub races: bool,
     /// Functions in which a data race is known and accepted, by a part of their names.
@@ -26,6 +32,8 @@ pub struct Target {
     pub collides: bool,
     /// What scenarios and oracles must know about the map.
     pub profile: fn() -> Profile,
+    /// Faults that must not happen to it, see [`Map::excludes`].
+    pub excludes: fn() -> &'static [Fault],
     /// Runs a scenario, see [`scenario::run`].
     pub run: fn(&Scenario),
     /// The same on shuttle and on loom, where the target has a form for them.
@@ -54,10 +62,12 @@ impl Target {
             package,
             lock,
             mutants: &[],
+            needs: &[],
             races: true,
             accepted_races: &[],
             collides: true,
             profile: M::profile,
+            excludes: M::excludes,
             run: scenario::run::<M>,
             foreign: [None; 2],
             capabilities: map::capabilities::<M>,
@@ -69,6 +79,19 @@ impl Target {
     #[must_use]
     pub const fn with_mutants(self, mutants: Mutants) -> Target {
         Target { mutants, ..self }
+    }
+
+    /// The same target, some mutants of which do not show unless a fault is injected: the catalogue injects it with
+    /// them.
+    #[must_use]
+    pub const fn where_mutants_need(self, needs: Needs) -> Target {
+        Target { needs, ..self }
+    }
+
+    /// The faults that a mutant needs.
+    pub(crate) fn faults_for(&self, mutant: &'static Mutant) -> Vec<Fault> {
+        let own = self.needs.iter().filter(|need| std::ptr::eq(need.0, mutant));
+        own.map(|need| need.1).collect()
     }
 
     /// The built-in scenarios that it is explored with, and those that are drawn from this seed, with `kept` ones ahead
@@ -197,15 +220,28 @@ mod tests {
             package,
             lock: LOCK,
             mutants: &[],
+            needs: &[],
             races: true,
             accepted_races: &[],
             collides: true,
             profile: || unreachable!("not asked for"),
+            excludes: || &[],
             run: |_| (),
             foreign: [None; 2],
             capabilities: Vec::new,
             self_check: || Ok(()),
         }
+    }
+
+    #[test]
+    fn a_mutant_needs_the_faults_that_its_target_says() {
+        static MUTANT: Mutant =
+            Mutant { id: "M1", name: "m", what: "", classes: &[], exposure: "" };
+        static OTHER: Mutant = Mutant { id: "M2", name: "o", what: "", classes: &[], exposure: "" };
+        static NEEDS: Needs = &[(&MUTANT, Fault::AllocationFailure)];
+        let target = target("a").where_mutants_need(NEEDS);
+        assert_eq!(target.faults_for(&MUTANT), [Fault::AllocationFailure]);
+        assert_eq!(target.faults_for(&OTHER), []);
     }
 
     #[test]

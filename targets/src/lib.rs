@@ -3,14 +3,18 @@
 //! They are what an adapter for your own map looks like: a wrapper, a [`Profile`](mapcheck::Profile) that says what the
 //! map promises and where it grows, and a line or two an operation. What small scenarios need, few shards, small
 //! batches, is turned down in `new`.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
-use mapcheck::Target;
 use mapcheck::model::{Loom, Native, Shuttle};
+use mapcheck::{Async, Target};
 
+use self::c_map::CMap;
 use self::go::adapter::{GoMap, GoSwissMap, RacingGoMap};
 use self::lock_free::{Epochs, Hazards, LockFree};
 
+/// A map in C, with its mutants.
+#[expect(unsafe_code, reason = "calls into C are unsafe by nature")]
+pub mod c_map;
 mod crossbeam_skiplist;
 mod dashmap;
 mod flurry;
@@ -23,8 +27,10 @@ mod papaya_blocking;
 mod rwlock_hashmap;
 mod scc_hashindex;
 mod scc_hashmap;
+mod scc_hashmap_async;
 mod scc_treeindex;
 mod spread;
+mod tokio_rwlock_hashmap;
 
 pub use self::crossbeam_skiplist::CrossbeamSkiplist;
 pub use self::dashmap::Dashmap;
@@ -34,8 +40,10 @@ pub use self::papaya_blocking::PapayaBlocking;
 pub use self::rwlock_hashmap::RwLockHashMap;
 pub use self::scc_hashindex::SccHashIndex;
 pub use self::scc_hashmap::SccHashMap;
+pub use self::scc_hashmap_async::SccHashMapAsync;
 pub use self::scc_treeindex::SccTreeIndex;
 pub use self::spread::Spread;
+pub use self::tokio_rwlock_hashmap::TokioRwLockHashMap;
 
 const LOCK: &str = include_str!("../../Cargo.lock");
 /// The crate of the models, which depend on no map.
@@ -50,11 +58,16 @@ pub fn all() -> Vec<Target> {
         // More than 31 keys of one hash never come in, and its hasher gives 27 the same already.
         Target::of::<PapayaBlocking>("papaya@blocking", "papaya", LOCK).without_collisions(),
         Target::of::<SccHashMap>("scc-hashmap", "scc", LOCK),
+        Target::of::<Async<SccHashMapAsync>>("scc-hashmap@async", "scc", LOCK),
         Target::of::<SccHashIndex>("scc-hashindex", "scc", LOCK),
         Target::of::<SccTreeIndex>("scc-treeindex", "scc", LOCK),
         Target::of::<Flurry>("flurry", "flurry", LOCK),
         Target::of::<CrossbeamSkiplist>("crossbeam-skiplist", "crossbeam-skiplist", LOCK),
         Target::of::<RwLockHashMap>("rwlock-hashmap", "std", LOCK),
+        Target::of::<Async<TokioRwLockHashMap>>("tokio-rwlock-hashmap", "tokio", LOCK),
+        Target::of::<CMap>("c-map", HERE, NONE)
+            .with_mutants(c_map::mutants::ALL)
+            .where_mutants_need(c_map::mutants::NEEDS),
         Target::of::<GoMap<Native>>("go-map", HERE, NONE)
             .on_shuttle::<GoMap<Shuttle>>()
             .on_loom::<GoMap<Loom>>()

@@ -2,7 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+use mapcheck::{
+    Atomic, Consistency, Fault, Iteration, Key, Map, Previous, Profile, Unsupported, Value,
+};
 use scc::{Guard, HashIndex};
 
 use crate::Spread;
@@ -23,6 +25,11 @@ impl Map for SccHashIndex {
             write_in_visit: true,
             knobs: "a hasher that fills buckets evenly; sdd's global epochs are driven by reclaim",
         }
+    }
+
+    /// scc 3 docs, `HashIndex`, Unwind safety: `H::Hasher::hash`, `K::drop` and `V::drop` must not panic.
+    fn excludes() -> &'static [Fault] {
+        &[Fault::PanicInHash, Fault::PanicInDrop]
     }
 
     fn new() -> SccHashIndex {

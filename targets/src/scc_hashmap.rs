@@ -2,7 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+use mapcheck::{
+    Atomic, Consistency, Fault, Iteration, Key, Map, Previous, Profile, Unsupported, Value,
+};
 use scc::{Guard, HashMap};
 
 use crate::Spread;
@@ -24,6 +26,11 @@ impl Map for SccHashMap {
             write_in_visit: false,
             knobs: "a hasher that fills buckets evenly; sdd's global epochs are driven by reclaim",
         }
+    }
+
+    /// scc 3 docs, `HashMap`, Unwind safety: `H::Hasher::hash`, `K::drop` and `V::drop` must not panic.
+    fn excludes() -> &'static [Fault] {
+        &[Fault::PanicInHash, Fault::PanicInDrop]
     }
 
     fn new() -> SccHashMap {

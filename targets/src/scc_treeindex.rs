@@ -2,7 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+use mapcheck::{
+    Atomic, Consistency, Fault, Iteration, Key, Map, Previous, Profile, Unsupported, Value,
+};
 use scc::{Guard, TreeIndex};
 
 /// An scc [`TreeIndex`].
@@ -21,6 +23,11 @@ impl Map for SccTreeIndex {
             write_in_visit: true,
             knobs: "none; sdd's global epochs are driven by reclaim",
         }
+    }
+
+    /// scc 3 docs, `TreeIndex`, Unwind safety: `K::drop` and `V::drop` must not panic.
+    fn excludes() -> &'static [Fault] {
+        &[Fault::PanicInDrop]
     }
 
     fn new() -> SccTreeIndex {

@@ -116,6 +116,9 @@ pub struct Matrix {
     /// A column for this fault in place of the patterns; may be given several times, or be `all`
     #[arg(long = "fault", value_name = "FAULT")]
     pub faults: Vec<String>,
+    /// Leave out what has a repro in this folder; may be given several times
+    #[arg(long = "known", value_name = "DIR")]
+    pub known: Vec<PathBuf>,
     /// Write the matrix as a page to this file, too
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,

@@ -22,6 +22,8 @@ pub struct Runner {
     pub manifest: PathBuf,
     /// A standalone crate in `known-bad`, with a lock file of its own.
     pub known_bad: bool,
+    /// A standalone crate in `apart`, which needs more than cargo has: it is built only if one of its targets is named.
+    pub apart: bool,
 }
 
 /// All runners of a workspace.
@@ -32,16 +34,17 @@ impl Runners {
     /// The runners of the workspace that `metadata` (cargo's) describes. There may be none.
     ///
     /// # Errors
-    /// When a manifest in a `known-bad` directory is unusable.
+    /// When a manifest in a `known-bad` or `apart` directory is unusable.
     pub fn find(metadata: &Value) -> Result<Self, Error> {
         let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
         let mut found = Vec::new();
         for package in packages {
             let manifest = PathBuf::from(package["manifest_path"].as_str().unwrap_or_default());
             found.extend(workspace_runner(package, &manifest));
-            found.extend(known_bad_runners(&manifest)?);
+            found.extend(standalone_runners(&manifest, KNOWN_BAD)?);
+            found.extend(standalone_runners(&manifest, APART)?);
         }
-        found.sort_by_key(|runner| runner.known_bad);
+        found.sort_by_key(|runner| (runner.apart, runner.known_bad));
         Ok(Self(found))
     }
 
@@ -98,7 +101,16 @@ impl Runners {
     }
 }
 
+/// The directories beside a member's manifest with standalone runners.
+const KNOWN_BAD: &str = "known-bad";
+const APART: &str = "apart";
+
 impl Runner {
+    /// Whether it is a member of the workspace.
+    pub fn is_member(&self) -> bool {
+        !self.known_bad && !self.apart
+    }
+
     /// Builds the runner and returns a command that starts it.
     ///
     /// # Errors
@@ -119,9 +131,9 @@ impl Runner {
 
     /// Where it is built.
     fn target_dir(&self, cargo: &Cargo) -> PathBuf {
-        match self.known_bad {
-            true => cargo.target_dir.join("known-bad").join(&self.package),
-            false => cargo.target_dir.clone(),
+        match self.is_member() {
+            true => cargo.target_dir.clone(),
+            false => cargo.target_dir.join("known-bad").join(&self.package),
         }
     }
 }
@@ -159,12 +171,13 @@ fn workspace_runner(package: &Value, manifest: &Path) -> Option<Runner> {
         bench: settings["bench"].as_bool().unwrap_or(false),
         manifest: manifest.to_owned(),
         known_bad: false,
+        apart: false,
     })
 }
 
-/// The standalone runners in `known-bad` beside a member's manifest, by name.
-fn known_bad_runners(member: &Path) -> Result<Vec<Runner>, Error> {
-    let Some(Ok(entries)) = member.parent().map(|dir| std::fs::read_dir(dir.join("known-bad")))
+/// The standalone runners in this directory beside a member's manifest, by name.
+fn standalone_runners(member: &Path, directory: &str) -> Result<Vec<Runner>, Error> {
+    let Some(Ok(entries)) = member.parent().map(|dir| std::fs::read_dir(dir.join(directory)))
     else {
         return Ok(Vec::new());
     };
@@ -172,7 +185,9 @@ fn known_bad_runners(member: &Path) -> Result<Vec<Runner>, Error> {
         entries.flatten().map(|entry| entry.path().join("Cargo.toml")).collect();
     manifests.retain(|path| path.is_file());
     manifests.sort();
-    manifests.into_iter().map(standalone_runner).collect()
+    let (known_bad, apart) = (directory == KNOWN_BAD, directory == APART);
+    let runner = |manifest| Ok(Runner { known_bad, apart, ..standalone_runner(manifest)? });
+    manifests.into_iter().map(runner).collect()
 }
 
 /// The runner of one standalone crate.
@@ -201,7 +216,8 @@ fn read_manifest(text: &str, manifest: &Path) -> Result<Runner, String> {
             .collect(),
         bench: setting("bench").and_then(|value| value.as_bool()).unwrap_or(false),
         manifest: manifest.to_owned(),
-        known_bad: true,
+        known_bad: false,
+        apart: false,
     })
 }
 
@@ -216,6 +232,7 @@ mod tests {
             bench: false,
             manifest: PathBuf::new(),
             known_bad: false,
+            apart: false,
         };
         Runners(vec![one("a", &["dashmap", "papaya", "scc-hashmap"]), one("b", &["flurry@0.4.0"])])
     }
@@ -248,11 +265,24 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_beside_the_targets_of_this_workspace_is_no_member() {
+        let member = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../targets/Cargo.toml");
+        for (directory, known_bad, apart) in [(KNOWN_BAD, true, false), (APART, false, true)] {
+            let runners = standalone_runners(&member, directory).unwrap();
+            assert!(!runners.is_empty(), "{directory}");
+            for runner in runners {
+                assert_eq!((runner.known_bad, runner.apart), (known_bad, apart), "{directory}");
+                assert!(!runner.is_member());
+            }
+        }
+    }
+
+    #[test]
     fn a_standalone_manifest_is_read() {
         let text =
             "[package]\nname = \"old\"\n[package.metadata.mapcheck]\ntargets = [\"flurry@0.4.0\"]";
         let runner = read_manifest(text, Path::new("m")).unwrap();
-        assert_eq!((runner.package.as_str(), runner.known_bad), ("old", true));
+        assert_eq!((runner.package.as_str(), &runner.targets[0][..]), ("old", "flurry@0.4.0"));
         assert_eq!(
             read_manifest("[package]\nname = \"x\"", Path::new("m")),
             Err("it declares no mapcheck targets".into())

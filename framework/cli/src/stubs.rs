@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::std_calls;
 
 /// What every atomic callback is named after its width.
-const OPERATIONS: [&str; 10] = [
+const OPERATIONS: [&str; 12] = [
     "load",
     "store",
     "exchange",
@@ -22,11 +22,16 @@ const OPERATIONS: [&str; 10] = [
     "fetch_xor",
     "fetch_nand",
     "compare_exchange_val",
+    // As gcc has it.
+    "compare_exchange_strong",
+    "compare_exchange_weak",
 ];
 
 /// Callbacks that only announce something: nobody listens.
-const ANNOUNCEMENTS: [&str; 7] = [
+const ANNOUNCEMENTS: [&str; 9] = [
     "__tsan_init",
+    "__tsan_read_range",
+    "__tsan_write_range",
     "__tsan_func_entry",
     "__tsan_func_exit",
     "__tsan_vptr_update",
@@ -34,6 +39,23 @@ const ANNOUNCEMENTS: [&str; 7] = [
     "__sanitizer_cov_8bit_counters_init",
     "__sanitizer_cov_pcs_init",
 ];
+
+/// What C code announces its plain accesses by, before the size.
+const OF_C: [&str; 10] = [
+    "read",
+    "write",
+    "volatile_read",
+    "volatile_write",
+    "read_write",
+    "unaligned_read",
+    "unaligned_write",
+    "unaligned_volatile_read",
+    "unaligned_volatile_write",
+    "unaligned_read_write",
+];
+
+/// What clang calls in place of functions of C.
+const FUNCTIONS: [&str; 3] = ["memcpy", "memmove", "memset"];
 
 /// The source of the archive.
 fn source() -> String {
@@ -53,12 +75,15 @@ fn source() -> String {
     }
     for size in [1, 2, 4, 8, 16] {
         for access in ["load", "store"] {
-            push_name(
-                &mut text,
-                &format!("__sanitizer_cov_{access}{size}"),
-                "mapcheck_stub_nothing",
-            );
+            let name = format!("__sanitizer_cov_{access}{size}");
+            push_name(&mut text, &name, "mapcheck_stub_nothing");
         }
+        for access in OF_C {
+            push_name(&mut text, &format!("__tsan_{access}{size}"), "mapcheck_stub_nothing");
+        }
+    }
+    for function in FUNCTIONS {
+        push_name(&mut text, &format!("__tsan_{function}"), &format!("mapcheck_stub_{function}"));
     }
     text
 }
@@ -155,6 +180,9 @@ mod tests {
             for operation in OPERATIONS {
                 assert!(source.contains(&format!("weak!(\"__tsan_atomic{bits}_{operation}\"")));
             }
+        }
+        for access in OF_C {
+            assert!(source.contains(&format!("weak!(\"__tsan_{access}8\"")));
         }
         assert!(!source.contains('@'));
     }

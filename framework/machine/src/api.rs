@@ -150,8 +150,8 @@ pub enum ChoiceKind {
     Allocation,
     /// A fault: is this block aligned to no more than was asked for?
     Alignment,
-    /// A fault: does this compare-exchange fail though the value is the expected one? Asked of those that may, where the
-    /// compiler tells them apart.
+    /// A fault: does this compare-exchange fail though the value is the expected one? Asked of those that may, where
+    /// the compiler tells them apart.
     WeakCas,
     /// A fault: does this futex wait end though nobody wakes it?
     Wake,

@@ -11,7 +11,7 @@ use std::sync::atomic::{
 use crate::api::*;
 use crate::border::happens;
 use crate::memory::check;
-use crate::state::{armed, give_way, step};
+use crate::state::{armed, disarmed, give_way, step};
 use crate::watch;
 
 /// Times that a thread may read the same value at the same address in a row before it counts as spinning.
@@ -29,7 +29,7 @@ fn order(code: i32) -> Order {
 }
 
 /// A value that an atomic access reads or writes.
-trait Word: Copy + PartialEq {
+pub(crate) trait Word: Copy + PartialEq {
     /// A number that tells most values apart.
     fn digest(self) -> u64;
 }
@@ -60,7 +60,7 @@ impl Word for u128 {
 /// The address must be valid, as the code that was compiled to the callback promised. The caller must be armed: only
 /// one thread runs then, so that a load and a store in a row are one step.
 #[inline(always)]
-unsafe fn modelled<W: Word>(
+pub(crate) unsafe fn modelled<W: Word>(
     cell: *mut W,
     kind: Kind,
     (code, failure): (i32, i32),
@@ -121,6 +121,14 @@ fn watch_for_spinning(access: Access, value: u64) {
         not_spinning();
         give_way(Reason::Yield, access);
     }
+}
+
+/// Whether a weak compare-exchange of the running thread fails for nothing. Never twice in a row: a loop around it must
+/// get to its end.
+fn fails_for_nothing() -> bool {
+    let fails = !disarmed(|s| s.threads[s.current].weak_failed) && happens(ChoiceKind::WeakCas);
+    disarmed(|s| s.threads[s.current].weak_failed = fails);
+    fails
 }
 
 /// The callbacks of one width. `$outside` is the type that performs them where no execution is under way.
@@ -212,7 +220,7 @@ macro_rules! callbacks {
         ) -> i32 {
             // SAFETY: by the caller's promise.
             unsafe {
-                if !armed() || !happens(ChoiceKind::WeakCas) {
+                if !armed() || !fails_for_nothing() {
                     return $cas_strong(cell, expected, value, code, failure);
                 }
                 *expected = modelled(cell, Kind::AtomicRmw, (code, failure), |_| None);

@@ -150,6 +150,12 @@ pub fn excuse_abort() {
     }
 }
 
+/// Whether an allocation of this execution was made to fail.
+#[inline(never)]
+pub fn allocation_failed() -> bool {
+    armed() && disarmed(|s| s.allocation_failed)
+}
+
 /// Stalls the current thread: it goes on when no other thread can.
 #[inline(never)]
 pub fn stall() {

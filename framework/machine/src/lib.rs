@@ -30,6 +30,7 @@ compile_error!("mapcheck-machine supports Linux only");
 mod api;
 mod atomic;
 mod border;
+mod c_code;
 mod globals;
 mod granules;
 mod heap;

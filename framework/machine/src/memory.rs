@@ -11,7 +11,7 @@ use crate::watch;
 
 /// A plain access is about to happen.
 #[inline(always)]
-fn plain(kind: Kind, addr: usize, size: usize) {
+pub(crate) fn plain(kind: Kind, addr: usize, size: usize) {
     if armed() && heap::contains(addr) {
         plain_at(kind, addr, size, watch::site());
     }
@@ -93,7 +93,8 @@ plain_callbacks! {
 #[unsafe(no_mangle)]
 extern "C" fn __tsan_init() {}
 
-/// Called on entry of functions when the wrapper's flag against it is not known to the compiler.
+/// Called on entry of functions: of C code, and of Rust code when the wrapper's flag against it is not known to the
+/// compiler.
 #[unsafe(no_mangle)]
 extern "C" fn __tsan_func_entry(_: usize) {}
 

@@ -81,6 +81,8 @@ pub(crate) struct State {
     pub outlived: u32,
     /// Whether an abort is no finding, because a fault may lead to it; and whether there was one.
     pub abort_excused: bool,
+    /// Whether an allocation was made to fail.
+    pub allocation_failed: bool,
     pub gave_up: bool,
     /// Whether it is a finding that threads cannot go on because another has stalled.
     pub stalls_judged: bool,
@@ -140,6 +142,7 @@ static STATE: Global = Global(UnsafeCell::new(State {
     earlier: None,
     outlived: 0,
     abort_excused: false,
+    allocation_failed: false,
     gave_up: false,
     stalls_judged: false,
     leaks_forbidden: false,

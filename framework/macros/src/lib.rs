@@ -13,7 +13,7 @@ use function::Function;
 ///
 /// The body is run once for each execution, on virtual threads, as by `mapcheck::explore`. Whatever the test promises,
 /// it must keep in each of them: not to panic; to return `Ok`; with `#[should_panic]`, to panic, with the text that is
-/// `expected`. The attributes `ignore`, `cfg` and the others stay what they are.
+/// `expected`. The attributes that leave it out, such as `#[cfg]`, and all others stay.
 ///
 /// In brackets after the name there may be settings, which are methods of `mapcheck::Settings`:
 /// `#[mapcheck::test(executions = 500, scheduler = "random")]`.

@@ -7,7 +7,8 @@ use crate::Mistake;
 /// Settings that are methods of `mapcheck::Settings` with one plain argument.
 const NAMES: [&str; 7] =
     ["executions", "time", "max_steps", "seed", "scheduler", "fault", "accept_race"];
-const KNOWN: &str = "the settings are `executions`, `time`, `max_steps`, `seed`, `scheduler`, `fault`, `accept_race`";
+const KNOWN: &str = "the settings are `executions`, `time`, `max_steps`, `seed`, `scheduler`, `fault` and \
+    `accept_race`";
 
 /// The calls `.name(value)` that the settings stand for.
 pub(crate) fn read(options: TokenStream) -> Result<TokenStream, Mistake> {

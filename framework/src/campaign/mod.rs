@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use mapcheck_machine as machine;
 
 use crate::engine::Limits;
+use crate::fault::Fault;
 use crate::mutant::{Mutant, Mutants};
 use crate::oracle::{Class, race};
 use crate::report::Finding;
@@ -61,6 +62,8 @@ pub(crate) struct Subject<'a> {
     pub mutants: Mutants,
     /// The one that is switched on.
     pub mutant: Option<&'static Mutant>,
+    /// Faults that must not happen to it.
+    pub excludes: &'static [Fault],
     /// Whether data races are looked for.
     pub races: bool,
     /// Functions in which a data race is accepted.
@@ -75,6 +78,20 @@ impl Subject<'_> {
             mutants: self.mutants,
             races: self.races,
             accepts: &self.accepts,
+        }
+    }
+
+    /// Whether there is a fault to inject, if any is asked for.
+    ///
+    /// The error is a sentence.
+    pub(crate) fn bears(&self, faults: &[Fault]) -> Result<(), String> {
+        match faults {
+            [first, ..] if faults.iter().all(|f| self.excludes.contains(f)) => Err(format!(
+                "{} is not made for the fault `{}`: its documentation says that it must not happen",
+                self.target,
+                first.name()
+            )),
+            _ => Ok(()),
         }
     }
 

@@ -275,7 +275,7 @@ fn between(told: Told<'_>, key: u64) -> Option<String> {
 /// The insert after which a key was there before `began` and ever since.
 fn stayed<'a>(contract: Contract, began: Moment, calls: Calls<'a>) -> Option<&'a Call> {
     let inserts = calls.into_iter().filter(|c| matches!(c.effect, Effect::Insert(_)));
-    let certain = inserts.filter(|c| !c.was_given_up());
+    let certain = inserts.filter(|c| !c.was_given_up() && !c.failed());
     let last = certain.filter(|c| c.returned < began).max_by_key(|c| c.invoked)?;
     let removes = |call: &Call| {
         call.invoked != last.invoked && contract.may_remove(call) && call.returned > last.invoked
@@ -377,6 +377,17 @@ mod tests {
             "missed-element: `iterate` by thread 1: the iteration passed over key 3 with value 3.1, which `insert \
              0..4` of setup had put there before it began and nothing removed; it showed no elements"
         );
+    }
+
+    #[test]
+    fn an_insert_that_failed_has_put_nothing_there_and_removed_nothing() {
+        let mut story = Story::with_keys(0..2);
+        story.call(4, 3, Effect::Insert(3 << 32 | 4), Answer::Wrote(Previous::Failed));
+        story.call(4, 1, Effect::Insert(1 << 32 | 4), Answer::Wrote(Previous::Failed));
+        story.history.complete(story.iteration);
+        story.begin();
+        assert_eq!(message(story.missed(contract(WEAK), 3)), "nothing");
+        assert!(message(story.missed(contract(WEAK), 1)).starts_with("missed-element"));
     }
 
     #[test]

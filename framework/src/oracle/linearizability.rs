@@ -178,6 +178,7 @@ pub(super) fn after(call: &Call, held: Held) -> [Option<Held>; 2] {
             only(held == Some(old), Some(new))
         }
         (Effect::Insert(_), Answer::Wrote(Previous::Refused)) => only(held.is_some(), held),
+        (_, Answer::Wrote(Previous::Failed)) => only(true, held),
         (Effect::Insert(new), Answer::GivenUp) => [Some(Some(new)), Some(held)],
         (Effect::Insert(new), _) => [Some(Some(new)), held.is_some().then_some(held)],
         (Effect::Remove, Answer::Wrote(Previous::Absent)) => only(held.is_none(), None),
@@ -223,6 +224,7 @@ fn said(call: &Call) -> String {
         }
         (_, Answer::GivenUp) => "was given up, with or without effect".to_owned(),
         (Effect::Insert(_), Answer::Wrote(Previous::Refused)) => "was refused".to_owned(),
+        (_, Answer::Wrote(Previous::Failed)) => "failed".to_owned(),
         (Effect::Insert(new), Answer::Wrote(Previous::Absent)) => {
             format!("found nothing and put value {} there", value(new))
         }
@@ -277,6 +279,13 @@ mod tests {
         assert!(!holds(&[a, b]));
         assert!(holds(&[a, call(Effect::Insert(2), present(1), (2, 9))]));
         assert!(holds(&[a, call(Effect::Insert(2), REFUSED, (2, 9))]));
+        let failed = |effect| call(effect, Answer::Wrote(Previous::Failed), (2, 9));
+        let read = |value| call(Effect::Get, Answer::Read(value), (10, 11));
+        for effect in [Effect::Insert(2), Effect::Remove] {
+            assert!(holds(&[a, failed(effect), read(Some(1))]));
+            assert!(!holds(&[a, failed(effect), read(Some(2))]));
+            assert!(!holds(&[a, failed(effect), read(None)]));
+        }
     }
 
     #[test]

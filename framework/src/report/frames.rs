@@ -50,15 +50,19 @@ fn is_map_s(frame: &Frame) -> bool {
         || ["/library/std/", "/library/core/", "/library/alloc/"]
             .iter()
             .any(|dir| frame.file.contains(dir));
-    // libc's own frames, whose paths are relative, say nothing of the map, and without a line there
-    // is nothing to show.
-    let c = [".c", ".S", ".h"].iter().any(|end| frame.file.ends_with(end));
-    let libc = c && !frame.file.starts_with('/');
+    // libc's own frames say nothing of the map, and without a line there is nothing to show.
     frame.line > 0
-        && !libc
+        && !is_libc_s(&frame.file, Path::is_file)
         && !standard
         && !OWN.iter().any(|own| function.starts_with(own))
         && !own_file(frame)
+}
+
+/// Whether this is a source of libc's: its paths are relative, and lead nowhere from here. Those of a map in C lead to
+/// its source, from the current directory or from the root on.
+fn is_libc_s(file: &str, is_here: impl Fn(&Path) -> bool) -> bool {
+    let c = [".c", ".S", ".h"].iter().any(|end| file.ends_with(end));
+    c && !file.starts_with('/') && !is_here(Path::new(file))
 }
 
 /// Whether the frame is of this crate's or the machine's source: inlined frames may have bare names.
@@ -177,5 +181,13 @@ mod tests {
         assert!(!is_map_s(&frame("start_thread", "./nptl/pthread_create.c")));
         assert!(is_map_s(&frame("c_map_get", "/r/c-map/src/map.c")));
         assert!(!is_map_s(&Frame { line: 0, ..frame("syscall", "") }));
+    }
+
+    #[test]
+    fn a_source_of_c_that_is_here_is_none_of_libc_s() {
+        assert!(is_libc_s("./nptl/pthread_create.c", |_| false));
+        assert!(!is_libc_s("./c/map.c", |path| path == Path::new("./c/map.c")));
+        assert!(!is_libc_s("/r/c/map.c", |_| false));
+        assert!(!is_libc_s("./src/map.rs", |_| false));
     }
 }

@@ -65,7 +65,7 @@ pub struct Race {
 }
 
 impl Race {
-    /// Whether one of these parts of names is in the name of a function in which it happened. Or both accesses were
+    /// Whether one of these parts of names is in the name of a function in which it happened; or both accesses were
     /// made by the standard library for itself, which comes compiled, with locks that nobody sees: it keeps a list of
     /// its threads, say.
     pub(crate) fn is_accepted(&self, accepts: &[String]) -> bool {

@@ -55,7 +55,9 @@ impl Call {
     /// Whether it removes its key, or may have.
     pub(crate) fn may_remove(&self) -> bool {
         match self.effect {
-            Effect::Remove => self.answer != Answer::Wrote(Previous::Absent),
+            Effect::Remove => {
+                !matches!(self.answer, Answer::Wrote(Previous::Absent | Previous::Failed))
+            }
             Effect::Wipe | Effect::Sweep => true,
             Effect::Insert(_) | Effect::Get | Effect::Nothing => false,
         }
@@ -66,9 +68,14 @@ impl Call {
         self.answer == Answer::GivenUp
     }
 
-    /// Whether it is an insert that the map refused.
+    /// Whether the map could not do it, and it has had no effect.
+    pub(crate) fn failed(&self) -> bool {
+        self.answer == Answer::Wrote(Previous::Failed)
+    }
+
+    /// Whether it is an insert that the map refused, or could not do.
     pub(crate) fn refused(&self) -> bool {
-        self.answer == Answer::Wrote(Previous::Refused)
+        self.failed() || self.answer == Answer::Wrote(Previous::Refused)
     }
 }
 

@@ -514,7 +514,8 @@ mod tests {
 
     #[test]
     fn the_text_form_of_every_operation_round_trips() {
-        let texts = "exit remove 3/iterate nested remove-current 2/insert 3/insert 0..8/remove 3/remove 0..8/get 3/get 3 hold/iterate/iterate hold/iterate nested/\
+        let texts = "exit remove 3/iterate nested remove-current 2/insert 3/insert 0..8/remove 3/remove 0..8/\
+            get 3/get 3 hold/iterate/iterate hold/iterate nested/\
             iterate remove-current 3/iterate hold remove-visited 3/iterate remove-unvisited 0..8 at 2/\
             iterate remove 5 at 2/iterate insert 20..24 at 1/iterate stop 3/\
             iterate clear at 2/iterate hold refill 0..16 at 3/iterate reclaim at 2/\
@@ -552,7 +553,8 @@ mod tests {
 
     #[test]
     fn what_is_left_of_an_operation_does_less_until_nothing_is() {
-        let texts = "exit remove 0..4/iterate nested remove-current 2/get 3 remove/iterate hold stop 3/iterate clear at 2/iterate hold refill 0..8 at 3/\
+        let texts = "exit remove 0..4/iterate nested remove-current 2/get 3 remove/iterate hold stop 3/\
+            iterate clear at 2/iterate hold refill 0..8 at 3/\
             iterate reclaim at 2/iterate outgrow 0..8 at 2/iterate churn 0..8 at 2/\
             iterate remove-unvisited 0..8 at 2/reserve 64/\
             iterate remove-visited 5";

@@ -37,6 +37,7 @@ struct Shared<M> {
 /// # Panics
 /// Outside of executions, when an operation panics or a promise is broken.
 pub fn run<M: Map>(scenario: &Scenario) {
+    fault::exclude(M::excludes());
     element::begin_execution(scenario.collide);
     if oracle::promises::looks_for_leaks() {
         machine::forbid_leaks();
@@ -160,7 +161,11 @@ fn in_map<R>(call: impl FnOnce() -> R) -> Result<R, Payload> {
     let result = catch_unwind(AssertUnwindSafe(call));
     machine::spare(spared);
     match result {
-        Err(payload) if !payload.is::<Injected>() && !payload.is::<GivenUp>() => {
+        Err(payload)
+            if !payload.is::<Injected>()
+                && !payload.is::<GivenUp>()
+                && !machine::allocation_failed() =>
+        {
             resume_unwind(payload)
         }
         result => result,
@@ -188,6 +193,8 @@ fn survived<R>(promises: &Promises, body: impl FnOnce() -> R) -> Option<R> {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(result) => return Some(result),
         Err(payload) if payload.is::<Injected>() => promises.has_panicked(),
+        // What does not abort may panic.
+        Err(_) if machine::allocation_failed() => promises.has_panicked(),
         Err(_) if promises.is_unspecified() => {}
         Err(payload) => tell(payload),
     }

@@ -37,6 +37,11 @@ pub struct Injecting {
     most: [u64; ChoiceKind::ALL.len()],
 }
 
+/// Whether code that is right may try again until it does not happen: then it must not happen each time.
+fn is_tried_again(kind: ChoiceKind) -> bool {
+    matches!(kind, ChoiceKind::WeakCas | ChoiceKind::Wake)
+}
+
 /// Whether it may happen again and again.
 fn is_frequent(kind: ChoiceKind) -> bool {
     use ChoiceKind::*;
@@ -65,7 +70,8 @@ impl Injecting {
             return Plan::Never;
         }
         if is_frequent(kind) && self.dice.below(2) == 0 {
-            return Plan::Often(1 << self.dice.below(6));
+            let often = self.dice.below(6);
+            return Plan::Often(if is_tried_again(kind) { 2 << often } else { 1 << often });
         }
         let most = match self.most[kind as usize] {
             0 => FIRST_COUNT,
@@ -169,9 +175,18 @@ mod tests {
 
     #[test]
     fn what_must_be_borne_again_and_again_is_injected_often_too() {
-        let all = chosen(&mut injecting(&[ChoiceKind::Wake]), ChoiceKind::Wake, 200);
+        let all = chosen(&mut injecting(&[ChoiceKind::Force]), ChoiceKind::Force, 200);
         let times = |e: &Vec<u32>| e.iter().filter(|c| **c > 0).count();
         assert!([0, 1, 15, 30].iter().all(|n| all.iter().any(|e| times(e).abs_diff(*n) < 3)));
+    }
+
+    #[test]
+    fn what_is_tried_until_it_does_not_happen_never_happens_each_time() {
+        for kind in [ChoiceKind::Wake, ChoiceKind::WeakCas] {
+            let all = chosen(&mut injecting(&[kind]), kind, 500);
+            let times = |e: &Vec<u32>| e.iter().filter(|c| **c > 0).count();
+            assert!(all.iter().any(|e| times(e) > 10) && all.iter().all(|e| times(e) < 28));
+        }
     }
 
     #[test]

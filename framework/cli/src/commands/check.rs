@@ -241,11 +241,15 @@ fn settings(command: &mut Command, check: &Check) -> Result<(), Error> {
         ("MAPCHECK_KEEP_GOING", check.keep_going.then(|| "1".to_owned())),
     ];
     command.envs(all.into_iter().filter_map(|(key, value)| Some((key, value?))));
-    if !check.known.is_empty() {
-        let known = std::env::join_paths(&check.known).unwrap_or_default();
-        command.env("MAPCHECK_KNOWN", known);
-    }
+    known(command, &check.known);
     Ok(())
+}
+
+/// Hands on the folders with what is known.
+pub fn known(command: &mut Command, folders: &[PathBuf]) {
+    if !folders.is_empty() {
+        command.env("MAPCHECK_KNOWN", std::env::join_paths(folders).unwrap_or_default());
+    }
 }
 
 /// Hands on how much is to be explored, where the user says.

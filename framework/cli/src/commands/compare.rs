@@ -45,13 +45,13 @@ pub fn run(faults: &Faults) -> Result<i32, Error> {
     let goal = faults.budget.executions.unwrap_or(EXECUTIONS);
     let mut table = Table { goal, json: wants_json(faults.budget.format), ..Table::default() };
     let contenders = contenders(faults);
-    for runner in &runners.0 {
+    for runner in runners.0.iter().filter(|runner| !runner.apart) {
         if contenders.iter().any(|contender| is_for(runner, faults, contender)) {
             runner.build(&cargo, &format!("runner `{}`", runner.package))?;
         }
     }
     for contender in contenders {
-        for runner in &runners.0 {
+        for runner in runners.0.iter().filter(|runner| !runner.apart) {
             for seed in 0..faults.seeds.unwrap_or(1) {
                 if !look(&cargo, runner, faults, &contender, seed, &mut table)? {
                     return Ok(exit::BUDGET);

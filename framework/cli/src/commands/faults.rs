@@ -42,7 +42,7 @@ pub fn run(faults: &Faults) -> Result<i32, Error> {
     };
     let mut table = Table { json: wants_json(faults.budget.format), ..Table::default() };
     let mut code = exit::CLEAN;
-    'all: for runner in runners.0.iter().filter(|runner| !runner.known_bad) {
+    'all: for runner in runners.0.iter().filter(|runner| runner.is_member()) {
         for engine in &engines {
             let mut command = runner.build(&cargo, &format!("runner `{}`", runner.package))?;
             command.arg("faults").args(&faults.mutants).env("MAPCHECK_ENGINE", engine);

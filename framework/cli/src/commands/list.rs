@@ -6,7 +6,7 @@ use crate::args::{Format, List};
 use crate::cargo::{self, Cargo};
 use crate::commands::run_runner;
 use crate::error::{Error, exit};
-use crate::runners::Runners;
+use crate::runners::{Runner, Runners};
 use crate::summary;
 
 /// Lets every runner of the workspace print its list, then names the known-bad targets.
@@ -18,7 +18,7 @@ pub fn run(list: &List) -> Result<i32, Error> {
     let runners = Runners::find(&metadata)?.require()?;
     let cargo = Cargo::new(&metadata)?;
     let mut code = exit::CLEAN;
-    for runner in runners.0.iter().filter(|runner| !runner.known_bad) {
+    for runner in runners.0.iter().filter(|runner| runner.is_member()) {
         let mut command = runner.build(&cargo, &format!("runner `{}`", runner.package))?;
         command.arg("list");
         if let Some(format) = list.format {
@@ -26,7 +26,9 @@ pub fn run(list: &List) -> Result<i32, Error> {
         }
         code = summary::worse(code, run_runner(command, runner)?);
     }
-    print_known_bad(&runners, wants_json(list.format));
+    let json = wants_json(list.format);
+    print_apart(&runners, json, "known-bad targets (built on demand):", |r| r.known_bad);
+    print_apart(&runners, json, "targets that need a library of the system's:", |r| r.apart);
     Ok(code)
 }
 
@@ -36,19 +38,24 @@ pub fn wants_json(format: Option<Format>) -> bool {
     format.map_or_else(from_env, |format| format == Format::Json)
 }
 
-/// The known-bad targets: their manifests say enough, they are not built for this.
-fn print_known_bad(runners: &Runners, json: bool) {
-    let known_bad: Vec<_> = runners.0.iter().filter(|runner| runner.known_bad).collect();
-    if known_bad.is_empty() {
+/// The targets of crates on their own: their manifests say enough, they are not built for this.
+fn print_apart(runners: &Runners, json: bool, title: &str, which: fn(&Runner) -> bool) {
+    let apart: Vec<_> = runners.0.iter().filter(|runner| which(runner)).collect();
+    if apart.is_empty() {
         return;
     }
     if !json {
-        anstream::println!("\nknown-bad targets (built on demand):");
+        anstream::println!("\n{title}");
     }
-    for runner in known_bad {
+    for runner in apart {
         for target in &runner.targets {
             if json {
-                let line = json!({"type": "target", "target": target, "runner": runner.package, "known_bad": true});
+                let line = json!({
+                    "type": "target",
+                    "target": target,
+                    "runner": runner.package,
+                    "known_bad": runner.known_bad,
+                });
                 anstream::println!("{line}");
             } else {
                 anstream::println!("  {target}");

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::args::Matrix;
 use crate::cargo::{self, Cargo};
-use crate::commands::check::budget;
+use crate::commands::check::{budget, known};
 use crate::commands::list::wants_json;
 use crate::commands::run_for_lines;
 use crate::error::{Error, exit};
@@ -31,7 +31,12 @@ pub fn run(matrix: &Matrix) -> Result<i32, Error> {
     let runners = Runners::find(&metadata)?.require()?;
     let cargo = Cargo::new(&metadata)?;
     let all: Vec<(&Runner, Vec<&str>)> = match &matrix.targets[..] {
-        [] => runners.0.iter().map(|runner| (runner, Vec::new())).collect(),
+        [] => runners
+            .0
+            .iter()
+            .filter(|runner| !runner.apart)
+            .map(|runner| (runner, Vec::new()))
+            .collect(),
         named => runners.share_out(named)?,
     };
     let json = wants_json(matrix.budget.format);
@@ -40,6 +45,7 @@ pub fn run(matrix: &Matrix) -> Result<i32, Error> {
     for (runner, targets) in all {
         let mut command = runner.build(&cargo, &format!("runner `{}`", runner.package))?;
         command.arg("matrix").args(targets);
+        known(&mut command, &matrix.known);
         if !matrix.faults.is_empty() {
             command.env("MAPCHECK_FAULTS", matrix.faults.join(","));
         }

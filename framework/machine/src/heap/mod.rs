@@ -170,7 +170,7 @@ fn allocate(layout: Layout) -> usize {
     let s = unsafe { state() };
     let h = heap();
     if happens(ChoiceKind::Allocation) {
-        s.abort_excused = true;
+        (s.abort_excused, s.allocation_failed) = (true, true);
         return 0;
     }
     let addr = match h.reusable(layout) {

@@ -34,7 +34,11 @@ fn range(kind: Kind, addr: usize, size: usize, site: usize) {
 /// # Safety
 /// As C's.
 #[cfg_attr(not(target_arch = "x86_64"), unsafe(no_mangle))]
-unsafe extern "C" fn memcpy(to: *mut c_void, from: *const c_void, size: usize) -> *mut c_void {
+pub(crate) unsafe extern "C" fn memcpy(
+    to: *mut c_void,
+    from: *const c_void,
+    size: usize,
+) -> *mut c_void {
     if armed() {
         let site = site();
         range(Kind::Read, from.addr(), size, site);
@@ -47,7 +51,11 @@ unsafe extern "C" fn memcpy(to: *mut c_void, from: *const c_void, size: usize) -
 /// # Safety
 /// As C's.
 #[cfg_attr(not(target_arch = "x86_64"), unsafe(no_mangle))]
-unsafe extern "C" fn memmove(to: *mut c_void, from: *const c_void, size: usize) -> *mut c_void {
+pub(crate) unsafe extern "C" fn memmove(
+    to: *mut c_void,
+    from: *const c_void,
+    size: usize,
+) -> *mut c_void {
     if armed() {
         let site = site();
         range(Kind::Read, from.addr(), size, site);
@@ -60,7 +68,7 @@ unsafe extern "C" fn memmove(to: *mut c_void, from: *const c_void, size: usize) 
 /// # Safety
 /// As C's.
 #[cfg_attr(not(target_arch = "x86_64"), unsafe(no_mangle))]
-unsafe extern "C" fn memset(to: *mut c_void, value: c_int, size: usize) -> *mut c_void {
+pub(crate) unsafe extern "C" fn memset(to: *mut c_void, value: c_int, size: usize) -> *mut c_void {
     if armed() {
         let site = site();
         range(Kind::Write, to.addr(), size, site);

@@ -48,28 +48,43 @@ pub(super) unsafe fn futex(
 }
 
 unsafe fn wait(addr: usize, value: u32, deadline: Option<u64>, bits: u32) -> isize {
-    let access = Access { addr, size: 4, ..SYNC };
     // Before others can run: what the caller did to the word is done already.
     order(addr);
+    // SAFETY: passed on.
+    let result = unsafe { block(addr, value, deadline, bits) };
+    order(addr);
+    result
+}
+
+/// A wait that orders nothing: all that is done to the word is known.
+///
+/// # Safety
+/// The word must be valid, unless it lies in the modelled heap.
+pub(super) unsafe fn block(addr: usize, value: u32, deadline: Option<u64>, bits: u32) -> isize {
+    let access = Access { addr, size: 4, ..SYNC };
     step(access);
     crate::memory::check(access);
     // SAFETY: the caller passes a valid futex word.
     if unsafe { &*(addr as *const AtomicU32) }.load(SeqCst) != value {
-        order(addr);
         return -(libc::EAGAIN as isize);
     }
     if crate::border::happens(ChoiceKind::Wake) {
-        order(addr);
+        // Not woken at once, or whoever waits in a loop would keep those from running that it waits for.
+        give_way(Reason::Yield, access);
         return 0;
     }
     disarmed(|s| s.block(s.current, Status::Futex(addr, bits), deadline));
     give_way(Reason::Blocked, access);
-    order(addr);
     if disarmed(|s| s.threads[s.current].timed_out) { -(libc::ETIMEDOUT as isize) } else { 0 }
 }
 
 fn wake(addr: usize, count: u32, bits: u32) -> isize {
     order(addr);
+    rouse(addr, count, bits)
+}
+
+/// A wake that orders nothing.
+pub(super) fn rouse(addr: usize, count: u32, bits: u32) -> isize {
     step(Access { addr, size: 4, ..SYNC });
     disarmed(|s| {
         let mut woken = 0;

@@ -1,10 +1,14 @@
 //! Functions of libc that the executable defines itself, so that blocking, time, randomness and threads of the code
 //! under test pass through the machine. Outside executions each does what libc's does.
 
-mod bytes;
+pub(crate) mod bytes;
+#[cfg(target_env = "gnu")]
+mod conditions;
 mod futex;
 pub(crate) mod keys;
 mod loader;
+#[cfg(target_env = "gnu")]
+mod locks;
 #[cfg(target_env = "gnu")]
 mod malloc;
 mod processors;
@@ -29,6 +33,15 @@ impl Real {
         Real { name, found: AtomicPtr::new(std::ptr::null_mut()) }
     }
 
+    /// As [`Real::new`], of a name with a zero at its end.
+    #[cfg(target_env = "gnu")]
+    const fn named(name: &'static str) -> Real {
+        match CStr::from_bytes_with_nul(name.as_bytes()) {
+            Ok(name) => Real::new(name),
+            Err(_) => panic!("the name does not end with its only zero"),
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn get(&self) -> *mut c_void {
         let found = self.found.load(Relaxed);
@@ -44,6 +57,40 @@ impl Real {
         found
     }
 }
+
+/// Defines functions of libc that return an error number or the like. Within executions each does what is written
+/// beside it, outside what libc's does.
+#[cfg(target_env = "gnu")]
+macro_rules! replaced {
+    ($($name:ident($($argument:ident: $type:ty),*) = $inside:expr;)*) => {
+        $(
+            #[doc = concat!("Replaces libc's `", stringify!($name), "`.")]
+            ///
+            /// # Safety
+            /// As libc's.
+            #[cfg_attr(not(target_arch = "x86_64"), unsafe(no_mangle))]
+            unsafe extern "C" fn $name($($argument: $type),*) -> c_int {
+                #[unsafe(link_section = "mapcheck_kept")]
+                static REAL: $crate::shim::Real =
+                    $crate::shim::Real::named(concat!(stringify!($name), "\0"));
+                type Function = unsafe extern "C" fn($($type),*) -> c_int;
+                if !$crate::state::armed() {
+                    // SAFETY: the function has this type; the arguments are the caller's.
+                    return unsafe {
+                        std::mem::transmute::<*mut std::ffi::c_void, Function>(REAL.get())(
+                            $($argument),*
+                        )
+                    };
+                }
+                // SAFETY: the arguments are the caller's.
+                unsafe { $inside }
+            }
+        )*
+        $crate::watch::entries_with_sites! { $($name)* }
+    };
+}
+#[cfg(target_env = "gnu")]
+use replaced;
 
 /// A system call as the kernel knows it: a negative result is an error number.
 ///

@@ -35,6 +35,20 @@ pub(super) fn virtual_deadline(absolute: u64, realtime: bool) -> u64 {
     absolute.saturating_sub(origin(realtime))
 }
 
+/// The same, of a time on the clock of this name; none if it is null.
+///
+/// # Safety
+/// The time must be null or valid.
+#[cfg(target_env = "gnu")]
+pub(super) unsafe fn deadline_of(
+    clock: libc::clockid_t,
+    time: *const libc::timespec,
+) -> Option<u64> {
+    // SAFETY: passed on.
+    let absolute = unsafe { from_timespec(time.addr()) }?;
+    Some(virtual_deadline(absolute, clock == libc::CLOCK_REALTIME))
+}
+
 /// Replaces libc's `clock_gettime`.
 ///
 /// # Safety
@@ -112,4 +126,62 @@ unsafe extern "C" fn clock_nanosleep(
     };
     sleep_until(deadline);
     0
+}
+
+/// Sleeps for so many virtual nanoseconds.
+fn sleep_for(nanoseconds: u64) {
+    sleep_until(disarmed(|s| s.exact_now()).saturating_add(nanoseconds));
+}
+
+#[unsafe(link_section = "mapcheck_kept")]
+static USLEEP: Real = Real::new(c"usleep");
+#[unsafe(link_section = "mapcheck_kept")]
+static SLEEP: Real = Real::new(c"sleep");
+
+/// Replaces libc's `usleep`, which does not sleep by the functions above.
+#[unsafe(no_mangle)]
+extern "C" fn usleep(microseconds: libc::useconds_t) -> c_int {
+    if armed() {
+        sleep_for(u64::from(microseconds) * 1_000);
+        return 0;
+    }
+    type Function = extern "C" fn(libc::useconds_t) -> c_int;
+    // SAFETY: the function has this type.
+    let real = unsafe { transmute::<*mut c_void, Function>(USLEEP.get()) };
+    real(microseconds)
+}
+
+#[unsafe(link_section = "mapcheck_kept")]
+static POLL: Real = Real::new(c"poll");
+
+/// Replaces libc's `poll`, by which C code sleeps if it names no files. Real files are asked as ever.
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn poll(
+    files: *mut libc::pollfd,
+    count: libc::nfds_t,
+    milliseconds: c_int,
+) -> c_int {
+    if armed() && count == 0 {
+        sleep_for(u64::try_from(milliseconds).map_or(u64::MAX, |time| time * 1_000_000));
+        return 0;
+    }
+    type Function = unsafe extern "C" fn(*mut libc::pollfd, libc::nfds_t, c_int) -> c_int;
+    // SAFETY: the function has this type; the arguments are the caller's.
+    unsafe { transmute::<*mut c_void, Function>(POLL.get())(files, count, milliseconds) }
+}
+
+/// Replaces libc's `sleep`.
+#[unsafe(no_mangle)]
+extern "C" fn sleep(seconds: u32) -> u32 {
+    if armed() {
+        sleep_for(u64::from(seconds) * SECOND);
+        return 0;
+    }
+    type Function = extern "C" fn(u32) -> u32;
+    // SAFETY: the function has this type.
+    let real = unsafe { transmute::<*mut c_void, Function>(SLEEP.get()) };
+    real(seconds)
 }

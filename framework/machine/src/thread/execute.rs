@@ -85,7 +85,8 @@ unsafe fn begin(options: &Options, decider: *mut dyn Decider, observer: *mut dyn
     s.found = None;
     (s.race, s.earlier) = (None, None);
     s.outlived = 0;
-    (s.abort_excused, s.gave_up, s.stalls_judged) = (false, false, false);
+    (s.abort_excused, s.allocation_failed) = (false, false);
+    (s.gave_up, s.stalls_judged) = (false, false);
     s.leaks_forbidden = false;
     s.root_ended_at = None;
     s.carrier_task = super::os_thread();

@@ -53,6 +53,8 @@ pub(crate) struct VirtualThread {
     /// Virtual nanoseconds at which a timed wait ends.
     pub deadline: Option<u64>,
     pub timed_out: bool,
+    /// Whether its last weak compare-exchange has failed for nothing.
+    pub weak_failed: bool,
     /// Which wait of the execution its last one was: those that came first are woken first.
     pub waits_since: u64,
     /// How many sections it is in that stand for one step.
@@ -145,6 +147,7 @@ pub(crate) fn create(start: Start) -> usize {
         label: 0,
         deadline: None,
         timed_out: false,
+        weak_failed: false,
         waits_since: 0,
         in_one_step: 0,
         choices: [0; ChoiceKind::ALL.len()],

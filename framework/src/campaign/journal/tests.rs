@@ -47,6 +47,7 @@ fn subject(run: &dyn Fn(&Scenario)) -> Subject<'_> {
         foreign: None,
         mutants: &[],
         mutant: None,
+        excludes: &[],
         races: true,
         accepts: Vec::new(),
     }

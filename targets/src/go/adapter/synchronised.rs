@@ -9,7 +9,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use mapcheck::model::{Engine, Lock};
-use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+use mapcheck::{
+    AfterPanic, Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value,
+};
 
 use super::object::{Objects, certain};
 use crate::go::classic::ClassicMap;
@@ -115,6 +117,11 @@ impl<E: Engine, M: Adapted<E>> Map for Synchronised<E, M> {
             atomic: Atomic { retain: false, ..Atomic::ALL },
             knobs: M::KNOBS,
         }
+    }
+
+    /// Keys and values panic in this adapter, not in the map, and leave a goroutine in the midst of a write.
+    fn after_panic() -> AfterPanic {
+        AfterPanic::Unspecified
     }
 
     fn new() -> Synchronised<E, M> {

@@ -2,12 +2,14 @@
 //! go on with the next.
 
 mod bugs;
+mod futures;
 mod map;
 
 use std::process::ExitCode;
 
-use mapcheck::{Map, Target};
+use mapcheck::{Async, Map, Target};
 
+use futures::{Busy, Locked};
 use map::Broken;
 
 fn main() -> ExitCode {
@@ -34,6 +36,10 @@ fn main() -> ExitCode {
         of::<map::Liar>("liar"),
         of::<Broken<bugs::VisitorDeadlock>>("visitor-deadlock"),
         of::<Broken<bugs::Several>>("several"),
+        of::<Async<Locked<true>>>("taken-out"),
+        of::<Async<Locked<false>>>("left-in"),
+        of::<Async<Busy<false>>>("busy-for-ever"),
+        of::<Async<Busy<true>>>("busy-guarded"),
     ])
 }
 
