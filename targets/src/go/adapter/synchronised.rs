@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use mapcheck::model::{Engine, Lock};
 use mapcheck::{
-    AfterPanic, Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value,
+    Atomic, Consistency, Fault, Iteration, Key, Map, Previous, Profile, Unsupported, Value,
 };
 
 use super::object::{Objects, certain};
@@ -119,9 +119,10 @@ impl<E: Engine, M: Adapted<E>> Map for Synchronised<E, M> {
         }
     }
 
-    /// Keys and values panic in this adapter, not in the map, and leave a goroutine in the midst of a write.
-    fn after_panic() -> AfterPanic {
-        AfterPanic::Unspecified
+    /// Keys and values panic in this adapter, not in the map, and would leave a goroutine in the midst of a write.
+    fn excludes() -> &'static [Fault] {
+        use Fault::*;
+        &[PanicInHash, PanicInEq, PanicInClone, PanicInDrop, PanicInVisitor]
     }
 
     fn new() -> Synchronised<E, M> {
