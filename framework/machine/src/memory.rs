@@ -45,13 +45,16 @@ fn bad(access: Access) -> ! {
 
 /// See [`crate::peek`].
 pub(crate) fn peek(addr: usize, size: usize) -> Option<u64> {
-    let known = if heap::contains(addr) {
-        heap::live(addr, size)
-    } else {
-        crate::globals::contain(addr, size) || crate::thread::stacks_contain(addr, size)
-    };
     // SAFETY: mapped and readable in each of these cases.
-    known.then(|| unsafe { read(addr, size) })
+    is_known(addr, size).then(|| unsafe { read(addr, size) })
+}
+
+/// Whether these bytes are of a live block, a global of the program or a thread's stack.
+pub(crate) fn is_known(addr: usize, size: usize) -> bool {
+    if heap::contains(addr) {
+        return heap::live(addr, size);
+    }
+    crate::globals::contain(addr, size) || crate::thread::stacks_contain(addr, size)
 }
 
 /// # Safety

@@ -256,6 +256,12 @@ fn spin(word: Word, patience: Patience) -> c_int {
     0
 }
 
+/// Whether this is memory of the program, which each execution finds as the first did. What a shared library does once,
+/// such as the unwinder at the first panic, it has done for all executions that follow: it must leave no trace in one.
+fn is_of_program(addr: usize) -> bool {
+    crate::memory::is_known(addr, 1)
+}
+
 /// What libc leaves in a `pthread_once_t` that has been through.
 const DONE: u32 = 2;
 
@@ -315,5 +321,6 @@ replaced! {
         0
     };
 
-    pthread_once(control: *mut c_int, routine: extern "C" fn()) = once(control, routine);
+    pthread_once(control: *mut c_int, routine: extern "C" fn()) if { is_of_program(control.addr()) } =
+        once(control, routine);
 }

@@ -59,10 +59,10 @@ impl Real {
 }
 
 /// Defines functions of libc that return an error number or the like. Within executions each does what is written
-/// beside it, outside what libc's does.
+/// beside it, and where its condition, if there is one, does not hold, what libc's does; so too outside.
 #[cfg(target_env = "gnu")]
 macro_rules! replaced {
-    ($($name:ident($($argument:ident: $type:ty),*) = $inside:expr;)*) => {
+    ($($name:ident($($argument:ident: $type:ty),*) $(if $when:block)? = $inside:expr;)*) => {
         $(
             #[doc = concat!("Replaces libc's `", stringify!($name), "`.")]
             ///
@@ -74,7 +74,7 @@ macro_rules! replaced {
                 static REAL: $crate::shim::Real =
                     $crate::shim::Real::named(concat!(stringify!($name), "\0"));
                 type Function = unsafe extern "C" fn($($type),*) -> c_int;
-                if !$crate::state::armed() {
+                if !$crate::state::armed() $(|| !$when)? {
                     // SAFETY: the function has this type; the arguments are the caller's.
                     return unsafe {
                         std::mem::transmute::<*mut std::ffi::c_void, Function>(REAL.get())(
