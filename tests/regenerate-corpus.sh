@@ -26,6 +26,13 @@ find_in flurry --scenario bulk-build --keep-going
 find_in crossbeam-skiplist
 find_in scc-hashindex
 find_in papaya@blocking --scenario concurrent-growth
+find_in papaya --scenario generated/0-299 --executions 20000
+find_in scc-treeindex --keep-going --executions 20000
+# What a fault shows, at every point in turn.
+find_in papaya --fault panic-in-hash --scheduler each-fault
+find_in scc-treeindex --fault panic-in-eq --scheduler each-fault
+find_in scc-hashmap --fault allocation-failure --scheduler each-fault
+find_in flurry --fault panic-in-clone --scheduler each-fault --scenario delete-current
 # Every mutant of the models that is not equivalent.
 # shellcheck disable=SC2046
 cargo mapcheck faults --engine native --time 180s --out "$out" $(cargo mapcheck list --format json |

@@ -35,13 +35,13 @@ impl Out {
     /// directory, but for what that journal says is this campaign's own.
     pub(super) fn open(settings: &Settings, target: &str, journal: &Journal) -> Out {
         let mut out = Out { dir: settings.out.clone(), known: Vec::new(), unshrunk: Vec::new() };
-        if !journal.is_kept() {
-            return out;
-        }
         for dir in &settings.known {
             for dir in [folder(dir, target), folder(&dir.join(REJECTED), target)] {
                 out.known.extend(repros(&dir).map(|(repro, _)| repro));
             }
+        }
+        if !journal.is_kept() {
+            return out;
         }
         let here = folder(&settings.out, target);
         // Left by a process that was killed while it wrote; the run has a lock on the directory.
