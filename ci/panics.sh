@@ -13,4 +13,4 @@ done
     faults="$faults --fault panic-in-$callback"
 done
 # shellcheck disable=SC2086
-cargo mapcheck matrix $targets $faults --known corpus --out target/panics
+cargo mapcheck matrix $targets $faults --out target/panics

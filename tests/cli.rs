@@ -83,7 +83,10 @@ fn list_tells_the_same_in_json_one_object_a_line() {
     for wanted in ["dashmap", "papaya", "scc-hashmap", "flurry", "rwlock-hashmap"] {
         assert!(targets.iter().any(|t| t["target"] == wanted), "{wanted}");
     }
-    for target in targets.iter().filter(|t| t["known_bad"] == false) {
+    // Of those that are built only when they are named, no more than that is known.
+    let built = targets.iter().filter(|t| t["runner"] == "mapcheck-targets").collect::<Vec<_>>();
+    assert!(built.len() > 10, "{}", built.len());
+    for target in built {
         for key in [
             "versions",
             "iteration",

@@ -93,10 +93,13 @@ fn the_iterator_of_flurry_0_4_0_is_seen_to_read_freed_nodes_with_nine_seeds_of_t
     let iterator = "flurry-0.4.0/src/iter/traverser.rs:";
     let found = |seed: u32| {
         let seed = seed.to_string();
-        let settings = ["--scenario", "concurrent-write/at/grow-during", "--seed", &seed];
-        let (run, out) = check_without(&["LEAKS", "SHRINK"], &["flurry@0.4.0"], &settings);
-        let finding = run.of_type("finding").pop()?;
-        finding["site"].as_str()?.starts_with(iterator).then_some((finding, out))
+        // With some seeds another of its mistakes comes first.
+        let settings = ["--keep-going", "--executions", "40000", "--seed", &seed];
+        let settings = [&["--scenario", "concurrent-write/at/grow-during"], &settings[..]].concat();
+        let off = ["LEAKS", "RACES", "SHRINK"];
+        let (run, out) = check_without(&off, &["flurry@0.4.0"], &settings);
+        let site = |f: &Value| f["site"].as_str().is_some_and(|site| site.starts_with(iterator));
+        run.of_type("finding").into_iter().find(site).map(|finding| (finding, out))
     };
     let found: Vec<_> = (0..10).filter_map(found).collect();
     assert!(found.len() >= 9, "with {} seeds of ten", found.len());

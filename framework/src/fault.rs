@@ -4,7 +4,7 @@
 //! Where the framework's own code runs, the machine is told to [spare](machine::spare) it.
 
 use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use mapcheck_machine::{self as machine, ChoiceKind, Choices};
 
@@ -153,8 +153,19 @@ pub(crate) fn choices(faults: &[Fault]) -> Choices {
 /// Which faults are switched on, a bit for each.
 static ON: AtomicU32 = AtomicU32::new(0);
 
+/// Whether a panic was injected in the execution under way.
+static PANICKED: AtomicBool = AtomicBool::new(false);
+
+/// Whether a fault has happened in this execution after which a map may be as a panic has left it. Known at once, since
+/// another thread may come upon it while the panic still unwinds.
+#[inline(never)]
+pub(crate) fn cut_short() -> bool {
+    PANICKED.load(Relaxed) || machine::allocation_failed()
+}
+
 /// Switches these on and all others off, for the rest of the process.
 pub(crate) fn switch(faults: &[Fault]) {
+    PANICKED.store(false, Relaxed);
     ON.store(faults.iter().fold(0, |on, f| on | 1 << *f as u32), Relaxed);
 }
 
@@ -182,6 +193,7 @@ pub(crate) struct GivenUp;
 #[inline(never)]
 pub(crate) fn may_panic(fault: Fault) {
     if is_on(fault) && !std::thread::panicking() && machine::choose(ChoiceKind::Panic, 2) == 1 {
+        PANICKED.store(true, Relaxed);
         // What unwinds may meet code that must not, and abort; and what it passes by need not be freed.
         machine::excuse_abort();
         machine::tolerate_leaks();

@@ -13,6 +13,7 @@ use super::linearizability::{self, Known};
 use super::own::{self, Event, Oracle, Own};
 use super::whole::World;
 use super::{Violation, sequential};
+use crate::fault;
 use crate::map::{AfterPanic, Atomic, Consistency, Iteration, Previous, Profile};
 use crate::model;
 use crate::scenario::Scenario;
@@ -26,9 +27,8 @@ pub(crate) struct Promises {
     promised: Promised,
     /// Whether the map's author has oracles too.
     own: bool,
-    /// What is promised once a callback has panicked, and whether one has.
+    /// What is promised once a callback has panicked.
     after_panic: AfterPanic,
-    panicked: AtomicBool,
     watched: Mutex<Watched>,
 }
 
@@ -148,8 +148,8 @@ impl Promises {
             let (history, world, oracles) = (History::new(), World::default(), oracles());
             let own = !oracles.is_empty();
             let watched = Mutex::new(Watched { history, world, own: Own(oracles) });
-            let (scenario, panicked) = (scenario.clone(), AtomicBool::new(false));
-            Promises { scenario, promised, own, after_panic, panicked, watched }
+            let scenario = scenario.clone();
+            Promises { scenario, promised, own, after_panic, watched }
         });
         promises.show(&Event::Began(scenario));
         promises
@@ -170,13 +170,7 @@ impl Promises {
     /// Whether a callback has panicked after which nothing is promised.
     #[inline(never)]
     pub(crate) fn is_unspecified(&self) -> bool {
-        self.after_panic == AfterPanic::Unspecified && self.panicked.load(Relaxed)
-    }
-
-    /// A callback has panicked.
-    #[inline(never)]
-    pub(crate) fn has_panicked(&self) {
-        self.panicked.store(true, Relaxed);
+        self.after_panic == AfterPanic::Unspecified && fault::cut_short()
     }
 
     /// What runs.

@@ -192,10 +192,9 @@ fn go_on_unwinding(payload: Payload) {
 fn survived<R>(promises: &Promises, body: impl FnOnce() -> R) -> Option<R> {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(result) => return Some(result),
-        Err(payload) if payload.is::<Injected>() => promises.has_panicked(),
+        Err(payload) if payload.is::<Injected>() => {}
         // What does not abort may panic.
-        Err(_) if machine::allocation_failed() => promises.has_panicked(),
-        Err(_) if promises.is_unspecified() => {}
+        Err(_) if machine::allocation_failed() || promises.is_unspecified() => {}
         Err(payload) => tell(payload),
     }
     machine::spare(true);
