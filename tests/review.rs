@@ -117,7 +117,7 @@ fn what_is_rejected_is_moved_with_its_reason_and_not_told_again() {
 
 #[test]
 fn some_may_be_accepted_and_the_rest_rejected() {
-    let place = Place::after("several", &["--keep-going", "--executions", "1000"]);
+    let place = Place::after("several", &["--keep-going", "--executions", "3000"]);
     let new = place.review(&[]).code(2).of_type("new-finding");
     assert!(new.len() >= 2, "{new:?}");
     let first = new[0]["repro"].as_str().unwrap();
