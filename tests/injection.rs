@@ -142,6 +142,14 @@ fn every_fault_exposes_its_subject_and_not_the_twin_and_the_finding_replays() {
 }
 
 #[test]
+fn that_reclamation_stops_beside_a_stalled_thread_is_found_where_it_must_not() {
+    let targets = ["stalled-reclamation", "stalled-reclamation-right"];
+    let finding = check(&targets, &["stalled-thread"], "").code(2).only("finding");
+    assert_eq!((&finding["target"], &finding["class"]), (&targets[0].into(), &"leak".into()));
+    check(&targets, &[], "").code(0);
+}
+
+#[test]
 fn without_its_fault_nothing_is_found_in_a_subject() {
     for scenarios in ["", "concurrent-growth"] {
         let of = SUBJECTS.iter().filter(|s| s.scenarios == scenarios);

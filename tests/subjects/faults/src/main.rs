@@ -38,6 +38,8 @@ fn main() -> ExitCode {
         of::<threads::Turns<false>>("spurious-wake-right"),
         of::<threads::Places<true>>("stalled-thread"),
         of::<threads::Places<false>>("stalled-thread-right"),
+        of::<tables::Hoards<true>>("stalled-reclamation"),
+        of::<tables::Hoards<false>>("stalled-reclamation-right"),
         of::<Tables<{ tables::GROWTH }>>("forced-growth"),
         of::<Tables<{ tables::NONE }>>("forced-growth-right"),
         of::<Tables<{ tables::SHRINK }>>("forced-shrink"),

@@ -51,6 +51,8 @@ pub trait Subject: Default + Send + Sync + 'static {
     const ITERATION: Iteration = Iteration::Snapshot;
     /// Whether it says that no operation waits for another.
     const NONBLOCKING: bool = false;
+    /// How much it says that a thread that has stalled can keep from being freed.
+    const GARBAGE: Option<usize> = None;
     /// Puts a row into its place.
     fn insert(&self, row: Arc<Row>) -> Option<u64>;
     /// Takes a row out.
@@ -122,6 +124,15 @@ impl<S: Subject> Map for Of<S> {
 
     fn nonblocking() -> bool {
         S::NONBLOCKING
+    }
+
+    fn garbage_bound() -> Option<usize> {
+        S::GARBAGE
+    }
+
+    fn len(&self) -> Result<usize, Unsupported> {
+        // Of those whose garbage is counted.
+        S::GARBAGE.map(|_| self.0.snapshot().len()).ok_or(Unsupported)
     }
 
     fn reserve(&self, _: usize) -> Result<(), Unsupported> {

@@ -131,3 +131,31 @@ impl<const MISTAKE: u8> Subject for Tables<MISTAKE> {
         Ok(())
     }
 }
+
+/// Tables without a mistake. Broken: it says that an iteration that has stalled keeps one element at most.
+#[derive(Default)]
+pub struct Hoards<const BROKEN: bool>(Tables<NONE>);
+
+impl<const BROKEN: bool> Subject for Hoards<BROKEN> {
+    const GARBAGE: Option<usize> = if BROKEN { Some(1) } else { None };
+
+    fn insert(&self, row: Arc<Row>) -> Option<u64> {
+        self.0.insert(row)
+    }
+
+    fn remove(&self, key: &Key) -> Option<u64> {
+        self.0.remove(key)
+    }
+
+    fn snapshot(&self) -> Rows {
+        self.0.snapshot()
+    }
+
+    fn visit(&self, visit: &mut dyn FnMut(&Row) -> bool) {
+        self.0.visit(visit);
+    }
+
+    fn reclaim(&self) -> Result<(), Unsupported> {
+        self.0.reclaim()
+    }
+}
