@@ -82,6 +82,32 @@ pub trait Subject: Default + Send + Sync + 'static {
     }
 }
 
+/// How a subject inserts that is a lock around its rows.
+macro_rules! writes_as_usual {
+    () => {
+        fn insert(&self, row: Arc<Row>) -> Option<u64> {
+            let old = put(&mut lock(&self.0), row);
+            id(old)
+        }
+    };
+}
+pub(crate) use writes_as_usual;
+
+/// How such a subject removes, and shows all of its rows.
+macro_rules! removes_as_usual {
+    () => {
+        fn remove(&self, key: &Key) -> Option<u64> {
+            let old = take(&mut lock(&self.0), key);
+            id(old)
+        }
+
+        fn snapshot(&self) -> Rows {
+            lock(&self.0).clone()
+        }
+    };
+}
+pub(crate) use removes_as_usual;
+
 /// The adapter of a subject.
 pub struct Of<S>(S);
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mapcheck::{Key, Value};
 
-use crate::map::{Row, Rows, Subject, id, lock, put, take};
+use crate::map::{Row, Rows, Subject, id, lock, put, removes_as_usual, take};
 use crate::panics::hash;
 
 /// All rows, in a block that is replaced with each write, and the number of that write.
@@ -131,14 +131,7 @@ impl<const BROKEN: bool> Subject for Packs<BROKEN> {
         id(old)
     }
 
-    fn remove(&self, key: &Key) -> Option<u64> {
-        let old = take(&mut lock(&self.0), key);
-        id(old)
-    }
-
-    fn snapshot(&self) -> Rows {
-        lock(&self.0).clone()
-    }
+    removes_as_usual!();
 }
 
 /// Rows by their addresses, with a bit set in those that were removed and that the next insert sweeps. A row is aligned

@@ -6,7 +6,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use mapcheck::{Iteration, Key, Value};
 
-use crate::map::{Row, Rows, Subject, id, lock, position, put, take};
+use crate::map::{
+    Row, Rows, Subject, id, lock, position, put, removes_as_usual, take, writes_as_usual,
+};
 
 /// The hash of a key.
 pub fn hash(key: &Key) -> u64 {
@@ -130,19 +132,8 @@ impl<const BROKEN: bool> Subject for InEq<BROKEN> {
 pub struct InClone<const BROKEN: bool>(Mutex<Rows>);
 
 impl<const BROKEN: bool> Subject for InClone<BROKEN> {
-    fn insert(&self, row: Arc<Row>) -> Option<u64> {
-        let old = put(&mut lock(&self.0), row);
-        id(old)
-    }
-
-    fn remove(&self, key: &Key) -> Option<u64> {
-        let old = take(&mut lock(&self.0), key);
-        id(old)
-    }
-
-    fn snapshot(&self) -> Rows {
-        lock(&self.0).clone()
-    }
+    writes_as_usual!();
+    removes_as_usual!();
 
     fn get(&self, key: &Key, read: &mut dyn FnMut(&Value)) -> bool {
         let rows = self.snapshot();
@@ -228,19 +219,8 @@ pub struct InVisitor<const BROKEN: bool>(Mutex<Rows>);
 impl<const BROKEN: bool> Subject for InVisitor<BROKEN> {
     const ITERATION: Iteration = Iteration::Locked;
 
-    fn insert(&self, row: Arc<Row>) -> Option<u64> {
-        let old = put(&mut lock(&self.0), row);
-        id(old)
-    }
-
-    fn remove(&self, key: &Key) -> Option<u64> {
-        let old = take(&mut lock(&self.0), key);
-        id(old)
-    }
-
-    fn snapshot(&self) -> Rows {
-        lock(&self.0).clone()
-    }
+    writes_as_usual!();
+    removes_as_usual!();
 
     fn visit(&self, visit: &mut dyn FnMut(&Row) -> bool) {
         let mut rows = lock(&self.0);

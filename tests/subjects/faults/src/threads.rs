@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use mapcheck::{Iteration, Key};
 
-use crate::map::{Row, Rows, Subject, id, lock, put, take};
+use crate::map::{Row, Rows, Subject, id, lock, put, removes_as_usual, take, writes_as_usual};
 
 /// Writers take turns: who leaves hands over to the one that has waited longest, and wakes it. Broken: who wakes takes
 /// it that its turn has come.
@@ -216,19 +216,8 @@ thread_local! {
 pub struct Rooms<const BROKEN: bool>(Mutex<Rows>);
 
 impl<const BROKEN: bool> Subject for Rooms<BROKEN> {
-    fn insert(&self, row: Arc<Row>) -> Option<u64> {
-        let old = put(&mut lock(&self.0), row);
-        id(old)
-    }
-
-    fn remove(&self, key: &Key) -> Option<u64> {
-        let old = take(&mut lock(&self.0), key);
-        id(old)
-    }
-
-    fn snapshot(&self) -> Rows {
-        lock(&self.0).clone()
-    }
+    writes_as_usual!();
+    removes_as_usual!();
 
     fn visit(&self, visit: &mut dyn FnMut(&Row) -> bool) {
         let room = ROOM.try_with(RefCell::take);
