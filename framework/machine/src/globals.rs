@@ -98,6 +98,7 @@ fn writable() -> Vec<Range<usize>> {
     unsafe { libc::dl_iterate_phdr(Some(first_object), (&raw mut found).cast()) };
     let (segments, mut holes) = found;
     holes.push((&raw const KEPT_START).addr()..(&raw const KEPT_END).addr());
+    holes.push(crate::fuzzing::extra_counters());
     holes.into_iter().fold(segments, |ranges, hole| {
         ranges.into_iter().flat_map(|range| without(&range, &hole)).collect()
     })

@@ -31,6 +31,7 @@ mod api;
 mod atomic;
 mod border;
 mod c_code;
+mod fuzzing;
 mod globals;
 mod granules;
 mod heap;
@@ -48,6 +49,7 @@ mod watch;
 
 pub use api::*;
 pub use border::*;
+pub use fuzzing::{EXTRA_COUNTERS, prepare_fuzzing, show};
 pub use heap::allocator::ModelledHeap;
 pub use interrupt::{heed_interrupts, interrupted, stop_with_parent};
 pub use process::{Exit, Shared, Worker, addresses_fixed, fix_addresses, single_threaded};

@@ -105,7 +105,7 @@ extern "C" fn __tsan_func_entry(_: usize) {}
 #[unsafe(no_mangle)]
 extern "C" fn __tsan_func_exit() {}
 
-/// Modules with edge counters that were linked in.
+/// Instrumented modules that were linked in.
 #[unsafe(link_section = "mapcheck_kept")]
 static MODULES: AtomicUsize = AtomicUsize::new(0);
 
@@ -114,12 +114,58 @@ static MODULES: AtomicUsize = AtomicUsize::new(0);
 static COUNTERS: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
 
 /// Announces the edge counters of an instrumented module, before `main`.
-#[unsafe(no_mangle)]
-extern "C" fn __sanitizer_cov_8bit_counters_init(start: *mut u8, stop: *mut u8) {
+#[cfg_attr(not(target_arch = "x86_64"), unsafe(export_name = "__sanitizer_cov_8bit_counters_init"))]
+extern "C" fn counters_init(start: *mut u8, stop: *mut u8) {
     let first = MODULES.fetch_add(1, Relaxed) == 0;
     let so_far = COUNTERS[0].load(Relaxed);
     COUNTERS[0].store(if first { start.addr() } else { so_far.min(start.addr()) }, Relaxed);
     COUNTERS[1].fetch_max(stop.addr(), Relaxed);
+}
+
+// The name that the compiler calls, weak: libFuzzer has a function of this name too, and where it is linked in, its own
+// is the one that is called.
+#[cfg(target_arch = "x86_64")]
+std::arch::global_asm!(
+    ".weak __sanitizer_cov_8bit_counters_init",
+    ".type __sanitizer_cov_8bit_counters_init, @function",
+    "__sanitizer_cov_8bit_counters_init:",
+    "jmp {init}",
+    init = sym counters_init,
+);
+
+/// Takes the counters from where the linker put them, if nobody announced any: where libFuzzer is linked in, it is
+/// told of them instead. `instrumented` says whether the modules have the other callbacks as well.
+pub(crate) fn find_counters(instrumented: bool) {
+    if modules() > 0 {
+        return;
+    }
+    let [start, stop] = bounds();
+    COUNTERS[0].store(start, Relaxed);
+    COUNTERS[1].store(stop, Relaxed);
+    MODULES.store(usize::from(instrumented), Relaxed);
+}
+
+/// Where the linker put the counters; zeros where there are none.
+#[cfg(target_arch = "x86_64")]
+fn bounds() -> [usize; 2] {
+    let (start, stop): (usize, usize);
+    // SAFETY: reads two entries of the global offset table; those of weak symbols that nobody defines are zero.
+    unsafe {
+        std::arch::asm!(
+            ".weak __start___sancov_cntrs",
+            ".weak __stop___sancov_cntrs",
+            "mov {0}, qword ptr [rip + __start___sancov_cntrs@GOTPCREL]",
+            "mov {1}, qword ptr [rip + __stop___sancov_cntrs@GOTPCREL]",
+            out(reg) start, out(reg) stop, options(nostack, pure, readonly)
+        );
+    }
+    [start, stop]
+}
+
+/// As above: nobody has tried it on this platform.
+#[cfg(not(target_arch = "x86_64"))]
+fn bounds() -> [usize; 2] {
+    [0, 0]
 }
 
 /// The edge counters of all instrumented modules, one a branch of the program: how often it was taken, modulo 256.

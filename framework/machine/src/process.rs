@@ -3,6 +3,9 @@
 use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::*};
+use std::time::Duration;
+
+use crate::shim::raw_syscall;
 
 const COUNTERS: usize = 16;
 
@@ -70,6 +73,38 @@ impl Shared {
     pub fn set_counter(&self, i: usize, value: u64) {
         assert!(i < COUNTERS, "there are {COUNTERS} counters");
         self.word(i).store(value, Release);
+    }
+
+    /// Waits until a counter is no longer `value`, at most so long. May return sooner without a reason.
+    #[inline(never)]
+    pub fn wait_while(&self, i: usize, value: u64, most: Duration) {
+        if self.counter(i) != value {
+            return;
+        }
+        let most = libc::timespec {
+            tv_sec: most.as_secs() as libc::time_t,
+            tv_nsec: most.subsec_nanos().into(),
+        };
+        // The kernel compares the low half.
+        let expected = value as u32 as usize;
+        let arguments =
+            [self.half(i), libc::FUTEX_WAIT as usize, expected, (&raw const most).addr(), 0, 0];
+        // SAFETY: the word is mapped and aligned, and the time is valid; both outlive the call.
+        unsafe { raw_syscall(libc::SYS_futex, arguments) };
+    }
+
+    /// Sets a counter and wakes who waits for that. What changes must be within its low 32 bits.
+    #[inline(never)]
+    pub fn set_and_wake(&self, i: usize, value: u64) {
+        self.set_counter(i, value);
+        let arguments = [self.half(i), libc::FUTEX_WAKE as usize, i32::MAX as usize, 0, 0, 0];
+        // SAFETY: the word is mapped and aligned.
+        unsafe { raw_syscall(libc::SYS_futex, arguments) };
+    }
+
+    /// The address of a counter's low half.
+    fn half(&self, i: usize) -> usize {
+        std::ptr::from_ref(self.word(i)).addr() + if cfg!(target_endian = "big") { 4 } else { 0 }
     }
 
     /// Appends a word to a log; drops it silently when the room is used up (see [`Shared::full`]).
