@@ -39,6 +39,8 @@ struct Place {
     reads: u64,
     /// Whose reads these are, a bit a thread.
     readers: u64,
+    /// Whether accesses of different threads to it conflicted.
+    shared: bool,
 }
 
 /// What the executions of a batch have shown.
@@ -122,10 +124,20 @@ impl Coverage {
             (place.writer, place.write, place.wrote) = (thread + 1, number, at);
             (place.reads, place.readers) = (0, 0);
         }
+        place.shared |= sum != 0;
         self.sum = self.sum.wrapping_add(sum);
         if let Some((wrote, read)) = pair {
             self.feature(splitmix(wrote ^ splitmix(read)));
         }
+    }
+
+    /// Whether threads conflicted over this granule in the execution.
+    pub(crate) fn is_shared(&self, granule: usize) -> bool {
+        if self.places.is_empty() {
+            return false;
+        }
+        let place = &self.places[self.find(granule)];
+        place.execution == self.execution && place.shared
     }
 
     /// Where a granule's place is; `None` if there is no more room.

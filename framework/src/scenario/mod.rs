@@ -1,5 +1,6 @@
 //! Scenarios: which operations run on which thread.
 
+pub(crate) mod bytes;
 pub mod families;
 mod generate;
 pub(crate) mod history;
@@ -94,7 +95,7 @@ impl Scenario {
     }
 
     /// The label of the first operation of a thread; of the teardown for the number of threads.
-    fn first_label(&self, thread: usize) -> u32 {
+    pub(crate) fn first_label(&self, thread: usize) -> u32 {
         let before = self.threads[..thread].iter().map(Vec::len).sum::<usize>();
         (1 + self.setup.len() + before) as u32
     }
