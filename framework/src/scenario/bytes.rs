@@ -34,6 +34,13 @@ impl Scenario {
         }
     }
 
+    /// What the operation of each label does, as a number: without keys, but whether references are held.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = u8> {
+        let kind = |op: &Op| parts(op).0 | if holds(op) { HOLD } else { 0 };
+        let drop = 31;
+        std::iter::once(0).chain(self.all_ops().map(kind)).chain([drop])
+    }
+
     /// Reads what [`Scenario::encode`] wrote; few bytes give a small scenario.
     ///
     /// # Errors
@@ -100,10 +107,13 @@ fn parts(op: &Op) -> (u8, Vec<u32>) {
     }
 }
 
+fn holds(op: &Op) -> bool {
+    matches!(op, Op::Get { hold: true, .. } | Op::Iterate { hold: true, .. })
+}
+
 fn encode(op: &Op, to: &mut Vec<u8>) {
     let (which, numbers) = parts(op);
-    let hold = matches!(op, Op::Get { hold: true, .. } | Op::Iterate { hold: true, .. });
-    to.push(which | if hold { HOLD } else { 0 });
+    to.push(which | if holds(op) { HOLD } else { 0 });
     numbers.into_iter().for_each(|n| encode_number(n, to));
 }
 

@@ -100,6 +100,11 @@ impl Scenario {
         (1 + self.setup.len() + before) as u32
     }
 
+    /// The operations in the order of their labels, without the drop of the map.
+    pub(crate) fn all_ops(&self) -> impl Iterator<Item = &Op> {
+        self.sections().flat_map(|(_, ops)| ops)
+    }
+
     fn sections(&self) -> impl Iterator<Item = (Option<usize>, &[Op])> {
         let threads = self.threads.iter().enumerate().map(|(i, ops)| (Some(i), &**ops));
         std::iter::once((None, &*self.setup))

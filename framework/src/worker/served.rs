@@ -37,6 +37,7 @@ impl Child<'_> {
             eyes.open(self.setting.races > 0, look);
             // Each is looked at for itself.
             eyes.coverage.recall(&[]);
+            eyes.coverage.know(self.setting.scenario.kinds());
         }
         let reusable = self.explore(&mut planned, 0, self.setting.random, false);
         self.tell_points(&planned, look);
