@@ -1,5 +1,6 @@
 //! What a run is asked to do: the same settings in code, in the environment and on the command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use crate::engine::Engine;
 use crate::fault::{self, Fault};
 use crate::mutant::{Mutant, Mutants};
 use crate::scheduler::{self, Limit};
+use crate::text::one_line;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,17 +139,26 @@ impl Settings {
     /// # Errors
     /// As for [`Settings::from_env`].
     pub fn overridden(self) -> Result<Settings, String> {
-        self.overridden_by(&|name| std::env::var(name).ok().filter(|v| !v.is_empty()))
+        self.overridden_by(&|name| std::env::var_os(name))
     }
 
-    fn overridden_by(
+    /// These settings, overridden by variables that this has the values of, in the environment's place. A value that is
+    /// empty is as good as none.
+    ///
+    /// # Errors
+    /// As for [`Settings::from_env`].
+    pub fn overridden_by(
         mut self,
-        variable: &dyn Fn(&str) -> Option<String>,
+        variable: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Settings, String> {
         for (name, set) in VARIABLES {
-            if let Some(value) = variable(name) {
-                set(&mut self, &value).map_err(|e| format!("{name}: `{value}` {e}"))?;
-            }
+            let Some(value) = variable(name).filter(|value| !value.is_empty()) else { continue };
+            let set = match value.to_str() {
+                Some(text) => set(&mut self, text),
+                // What it means could not be told in a line of JSON, either.
+                None => Err("is not UTF-8".to_owned()),
+            };
+            set.map_err(|e| one_line(&format!("{name}: `{}` {e}", value.display())))?;
         }
         Ok(self)
     }
@@ -370,7 +381,7 @@ mod tests {
     use super::*;
 
     fn set(name: &str, value: &str) -> Result<Settings, String> {
-        Settings::default().overridden_by(&|n| (n == name).then(|| value.to_owned()))
+        Settings::default().overridden_by(&|n| (n == name).then(|| value.into()))
     }
 
     #[test]

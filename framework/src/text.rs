@@ -87,7 +87,19 @@ fn strings(array: &DeArray<'_>) -> Option<Vec<String>> {
     array.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect()
 }
 
-/// Parses a document and reads it with `read`; the error names the line where the text is no TOML.
+/// The text with its control characters escaped: what it quotes may have any.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if c.is_control() => line.extend(c.escape_default()),
+            c => line.push(c),
+        }
+    }
+    line
+}
+
+/// Parses a document and reads it with `read`; the error is one line, which names the line where the text is no TOML.
 pub(crate) fn parse<R>(
     text: &str,
     read: impl FnOnce(&Section<'_>) -> Result<R, String>,
@@ -96,7 +108,7 @@ pub(crate) fn parse<R>(
         let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
         format!("line {line}: {}", error.message())
     })?;
-    read(&Section::new(table.get_ref(), ""))
+    read(&Section::new(table.get_ref(), "")).map_err(|what| one_line(&what))
 }
 
 /// The number with commas between thousands.

@@ -257,7 +257,9 @@ pub fn parse(mut args: Vec<OsString>) -> Result<Cli, clap::Error> {
     let mut cli = Cli::try_parse_from(&args)?;
     if let Command::Test(test) = &mut cli.command {
         // clap would swallow a leading `--`, which is cargo's to read.
-        let start = args.iter().position(|arg| arg == "test").map_or(args.len(), |at| at + 1);
+        // The first word is the program's name, which may be anything.
+        let found = args.iter().skip(1).position(|arg| arg == "test");
+        let start = found.map_or(args.len(), |at| at + 2);
         test.args = args.split_off(start);
     }
     Ok(cli)

@@ -7,19 +7,24 @@ use std::str::Chars;
 
 /// A flat object.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Line(BTreeMap<String, Field>);
+pub(crate) struct Line(pub BTreeMap<String, Field>);
 
-#[derive(Debug, PartialEq)]
-enum Field {
+/// What a flat object has under a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// A text.
     Text(String),
+    /// A whole number.
     Number(u64),
+    /// Whether something is so.
     Flag(bool),
+    /// A list of texts.
     Texts(Vec<String>),
 }
 
 impl Line {
     /// Reads a line; `None` where it is none, or only a part of one.
-    pub(super) fn read(text: &str) -> Option<Line> {
+    pub(crate) fn read(text: &str) -> Option<Line> {
         let mut rest = text.chars().peekable();
         let mut line = Line::default();
         expect(&mut rest, '{')?;

@@ -3,9 +3,9 @@
 
 mod confirm;
 pub(crate) mod console;
-mod journal;
+pub(crate) mod journal;
 mod keep;
-mod line;
+pub(crate) mod line;
 mod out;
 mod queue;
 mod take_in;

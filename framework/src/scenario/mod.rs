@@ -137,8 +137,23 @@ impl Scenario {
     /// A sentence that begins with the file's name.
     pub fn load(path: &Path) -> Result<Scenario, String> {
         let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
-        crate::text::parse(&text, Scenario::read)
-            .map_err(|what| format!("{} is not a scenario: {what}", path.display()))
+        Scenario::from_text(&text).map_err(|what| format!("{} {what}", path.display()))
+    }
+
+    /// Reads the text of such a file.
+    ///
+    /// # Errors
+    /// A fragment that goes on after the file's name.
+    pub fn from_text(text: &str) -> Result<Scenario, String> {
+        crate::text::parse(text, Scenario::read)
+            .map_err(|what| format!("is not a scenario: {what}"))
+    }
+
+    /// The text of a file of its own.
+    pub fn to_text(&self) -> String {
+        let mut to = Writer::default();
+        self.write(&mut to);
+        to.0
     }
 
     /// Reads what [`Scenario::write`] wrote. `collide`, `elements`, `setup` and `teardown` may be left out.

@@ -223,7 +223,7 @@ fn described(targets: &[&str]) -> String {
 }
 
 /// Hands the user's settings on, and only those.
-fn settings(command: &mut Command, check: &Check) -> Result<(), Error> {
+pub fn settings(command: &mut Command, check: &Check) -> Result<(), Error> {
     budget(command, &check.budget)?;
     let number = |value: Option<u64>| value.map(|n| n.to_string());
     let all = [

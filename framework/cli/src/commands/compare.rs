@@ -165,6 +165,16 @@ fn outcome(row: &Value, goal: u64) -> Option<(String, Option<u64>)> {
     }
 }
 
+/// What is shown of these lines.
+pub fn shown(lines: &[Value]) -> String {
+    let contender = Contender { engine: "engine".into(), scheduler: "scheduler".into() };
+    let mut table = Table { goal: EXECUTIONS, ..Table::default() };
+    for (name, executions) in lines.iter().filter_map(|line| outcome(line, EXECUTIONS)) {
+        table.add(&contender, &name, executions);
+    }
+    table.order.iter().map(|name| table.cell(name, &contender)).collect()
+}
+
 /// The executions until something was found, seed by seed.
 type Row = Vec<Option<u64>>;
 

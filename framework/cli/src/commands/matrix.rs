@@ -73,6 +73,11 @@ pub fn run(matrix: &Matrix) -> Result<i32, Error> {
     Ok(code)
 }
 
+/// What is shown of these cells.
+pub fn shown(cells: &[Value]) -> String {
+    text(cells) + &page(cells).into_string()
+}
+
 fn write(path: &Path, text: &str) -> Result<(), Error> {
     std::fs::write(path, text).map_err(|source| Error::Write { path: path.to_owned(), source })
 }

@@ -28,6 +28,11 @@ impl Progress {
         Self { watched, on_screen: false, told, ended: 0, before, rate: 0.0 }
     }
 
+    /// The same where so many executions are made a second.
+    pub(super) fn at_rate(self, rate: f64) -> Self {
+        Self { rate, ..self }
+    }
+
     /// Whether somebody watches.
     pub(super) fn is_shown(&self) -> bool {
         self.watched
@@ -77,7 +82,7 @@ impl Progress {
         numbers.reduce(u64::saturating_add)
     }
 
-    fn line(&self) -> String {
+    pub(super) fn line(&self) -> String {
         let mut parts = Vec::new();
         if self.told.len() > 1 {
             parts.push(format!("{} of {} targets done", self.ended, self.told.len()));
