@@ -78,5 +78,6 @@ fn measure_operation(op: &Op) {
     let size = |op: &Op| (op.keys(), op.complexity(), op.numbers());
     for smaller in op.smaller() {
         assert!(size(&smaller) < size(op), "`{smaller}` is not smaller than `{op}`");
+        assert_eq!(smaller.to_string().parse().as_ref(), Ok(&smaller), "a repro could not hold it");
     }
 }

@@ -284,7 +284,8 @@ const VARIABLES: [(&str, Set); 22] = [
     ("MAPCHECK_SHARD", |s, v| shard(v).map(|x| s.shard = x)),
     ("MAPCHECK_FAULTS", set_faults),
     ("MAPCHECK_ACCEPT_RACE", |s, v| {
-        s.accept_races.extend(v.split(',').map(str::to_owned));
+        // What is empty is in every name.
+        s.accept_races.extend(v.split(',').filter(|name| !name.is_empty()).map(str::to_owned));
         Ok(())
     }),
     ("MAPCHECK_RACES", |s, v| number(v).map(|n| s.races = n)),
@@ -304,7 +305,7 @@ const VARIABLES: [(&str, Set); 22] = [
         Ok(())
     }),
     ("MAPCHECK_KNOWN", |s, v| {
-        s.known = std::env::split_paths(v).collect();
+        s.known = std::env::split_paths(v).filter(|path| !path.as_os_str().is_empty()).collect();
         Ok(())
     }),
     ("MAPCHECK_FORMAT", |s, v| {
@@ -394,6 +395,23 @@ mod tests {
         assert!(set("MAPCHECK_OBSTRUCTION_FREEDOM", "1").unwrap().obstruction_freedom);
         assert!(!set("MAPCHECK_OBSTRUCTION_FREEDOM", "0").unwrap().obstruction_freedom);
         assert_eq!(set("MAPCHECK_NONE", "x").unwrap().seed, 0);
+    }
+
+    #[test]
+    fn nothing_between_two_separators_is_no_name() {
+        assert_eq!(set("MAPCHECK_ACCEPT_RACE", ",a,,b,").unwrap().accept_races, ["a", "b"]);
+        assert_eq!(set("MAPCHECK_KNOWN", ":a::b:").unwrap().known, ["a", "b"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn a_value_that_is_no_text_is_refused_in_one_line() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let value = OsString::from_vec(b"a\xff".to_vec());
+        let out = |name: &str| (name == "MAPCHECK_OUT").then(|| value.clone());
+        let refused = Settings::default().overridden_by(&out).unwrap_err();
+        assert_eq!(refused, "MAPCHECK_OUT: `a\u{fffd}` is not UTF-8");
+        let refused = set("MAPCHECK_SEED", "1\n2").unwrap_err();
+        assert_eq!(refused, "MAPCHECK_SEED: `1\\n2` is not a whole number");
     }
 
     #[test]

@@ -50,9 +50,11 @@ impl<'a> Section<'a> {
     /// A whole number that must be there; written as a string where it may exceed 63 bits.
     pub(crate) fn number(&self, key: &str) -> Result<u64, String> {
         let value = self.get(key).ok_or_else(|| self.complain(key, "is missing"))?;
-        let digits = value.as_integer().map(|n| n.as_str()).or_else(|| value.as_str());
-        let refused = || self.complain(key, "is not a whole number");
-        digits.and_then(|d| d.parse().ok()).ok_or_else(refused)
+        let read = match value.as_integer() {
+            Some(n) => u64::from_str_radix(n.as_str(), n.radix()).ok(),
+            None => value.as_str().and_then(|digits| digits.parse().ok()),
+        };
+        read.ok_or_else(|| self.complain(key, "is not a whole number"))
     }
 
     /// False where it is missing.
@@ -219,6 +221,22 @@ mod tests {
         assert_eq!(writer.0.lines().count(), 2);
         let read = parse(&writer.0, |doc| Ok((doc.text("a")?, doc.texts("b")?)));
         assert_eq!(read.unwrap(), (strange.clone(), vec![strange, String::new()]));
+    }
+
+    #[test]
+    fn a_number_may_be_written_in_another_base() {
+        let read = |text: &str| parse(text, |doc| doc.number("n"));
+        for (text, n) in [("n = 0x10", 16), ("n = 0o17", 15), ("n = 0b11", 3), ("n = 1_000", 1000)]
+        {
+            assert_eq!(read(text), Ok(n), "{text}");
+        }
+        assert!(read("n = -1").is_err() && read("n = 1.0").is_err());
+    }
+
+    #[test]
+    fn an_error_is_one_line_whatever_it_quotes() {
+        let only = parse("\"a\\nb\\u001b\" = 1", |doc| doc.only(&["seed"]));
+        assert_eq!(only.unwrap_err(), "`a\\nb\\u{1b}` is not known");
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Repro {
         let scenario = table.get("scenario").and_then(|value| value.get_ref().as_table());
         let scenario = scenario.ok_or_else(|| missing("scenario"))?;
         let history = table.get("history").and_then(|value| value.get_ref().as_table());
-        let history = history.and_then(|table| table.get("executions")?.get_ref().as_integer());
+        let history = history.and_then(|table| repro::number(table, "executions"));
         Ok(Self {
             path: path.to_owned(),
             target,
@@ -93,7 +93,7 @@ impl Repro {
             scenario: word(scenario, "name").ok_or_else(|| missing("name"))?,
             size: Size::of(scenario).ok_or_else(|| missing("threads"))?,
             decisions: needed("decisions")?.split_whitespace().count(),
-            history: history.and_then(|n| n.as_str().parse().ok()).unwrap_or(0),
+            history: history.unwrap_or(0),
         })
     }
 

@@ -114,13 +114,13 @@ impl Scenario {
         }
     }
 
-    /// Writes the scenario: `name`, `family`, `collide` (only when keys do), `elements` (only when true), `setup`,
+    /// Writes the scenario: `name`, `family`, `collide` (only when not 0), `elements` (only when true), `setup`,
     /// `threads`, `teardown`.
     pub(crate) fn write(&self, to: &mut Writer) {
         let texts = |ops: &Vec<Op>| ops.iter().map(Op::to_string).collect::<Vec<_>>();
         to.text("name", &self.name);
         to.text("family", &self.family);
-        if self.collide > 1 {
+        if self.collide > 0 {
             to.number("collide", self.collide.into());
         }
         if self.elements {
@@ -233,6 +233,12 @@ mod tests {
         let plain = Scenario { collide: 0, elements: false, ..scenario() };
         assert!(!text(&plain).contains("elements") && !text(&plain).contains("collide"));
         assert_eq!(read(&plain).unwrap(), plain);
+        let alone = Scenario { collide: 1, ..scenario() };
+        assert_eq!(
+            read(&alone).unwrap(),
+            alone,
+            "one key does not collide, and is written all the same"
+        );
     }
 
     #[test]

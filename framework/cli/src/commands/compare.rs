@@ -139,7 +139,7 @@ fn set(
     goal: u64,
 ) -> Result<(), Error> {
     budget(command, &faults.budget)?;
-    let seed = seed + faults.budget.seed.unwrap_or_default();
+    let seed = seed.wrapping_add(faults.budget.seed.unwrap_or_default());
     command
         .env("MAPCHECK_ENGINE", &contender.engine)
         .env("MAPCHECK_SCHEDULER", &contender.scheduler)
@@ -160,7 +160,7 @@ fn outcome(row: &Value, goal: u64) -> Option<(String, Option<u64>)> {
             let executions = row["executions"].as_u64().filter(|n| *n <= goal);
             Some((text("fault"), executions.filter(|_| row["found"] == true)))
         }
-        "finding" => Some((text("target"), row["execution"].as_u64().map(|n| n + 1))),
+        "finding" => Some((text("target"), row["execution"].as_u64().map(|n| n.saturating_add(1)))),
         _ => None,
     }
 }

@@ -45,7 +45,7 @@ pub fn run(matrix: &Matrix) -> Result<i32, Error> {
     for (runner, targets) in all {
         let mut command = runner.build(&cargo, &format!("runner `{}`", runner.package))?;
         command.arg("matrix").args(targets);
-        known(&mut command, &matrix.known);
+        known(&mut command, &matrix.known)?;
         if !matrix.faults.is_empty() {
             command.env("MAPCHECK_FAULTS", matrix.faults.join(","));
         }
