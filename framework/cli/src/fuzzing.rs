@@ -92,6 +92,19 @@ pub fn scenario(text: &str) -> Result<String, String> {
     kept.map(|kept| kept.name).map_err(|error| error.to_string())
 }
 
+/// Reads the text of a runner's manifest: its targets.
+///
+/// # Errors
+/// What is wrong with it, a fragment.
+pub fn manifest(text: &str) -> Result<Vec<String>, String> {
+    crate::runners::read_manifest(text, Path::new("file")).map(|runner| runner.targets)
+}
+
+/// Reads the text of a cargo configuration: the wrapper of rustc's that it names.
+pub fn configuration(text: &str) -> Option<OsString> {
+    crate::cargo::wrapper_in(text, Path::new("dir"))
+}
+
 /// Reads what runners print and write, as every reader of it does; what they would show of it.
 pub fn lines(lines: &[u8]) -> String {
     let values: Vec<Value> =

@@ -19,6 +19,11 @@ pub fn repro_file(bytes: &[u8]) {
     let shown = String::from_utf8_lossy(bytes);
     as_repro(&shown);
     as_scenario(&shown);
+    if let Err(error) = fuzzing::manifest(&shown) {
+        assert_fragment(&error, "");
+    }
+    let wrapper = fuzzing::configuration(&shown);
+    assert!(wrapper.is_none_or(|wrapper| wrapper.len() <= "dir/".len() + shown.len()));
     as_decisions(&shown);
     if let Err(error) = parsers::finding_reads_back(&shown).map(|same| assert!(same)) {
         assert_fragment(&error, "");
