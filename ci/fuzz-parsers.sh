@@ -17,13 +17,14 @@ if [ $# -gt 0 ] || ! [[ "$seconds" =~ ^[0-9]+(\*[0-9]+)?$ ]]; then
 fi
 seconds=$((seconds))
 
-# Inputs in bytes. One that takes longer than this, in seconds, hangs. The memory of the process in MiB: the largest
-# inputs need a tenth of it. libFuzzer's own limit of single allocations does nothing without a sanitizer's runtime,
-# and it looks at the resident memory only; so the system refuses address space beyond its limit, and that aborts.
-longest=65536
+# An input's bytes, and the seconds after which it hangs. MiB of memory: what is used most is a tenth of it. libFuzzer's
+# own limit of allocations (-malloc_limit_mb) does nothing without a sanitizer's runtime, and it looks at the resident
+# memory once a second, so that what is given back sooner passes. Hence the system refuses address space beyond
+# `reserved`; what asks for it aborts, which is a crash.
+longest=16384
 patience=10
-resident=1024
-reserved=2048
+resident=384
+reserved=512
 
 host="$(rustc -vV | sed -n 's/^host: //p')"
 built="${CARGO_TARGET_DIR:-target}/fuzz-parsers"
@@ -59,12 +60,13 @@ run() {
     count() { find "$dir" -maxdepth 1 \( "${@}" \) | wc -l; }
     hangs="$(count -name 'timeout-*')"
     crashes="$(count -name 'crash-*' -o -name 'oom-*' -o -name 'leak-*')"
-    # What kills the process without a word is a crash as well.
+    # What kills the process without a word, as an overflow of the stack does, is a crash as well, and no file has it.
     if [ "$code" != 0 ] && [ $((hangs + crashes)) = 0 ]; then crashes=1; fi
     executions="$(stat number_of_executed_units)"
     printf '%-12s %10s executions, %5s s, %s crashes, %s hangs, peak memory %s MiB\n' "$name" \
         "${executions:-?}" "${took:-?}" "$crashes" "$hangs" "$(stat peak_rss_mb)"
     if [ "$code" != 0 ]; then
+        echo "$name ended with code $code; $dir/log ends with:"
         tail -n 20 "$dir/log"
         return 2
     fi

@@ -39,7 +39,7 @@ pub fn arguments(words: Vec<OsString>) -> Asked {
         Command::Test(test) => return Asked::Test(test.args.clone()),
         Command::Check(check) => {
             if let Err(error) = commands::check_settings(&mut runner, check) {
-                return Asked::Said(error.to_string(), error.code());
+                return Asked::Said(format!("error: {error}"), error.code());
             }
         }
         _ => {}
