@@ -10,6 +10,7 @@ use crate::campaign::{self, Imported, Mode, Subject, Totals};
 use crate::decision::Decisions;
 use crate::engine::Engine;
 use crate::fault::Fault;
+use crate::fuzz::Import;
 use crate::map::Profile;
 use crate::mutant::Mutant;
 use crate::oracle::Class;
@@ -35,7 +36,8 @@ fn internal(what: String) -> Failure {
 /// Does what the arguments say with `targets`, and returns the exit code, one of [`exit`].
 ///
 /// The arguments are `list`, `check TARGET…`, `ready TARGET…`, which only says whether that could be checked,
-/// `faults [MUTANT…]`, `matrix [TARGET…]`, `replay FILE`, `shrink FILE`, or `import FILE`, of a fuzzer; settings come from the environment, see
+/// `faults [MUTANT…]`, `matrix [TARGET…]`, `replay FILE`, `shrink FILE`, and for inputs of a fuzzer `whose FILE…`, which
+/// tells which of them are for targets of this runner, and `import FILE`; settings come from the environment, see
 /// [`Settings::from_env`]. `cargo mapcheck` calls it so.
 ///
 /// The first SIGINT or SIGTERM, and the death of a supervisor, make what explores save what it has found so far and
@@ -47,8 +49,7 @@ pub fn main(targets: &[Target]) -> ExitCode {
     {
         machine::heed_interrupts();
     }
-    let supervisor = std::env::var("MAPCHECK_SUPERVISOR").ok().and_then(|pid| pid.parse().ok());
-    supervisor.into_iter().for_each(machine::stop_with_parent);
+    supervisor().into_iter().for_each(machine::stop_with_parent);
     let result = Settings::from_env().map_err(with_flag).and_then(|settings| {
         let runner = Runner { targets, settings };
         match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
@@ -59,6 +60,7 @@ pub fn main(targets: &[Target]) -> ExitCode {
             ["ready", names @ ..] => runner.ready(names),
             ["replay", path] => runner.replay(Path::new(path)),
             ["shrink", path] => runner.shrink(Path::new(path)),
+            ["whose", paths @ ..] => runner.whose(paths),
             ["import", path] => runner.import(Path::new(path)),
             _ => Err(usage("run this through `cargo mapcheck`".to_owned())),
         }
@@ -68,6 +70,11 @@ pub fn main(targets: &[Target]) -> ExitCode {
         code
     });
     ExitCode::from(code)
+}
+
+/// The process of the command, if it is that which started this one.
+pub(crate) fn supervisor() -> Option<u32> {
+    std::env::var("MAPCHECK_SUPERVISOR").ok().and_then(|pid| pid.parse().ok())
 }
 
 /// A complaint about a setting, under the name of the flag that sets it too.
@@ -262,32 +269,55 @@ impl Runner<'_> {
         Ok(exit::CLEAN)
     }
 
-    /// Makes a repro of an input that a fuzzer wrote.
-    fn import(&self, path: &Path) -> Result<u8, Failure> {
+    /// The target that an input of a fuzzer is for, if it is one of this runner's.
+    fn target_of(&self, path: &Path) -> Result<(Vec<u8>, Option<&Target>), Failure> {
         let bytes = fs::read(path).map_err(|e| usage(format!("{}: {e}", path.display())))?;
         let target = self.targets.iter().find(|target| fuzz::is_for(&bytes, target.name));
+        Ok((bytes, target))
+    }
+
+    /// Prints a line of JSON for each input of a fuzzer that is for a target of this runner.
+    fn whose(&self, paths: &[&str]) -> Result<u8, Failure> {
+        for path in paths {
+            if let (_, Some(target)) = self.target_of(Path::new(path))? {
+                let line = Object::of_type("input").text("file", path).text("target", target.name);
+                println!("{}", line.line());
+            }
+        }
+        Ok(exit::CLEAN)
+    }
+
+    /// Makes a repro of an input that a fuzzer wrote.
+    fn import(&self, path: &Path) -> Result<u8, Failure> {
+        let (bytes, target) = self.target_of(path)?;
         let Some(target) = target else {
             let path = path.display();
             return Err(usage(format!(
                 "{path} is no input of a fuzzer for a target of this runner"
             )));
         };
-        let imported = fuzz::import(&bytes, self.subject(target)?, &self.settings);
-        Ok(match imported.map_err(internal)? {
-            Some(Imported::Saved(_)) => exit::FINDING,
-            Some(Imported::Known) => {
-                println!("{}: what it finds is known", path.display());
-                exit::CLEAN
+        let subject = self.subject(target)?;
+        subject.bears(&self.settings.faults).map_err(usage)?;
+        let imported = fuzz::import(&bytes, subject, &self.settings).map_err(internal)?;
+        let (outcome, what, code) = match imported {
+            Import::Found(Imported::Saved(_)) => return Ok(exit::FINDING),
+            Import::Found(Imported::Known) => ("known", "what it finds is known", exit::FINDING),
+            Import::Found(Imported::NotAgain) => {
+                ("not-again", "what it found does not happen again", exit::INTERNAL)
             }
-            Some(Imported::NotAgain) => {
-                println!("{}: what it found does not happen again", path.display());
-                exit::INTERNAL
+            Import::Nothing => ("nothing", "nothing found", exit::CLEAN),
+            Import::Unreasonable => ("too-much", "it asks for too much work", exit::CLEAN),
+        };
+        let path = path.display();
+        let line = Object::of_type("input").text("file", &path.to_string());
+        match self.settings.format {
+            Format::Json => {
+                let line = line.text("target", target.name).text("outcome", outcome);
+                println!("{}", line.line());
             }
-            None => {
-                println!("{}: nothing found", path.display());
-                exit::CLEAN
-            }
-        })
+            Format::Text => println!("{path}: {what}"),
+        }
+        Ok(code)
     }
 
     fn list(&self) -> u8 {

@@ -16,25 +16,38 @@ pub(crate) fn is_for(bytes: &[u8], name: &str) -> bool {
     target_of(bytes) == Some(id_of(name))
 }
 
-/// Executes an input and, where that finds something, settles that, saves its repro and prints it. `None` where nothing
-/// is found.
+/// What became of an input.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Import {
+    /// Something is found with it.
+    Found(Imported),
+    /// Nothing is.
+    Nothing,
+    /// It asks for more work than fuzzers execute: what it would come to is no finding.
+    Unreasonable,
+}
+
+/// Executes an input and, where that finds something, settles that, saves its repro and prints it.
 ///
 /// The error is a sentence.
 pub(crate) fn import(
     bytes: &[u8],
     subject: Subject<'_>,
     settings: &Settings,
-) -> Result<Option<Imported>, String> {
+) -> Result<Import, String> {
     let fuzzed = Fuzzed::new(settings.clone(), vec![subject]);
     let Some((input, at)) = fuzzed.read(bytes) else {
         return Err("these bytes are no input for this target".to_owned());
     };
+    if !fuzzed.is_executed(&input, at) {
+        return Ok(Import::Unreasonable);
+    }
     let setting = fuzzed.setting(&input, at);
     let once = Once { fuzzed: &fuzzed, input: &input, at, done: Cell::new(false) };
     let (outcome, recording) = watch::run(setting, &Script::Served(&once))?;
-    let Outcome::Found(finding) = outcome else { return Ok(None) };
+    let Outcome::Found(finding) = outcome else { return Ok(Import::Nothing) };
     let repro = fuzzed.repro(&input, at, &finding, &recording);
-    campaign::import(&fuzzed.subjects[at], settings, repro, &finding).map(Some)
+    campaign::import(&fuzzed.subjects[at], settings, repro, &finding).map(Import::Found)
 }
 
 /// Executes one input.

@@ -15,7 +15,7 @@ use std::cell::RefCell;
 
 use mapcheck_machine as machine;
 
-pub(crate) use import::{import, is_for};
+pub(crate) use import::{Import, import, is_for};
 use input::Input;
 use mutate::{Mutator, Spot};
 use serve::Server;
@@ -90,6 +90,11 @@ macro_rules! fuzz_maps {
 /// calls was built by `cargo mapcheck`. Called by [`fuzz_maps!`](crate::fuzz_maps).
 pub fn start(targets: Vec<Target>, instrumented: bool) {
     machine::fix_addresses();
+    supervisor().into_iter().for_each(machine::stop_with_parent);
+    if machine::interrupted() {
+        // libFuzzer hears of it only from now on.
+        std::process::exit(exit::BUDGET.into());
+    }
     machine::prepare_fuzzing(instrumented);
     let targets: &'static [Target] = targets.leak();
     let started = Settings::from_env().map_err(|what| (exit::USAGE, what)).and_then(|settings| {
@@ -100,6 +105,14 @@ pub fn start(targets: Vec<Target>, instrumented: bool) {
         eprintln!("error: {what}");
         std::process::exit(code.into());
     }
+}
+
+/// The process with which this one is to end, if it is one of `cargo mapcheck`: libFuzzer starts processes of its own
+/// when it merges inputs.
+fn supervisor() -> Option<u32> {
+    let supervisor = runner::supervisor()?;
+    let is_inner = std::env::args().any(|word| word.starts_with("-merge_inner="));
+    Some(if is_inner { std::os::unix::process::parent_id() } else { supervisor })
 }
 
 fn begin(settings: Settings, subjects: Vec<Subject<'static>>) -> Result<(), String> {
@@ -191,7 +204,7 @@ impl Fuzzer {
             machine::show(UNUSABLE, 1);
             return true;
         };
-        if !input.is_reasonable() && !self.server.is_closure(at) {
+        if !self.server.is_executed(&input, at) {
             machine::show(UNREASONABLE, 1);
             return true;
         }
