@@ -48,12 +48,12 @@ const FUZZ_EXAMPLES: &str = "\
 Examples:
   cargo mapcheck fuzz lock-free-map                             one minute, all processors
   cargo mapcheck fuzz go-map go-swiss-map --time 10m            ten minutes each
-  cargo mapcheck fuzz lock-free-map --fault F26                 with a mistake switched on
+  cargo mapcheck fuzz lock-free-map --fault F34                 with a mistake switched on
   cargo mapcheck fuzz papaya --corpus corpus --keep-going       begin with the inputs kept, keep more";
 const IMPORT_EXAMPLES: &str = "\
 Examples:
   cargo mapcheck import targets/artifacts/lock_free/crash-2f1a      what cargo fuzz has found
-  cargo mapcheck import --fault F26 crash-*                         made with a mistake switched on";
+  cargo mapcheck import --fault F34 crash-*                         made with a mistake switched on";
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
