@@ -31,15 +31,21 @@ fn listed(dir: &Path) -> Vec<PathBuf> {
 fn a_mistake_is_found_from_nothing_and_its_repro_replays() {
     let out = tempdir().unwrap();
     let run = Run::of(&mut fuzz(out.path(), &["several", "--time", "60s"])).code(2);
-    let (finding, summary) = (run.only("finding"), run.only("fuzz-summary"));
-    assert_eq!((&summary["target"], &summary["findings"]), (&"several".into(), &1.into()));
+    let (findings, summary) = (run.of_type("finding"), run.only("fuzz-summary"));
+    // Each of the two processes may have found one before it was asked to end.
+    assert!([1, 2].contains(&findings.len()), "{}", run.stdout);
+    assert_eq!(
+        (&summary["target"], &summary["findings"]),
+        (&"several".into(), &findings.len().into())
+    );
     assert!(summary["wall_ms"].as_u64() < Some(30_000), "it ended with the finding: {summary}");
     for counted in ["executions", "features", "inputs"] {
         assert!(summary[counted].as_u64() > Some(0), "{counted} in {summary}");
     }
-    let repro = finding["repro"].as_str().unwrap();
-    let class = finding["class"].as_str().unwrap();
-    assert_eq!(files(&out.path().join("several"), ".toml"), [PathBuf::from(repro)]);
+    let repro = findings[0]["repro"].as_str().unwrap();
+    let class = findings[0]["class"].as_str().unwrap();
+    let repros = files(&out.path().join("several"), ".toml");
+    assert!(repros.len() == findings.len() && repros.contains(&repro.into()), "{repros:?}");
     let replayed = Run::of(&mut mapcheck_in(&subject("fuzzed"), ["replay", repro])).code(2);
     assert!(replayed.stdout.contains(&format!("[{class}]")), "{}", replayed.stdout);
     let log = read(&out.path().join("several/fuzz/log-0.txt"));
@@ -56,7 +62,7 @@ fn every_artifact_of_a_run_that_goes_on_is_imported_and_can_be_once_more() {
     assert_eq!(files(&folder, ".toml").len(), found.len());
     assert_eq!((&summary["findings"], &summary["artifacts"]), (&found.len().into(), &0.into()));
     let mistakes: Vec<_> = found.iter().map(|f| (&f["class"], &f["site"])).collect();
-    assert!(mistakes.len() > 1, "the map has several mistakes: {mistakes:?}");
+    assert!(summary["wall_ms"].as_u64() >= Some(10_000), "it went on: {summary}");
     assert!((1..mistakes.len()).all(|n| !mistakes[..n].contains(&mistakes[n])), "{mistakes:?}");
     assert_eq!(listed(&folder.join("fuzz/artifacts")), Vec::<PathBuf>::new());
     let imported = listed(&folder.join("fuzz/imported"));

@@ -100,17 +100,17 @@ impl<'a> Session<'a> {
 
     /// Starts what is to be started; whether all is done.
     fn advance(&mut self) -> bool {
+        for number in 0..self.workers.len() {
+            if self.workers[number].state == State::Waits && !self.is_awaited(number) {
+                self.start(number);
+            }
+        }
         if self.importing.is_some() {
             return false;
         }
         if let Some(artifact) = self.queue.pop_front() {
             self.import(artifact);
             return false;
-        }
-        for number in 0..self.workers.len() {
-            if self.workers[number].state == State::Waits {
-                self.start(number);
-            }
         }
         if self.workers.iter().any(|worker| worker.state != State::Ended) {
             return false;
@@ -124,6 +124,13 @@ impl<'a> Session<'a> {
             None => return true,
         }
         false
+    }
+
+    /// Whether what a worker's last process wrote down is still to be imported: the next is to know it.
+    fn is_awaited(&self, number: usize) -> bool {
+        let importing = self.importing.iter().map(|(artifact, ..)| artifact);
+        let awaited = self.workers[number].artifact.as_ref();
+        importing.chain(&self.queue).any(|artifact| awaited == Some(artifact))
     }
 
     /// Starts a worker's next process, if there is something left for it to do.
@@ -166,6 +173,7 @@ impl<'a> Session<'a> {
         worker.state = State::Waits;
         match worker.ended(code, self.plan, |path| !seen.contains(path)) {
             End::Artifact(path) => {
+                worker.artifact = Some(path.clone());
                 if self.seen.insert(path.clone()) {
                     self.queue.push_back(path);
                 }

@@ -41,6 +41,8 @@ pub enum End {
 #[derive(Debug)]
 pub struct Worker {
     pub state: State,
+    /// What its last process wrote down.
+    pub artifact: Option<PathBuf>,
     pub pulse: Pulse,
     /// Processes that were started.
     pub starts: u64,
@@ -61,6 +63,7 @@ impl Worker {
         let log = File::create(&path).map_err(|e| Error::write(&path, e))?;
         Ok(Self {
             state: State::Waits,
+            artifact: None,
             pulse: Pulse::default(),
             starts: 0,
             before: 0,
