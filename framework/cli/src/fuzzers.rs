@@ -30,14 +30,29 @@ pub fn of_target(runner: &Runner, target: &str, metadata: &Value) -> Result<Fuzz
         true => None,
         false => Some(cargo::metadata_of(Some(&runner.manifest))?),
     };
-    let packages = own.as_ref().unwrap_or(metadata)["packages"].as_array();
-    let mut packages = packages.into_iter().flatten();
+    let mut packages = list(&own.as_ref().unwrap_or(metadata)["packages"]);
     let package = packages.find(|package| package["name"] == *runner.package);
     choose(package.unwrap_or(&Value::Null), target).map_err(|why| Error::NoFuzzer {
         package: runner.package.clone(),
         target: target.to_owned(),
         why,
     })
+}
+
+/// The targets of a member's runner that the manifest gives a fuzz target, or that its only one fuzzes.
+pub fn fuzzable<'a>(runner: &'a Runner, metadata: &Value) -> Vec<&'a str> {
+    let mut packages = list(&metadata["packages"]);
+    let package = packages.find(|package| package["name"] == *runner.package);
+    let targets = runner.targets.iter().map(String::as_str);
+    targets.filter(|target| is_fuzzed(package.unwrap_or(&Value::Null), target)).collect()
+}
+
+/// Whether a package's manifest means to fuzz a target. What it says may be wrong still.
+fn is_fuzzed(package: &Value, target: &str) -> bool {
+    match package["metadata"]["mapcheck"]["fuzz"].as_object() {
+        Some(table) => table.values().any(|targets| list(targets).any(|name| name == target)),
+        None => list(&package["targets"]).filter_map(read).any(|(is_fuzzer, _)| is_fuzzer),
+    }
 }
 
 /// The one of a package that is a target's. The error says what is wrong with the manifest, if there is something.
@@ -97,6 +112,8 @@ mod tests {
         assert_eq!(of("c").map(|fuzzer| fuzzer.bin), Ok("two".into()));
         assert_eq!(of("d"), Err("its table names `gone`, which is no bin".into()));
         assert_eq!(of("e"), Err("its table names no bin for it".into()));
+        let meant = ["a", "d", "e"].map(|target| is_fuzzed(&package, target));
+        assert_eq!(meant, [true, true, false], "a wrong table is told, and not passed over");
     }
 
     #[test]
@@ -105,7 +122,9 @@ mod tests {
         let (main, one, two) =
             (bin("main", "src"), bin("one", "fuzz_targets"), bin("two", "fuzz_targets"));
         assert_eq!(of(&[main.clone(), one.clone()]), Ok("one".into()));
-        assert_eq!(of(&[main]), Err(String::new()));
+        assert_eq!(of(std::slice::from_ref(&main)), Err(String::new()));
+        assert!(!is_fuzzed(&json!({"targets": [main]}), "a"));
+        assert!(is_fuzzed(&json!({"targets": [one]}), "a"));
         assert!(of(&[one, two]).unwrap_err().starts_with("it has several bins"));
     }
 }

@@ -6,9 +6,10 @@ mod plan;
 mod session;
 mod worker;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::Fuzz;
 use crate::cargo::{self, Cargo};
@@ -36,14 +37,14 @@ type Subject<'a> = (&'a str, &'a Runner, Fuzzer);
 pub fn run(fuzz: &Fuzz) -> Result<i32, Error> {
     let metadata = cargo::metadata()?;
     let runners = Runners::find(&metadata)?.require()?;
-    let subject = |target| {
-        let runner = runners.of_target(target)?;
-        Ok((target, runner, fuzzers::of_target(runner, target, &metadata)?))
-    };
-    let names = distinct(&fuzz.targets);
-    let subjects: Vec<Subject<'_>> =
-        names.into_iter().map(subject).collect::<Result<_, Error>>()?;
+    let subjects = subjects(fuzz, &runners, &metadata)?;
+    if fuzz.list {
+        return Ok(list(&subjects, wants_json(fuzz.budget.format)));
+    }
     let cargo = Cargo::new(&metadata)?;
+    if fuzz.build_only {
+        return build_only(&subjects, &cargo, wants_json(fuzz.budget.format));
+    }
     let out = absolute(&out_dir(fuzz.budget.out.as_ref()))?;
     for subject in &subjects {
         let refused = build(subject, fuzz, &cargo, &out)?;
@@ -63,6 +64,60 @@ pub fn run(fuzz: &Fuzz) -> Result<i32, Error> {
         }
     }
     Ok(code)
+}
+
+/// The targets that are named; if none is, all of this workspace's members that have a fuzz target.
+fn subjects<'a>(
+    fuzz: &'a Fuzz,
+    runners: &'a Runners,
+    metadata: &Value,
+) -> Result<Vec<Subject<'a>>, Error> {
+    let named = |target| {
+        let runner = runners.of_target(target)?;
+        Ok((target, runner, fuzzers::of_target(runner, target, metadata)?))
+    };
+    if !fuzz.targets.is_empty() {
+        return distinct(&fuzz.targets).into_iter().map(named).collect();
+    }
+    let mut all = Vec::new();
+    for runner in runners.0.iter().filter(|runner| runner.is_member()) {
+        for target in fuzzers::fuzzable(runner, metadata) {
+            all.push((target, runner, fuzzers::of_target(runner, target, metadata)?));
+        }
+    }
+    Ok(all)
+}
+
+/// Prints targets and their fuzz targets.
+fn list(subjects: &[Subject<'_>], json: bool) -> i32 {
+    for (target, runner, Fuzzer { bin, .. }) in subjects {
+        let package = &runner.package;
+        if json {
+            let line = json!({"type": "fuzzable", "target": target, "bin": bin, "runner": package});
+            anstream::println!("{line}");
+        } else {
+            anstream::println!("{target:24} {bin}");
+        }
+    }
+    exit::CLEAN
+}
+
+/// Builds the fuzz targets of some targets, each once, and prints where they are.
+fn build_only(subjects: &[Subject<'_>], cargo: &Cargo, json: bool) -> Result<i32, Error> {
+    let mut built = BTreeSet::new();
+    for (_, runner, Fuzzer { bin, features }) in subjects {
+        if !built.insert((&runner.package, bin)) {
+            continue;
+        }
+        let command = runner.build_bin(cargo, &format!("fuzz target `{bin}`"), bin, features)?;
+        let path = command.get_program().to_string_lossy();
+        if json {
+            anstream::println!("{}", json!({"type": "fuzz-binary", "bin": bin, "path": path}));
+        } else {
+            anstream::println!("{path}");
+        }
+    }
+    Ok(exit::CLEAN)
 }
 
 /// Builds what a target needs, and asks its runner whether it can do what is wanted; the exit code of that.
