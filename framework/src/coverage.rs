@@ -7,7 +7,10 @@
 //!
 //! A *feature* is something that an execution may show for the first time: that what one place of the code wrote
 //! another thread read at another place (Yu, Narayanasamy, Pereira and Pokam, *Maple*, OOPSLA 2012, call that an
-//! inter-thread dependency), or that a branch was taken.
+//! inter-thread dependency), or that a branch was taken; where it is known what the threads' operations are, also a state
+//! in a block's life that one of them brought it to beside another, see [`Stage`].
+
+use std::ops::RangeInclusive;
 
 use mapcheck_machine::{Access, Change, Kind, Touch};
 
@@ -39,6 +42,25 @@ struct Place {
     reads: u64,
     /// Whose reads these are, a bit a thread.
     readers: u64,
+    /// Whether accesses of different threads to it conflicted.
+    shared: bool,
+    /// The label of the last access of each thread, of those whose number leaves this when divided by their count.
+    labels: [u32; 4],
+    /// What whoever took away the last pointer to here was doing, plus one.
+    unlinked: u32,
+}
+
+/// What may happen to a block while another thread is in the midst of an operation.
+#[derive(Clone, Copy)]
+enum Stage {
+    /// A pointer to it was overwritten: it was unlinked, or retired.
+    UnlinkedInUse,
+    /// It is read all the same.
+    ReadUnlinked,
+    /// It was freed.
+    FreedInUse,
+    /// Any block was freed.
+    FreedBeside,
 }
 
 /// What the executions of a batch have shown.
@@ -49,6 +71,10 @@ pub(crate) struct Coverage {
     /// Accesses of each thread so far.
     accesses: Vec<u64>,
     sum: u64,
+    /// What the operation of each label does, as a number; 0 for nothing. Empty where that is not known.
+    operations: Vec<u8>,
+    /// The label of each thread.
+    labels: Vec<u32>,
     seen: Vec<u64>,
     /// Features that the batch had not shown before, since they were last taken.
     news: Vec<u64>,
@@ -62,6 +88,8 @@ impl Default for Coverage {
             used: 0,
             accesses: Vec::new(),
             sum: 0,
+            operations: Vec::new(),
+            labels: Vec::new(),
             seen: vec![0; FEATURES as usize / 64],
             news: Vec::new(),
         }
@@ -75,7 +103,14 @@ impl Coverage {
         self.execution += 1;
         (self.used, self.sum) = (0, 0);
         self.accesses.clear();
+        self.operations.clear();
+        self.labels.clear();
         self.news.clear();
+    }
+
+    /// What the operations of the execution that begins are: a number for each label.
+    pub(crate) fn know(&mut self, operations: impl Iterator<Item = u8>) {
+        self.operations.extend(operations);
     }
 
     /// Takes in a step of a watched execution.
@@ -100,6 +135,73 @@ impl Coverage {
         for granule in first..=last {
             self.access(granule, thread as u32, number, writes, place_of(touch));
         }
+        if !self.operations.is_empty() {
+            self.live(touch, first..=last);
+        }
+    }
+
+    /// What the operation with this label does.
+    fn operation(&self, label: u32) -> u8 {
+        self.operations.get(label as usize).copied().unwrap_or_default()
+    }
+
+    /// Notices what a step does to the life of blocks.
+    fn live(&mut self, touch: &Touch, granules: RangeInclusive<usize>) {
+        let Touch { access, thread, label, .. } = *touch;
+        if thread as usize >= self.labels.len() {
+            self.labels.resize(thread as usize + 1, 0);
+        }
+        self.labels[thread as usize] = label;
+        match (access.kind, touch.change) {
+            (Kind::Free, _) => {
+                self.beside(Stage::FreedBeside, touch, |_, _| true);
+                self.in_use(Stage::FreedInUse, touch, *granules.start());
+            }
+            (_, Change::Atomic { found, left: Some(left) }) if found != left && found > 0 => {
+                self.in_use(Stage::UnlinkedInUse, touch, found as usize / GRANULE);
+                if let Some(place) = self.known(found as usize / GRANULE) {
+                    self.places[place].unlinked = 1 + u32::from(self.operation(label));
+                }
+            }
+            _ => {}
+        }
+        for granule in granules {
+            let Some(place) = self.known(granule) else { continue };
+            let Place { unlinked, .. } = self.places[place];
+            if unlinked > 0 && matches!(access.kind, Kind::Read | Kind::AtomicLoad) {
+                self.stage(Stage::ReadUnlinked, self.operation(label), unlinked as u8);
+            }
+            self.places[place].labels[thread as usize % 4] = label;
+        }
+    }
+
+    /// Where the place of a granule is that was touched in this execution.
+    fn known(&self, granule: usize) -> Option<usize> {
+        let at = self.find(granule);
+        (self.places[at].execution == self.execution).then_some(at)
+    }
+
+    /// This happens to a block of which other threads have touched this granule in operations that go on.
+    fn in_use(&mut self, stage: Stage, touch: &Touch, granule: usize) {
+        let Some(place) = self.known(granule) else { return };
+        let used = self.places[place].labels;
+        self.beside(stage, touch, |thread, label| used[thread % 4] == label);
+    }
+
+    /// This happens beside other threads' operations, of those for which `counts` says so.
+    fn beside(&mut self, stage: Stage, touch: &Touch, counts: impl Fn(usize, u32) -> bool) {
+        let mine = self.operation(touch.label);
+        for thread in (0..self.labels.len()).filter(|t| *t != touch.thread as usize) {
+            let label = self.labels[thread];
+            if label > 0 && counts(thread, label) {
+                self.stage(stage, mine, self.operation(label));
+            }
+        }
+    }
+
+    fn stage(&mut self, stage: Stage, mine: u8, other: u8) {
+        let what = (stage as u64) << 16 | u64::from(mine) << 8 | u64::from(other);
+        self.feature(splitmix(1 << 63 | what));
     }
 
     #[inline]
@@ -122,10 +224,20 @@ impl Coverage {
             (place.writer, place.write, place.wrote) = (thread + 1, number, at);
             (place.reads, place.readers) = (0, 0);
         }
+        place.shared |= sum != 0;
         self.sum = self.sum.wrapping_add(sum);
         if let Some((wrote, read)) = pair {
             self.feature(splitmix(wrote ^ splitmix(read)));
         }
+    }
+
+    /// Whether threads conflicted over this granule in the execution.
+    pub(crate) fn is_shared(&self, granule: usize) -> bool {
+        if self.places.is_empty() {
+            return false;
+        }
+        let place = &self.places[self.find(granule)];
+        place.execution == self.execution && place.shared
     }
 
     /// Where a granule's place is; `None` if there is no more room.
@@ -287,6 +399,41 @@ mod tests {
         };
         let pairs = (0..4).flat_map(|a| (0..4).map(move |b| (a, b))).filter(|p| conflicts(*p));
         (pairs.map(|(a, b)| when[0][a] < when[1][b]).collect(), steps)
+    }
+
+    /// How many stages of blocks' lives these steps of operations that are all different show: thread, label, what,
+    /// where, and what a write finds.
+    fn stages(steps: &[(u32, u32, Kind, usize, u64)]) -> usize {
+        let shown = |operations: u8| {
+            let mut coverage = Coverage::default();
+            coverage.begin();
+            coverage.know(0..operations);
+            for &(thread, label, kind, addr, found) in steps {
+                let access = Access { kind, addr, size: 8, order: Order::SeqCst };
+                let change = match found {
+                    0 => Change::Plain,
+                    found => Change::Atomic { found, left: Some(0) },
+                };
+                coverage.touch(&Touch { thread, step: 0, label, site: 1, access, change });
+            }
+            coverage.news().len()
+        };
+        shown(9) - shown(0)
+    }
+
+    #[test]
+    fn what_happens_to_a_block_beside_an_operation_that_uses_it_is_a_feature() {
+        let read = (1, 1, R, 8, 0);
+        // Beside another operation; and of a block which that has read.
+        assert_eq!(stages(&[read, (2, 2, Kind::Free, 64, 0)]), 1);
+        assert_eq!(stages(&[read, (2, 2, Kind::Free, 8, 0)]), 2);
+        // The operation that read it has ended since.
+        assert_eq!(stages(&[read, (1, 3, R, 16, 0), (2, 2, Kind::Free, 8, 0)]), 1);
+        // The pointer to it was at 32.
+        let unlink = (2, 2, Kind::AtomicRmw, 32, 8);
+        assert_eq!(stages(&[read, unlink]), 1);
+        assert_eq!(stages(&[read, unlink, (1, 1, R, 8, 0)]), 2);
+        assert_eq!(stages(&[unlink, read]), 0, "nobody knew of it");
     }
 
     #[test]

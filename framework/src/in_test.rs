@@ -213,6 +213,7 @@ fn subject<'a>(name: &str, scenarios: Vec<Scenario>, run: &'a dyn Fn(&Scenario))
         runner: package("CARGO_PKG_NAME"),
         test: Some(name.to_owned()),
         scenarios,
+        shapes: None,
         run,
         foreign: None,
         mutants: &[],

@@ -79,6 +79,7 @@ pub mod engine;
 pub mod exit;
 mod explain;
 pub mod fault;
+pub mod fuzz;
 mod in_test;
 pub mod map;
 mod matrix;

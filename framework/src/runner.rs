@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use mapcheck_machine as machine;
 
-use crate::campaign::{self, Mode, Subject, Totals};
+use crate::campaign::{self, Imported, Mode, Subject, Totals};
 use crate::decision::Decisions;
 use crate::engine::Engine;
 use crate::fault::Fault;
@@ -19,7 +19,7 @@ use crate::scenario::{Scenario, families};
 use crate::settings::{Format, PATIENCE, Settings};
 use crate::worker::watch::{self, Outcome};
 use crate::worker::{Code, Script, Setting};
-use crate::{Target, catalogue, exit, fault, matrix, replay, scheduler};
+use crate::{Target, catalogue, exit, fault, fuzz, matrix, replay, scheduler};
 
 /// Why a runner stopped: an exit code and a sentence.
 type Failure = (u8, String);
@@ -35,7 +35,7 @@ fn internal(what: String) -> Failure {
 /// Does what the arguments say with `targets`, and returns the exit code, one of [`exit`].
 ///
 /// The arguments are `list`, `check TARGET…`, `ready TARGET…`, which only says whether that could be checked,
-/// `faults [MUTANT…]`, `matrix [TARGET…]`, `replay FILE` or `shrink FILE`; settings come from the environment, see
+/// `faults [MUTANT…]`, `matrix [TARGET…]`, `replay FILE`, `shrink FILE`, or `import FILE`, of a fuzzer; settings come from the environment, see
 /// [`Settings::from_env`]. `cargo mapcheck` calls it so.
 ///
 /// The first SIGINT or SIGTERM, and the death of a supervisor, make what explores save what it has found so far and
@@ -59,6 +59,7 @@ pub fn main(targets: &[Target]) -> ExitCode {
             ["ready", names @ ..] => runner.ready(names),
             ["replay", path] => runner.replay(Path::new(path)),
             ["shrink", path] => runner.shrink(Path::new(path)),
+            ["import", path] => runner.import(Path::new(path)),
             _ => Err(usage("run this through `cargo mapcheck`".to_owned())),
         }
     });
@@ -261,6 +262,34 @@ impl Runner<'_> {
         Ok(exit::CLEAN)
     }
 
+    /// Makes a repro of an input that a fuzzer wrote.
+    fn import(&self, path: &Path) -> Result<u8, Failure> {
+        let bytes = fs::read(path).map_err(|e| usage(format!("{}: {e}", path.display())))?;
+        let target = self.targets.iter().find(|target| fuzz::is_for(&bytes, target.name));
+        let Some(target) = target else {
+            let path = path.display();
+            return Err(usage(format!(
+                "{path} is no input of a fuzzer for a target of this runner"
+            )));
+        };
+        let imported = fuzz::import(&bytes, self.subject(target)?, &self.settings);
+        Ok(match imported.map_err(internal)? {
+            Some(Imported::Saved(_)) => exit::FINDING,
+            Some(Imported::Known) => {
+                println!("{}: what it finds is known", path.display());
+                exit::CLEAN
+            }
+            Some(Imported::NotAgain) => {
+                println!("{}: what it found does not happen again", path.display());
+                exit::INTERNAL
+            }
+            None => {
+                println!("{}: nothing found", path.display());
+                exit::CLEAN
+            }
+        })
+    }
+
     fn list(&self) -> u8 {
         match self.settings.format {
             Format::Json => self.list_json(),
@@ -391,7 +420,7 @@ fn first_version(target: &Target) -> String {
 }
 
 /// A target as the subject of a campaign.
-fn subject(target: &Target, seed: u64, kept: Vec<Scenario>) -> Subject<'_> {
+pub(crate) fn subject(target: &Target, seed: u64, kept: Vec<Scenario>) -> Subject<'_> {
     Subject {
         target: target.name.to_owned(),
         versions: target.versions(),
@@ -399,6 +428,7 @@ fn subject(target: &Target, seed: u64, kept: Vec<Scenario>) -> Subject<'_> {
         runner: std::env::var("MAPCHECK_RUNNER").unwrap_or_default(),
         test: None,
         scenarios: target.scenarios(seed, kept),
+        shapes: Some((target.profile, target.collides)),
         run: &target.run,
         foreign: None,
         mutants: target.mutants,
@@ -412,7 +442,7 @@ fn subject(target: &Target, seed: u64, kept: Vec<Scenario>) -> Subject<'_> {
 /// What the self-check of an adapter says against it. It runs in a worker, as an execution, so that
 /// an adapter that hangs or crashes is told from one that lies; what else is found there is left to
 /// the campaign.
-fn self_check(target: &Target) -> Result<Option<String>, String> {
+pub(crate) fn self_check(target: &Target) -> Result<Option<String>, String> {
     let check = |_: &Scenario| {
         crate::scenario::guarded(|| {
             if let Err(what) = (target.self_check)() {

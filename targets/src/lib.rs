@@ -56,6 +56,11 @@ const NONE: &str = "";
 
 /// The targets, in the order of this package's manifest.
 pub fn all() -> Vec<Target> {
+    [published(), foreign(), go_models(), lock_free_models()].concat()
+}
+
+/// The published maps.
+pub fn published() -> Vec<Target> {
     vec![
         Target::of::<Dashmap>("dashmap", "dashmap", LOCK),
         Target::of::<Papaya>("papaya", "papaya", LOCK),
@@ -69,9 +74,21 @@ pub fn all() -> Vec<Target> {
         Target::of::<CrossbeamSkiplist>("crossbeam-skiplist", "crossbeam-skiplist", LOCK),
         Target::of::<RwLockHashMap>("rwlock-hashmap", "std", LOCK),
         Target::of::<Async<TokioRwLockHashMap>>("tokio-rwlock-hashmap", "tokio", LOCK),
+    ]
+}
+
+/// The maps in other languages.
+pub fn foreign() -> Vec<Target> {
+    vec![
         Target::of::<CMap>("c-map", HERE, NONE)
             .with_mutants(c_map::mutants::ALL)
             .where_mutants_need(c_map::mutants::NEEDS),
+    ]
+}
+
+/// The models of Go's maps.
+pub fn go_models() -> Vec<Target> {
+    vec![
         Target::of::<GoMap<Native>>("go-map", HERE, NONE)
             .on_shuttle::<GoMap<Shuttle>>()
             .on_loom::<GoMap<Loom>>()
@@ -85,6 +102,12 @@ pub fn all() -> Vec<Target> {
             .on_shuttle::<GoSwissMap<Shuttle>>()
             .on_loom::<GoSwissMap<Loom>>()
             .with_mutants(go::swiss::mutants::ALL),
+    ]
+}
+
+/// The models of a lock-free map.
+pub fn lock_free_models() -> Vec<Target> {
+    vec![
         Target::of::<LockFree<Native, Epochs>>("lock-free-map", HERE, NONE)
             .on_shuttle::<LockFree<Shuttle, Epochs>>()
             .on_loom::<LockFree<Loom, Epochs>>()

@@ -135,8 +135,9 @@ fn around(lines: &mut Vec<String>, saved: &[&str], inside: &mut dyn FnMut(&mut V
     lines.push(format!(".cfi_adjust_cfa_offset -{pushed}"));
 }
 /// What tells the linker, in the form of a file that it reads.
-pub fn arguments(calls: &[Call]) -> String {
-    calls.iter().map(|(name, _)| format!("-Wl,--wrap={name}\n")).collect()
+pub fn arguments(calls: &[Call], others: &[&str]) -> String {
+    let names = calls.iter().map(|(name, _)| name.as_str()).chain(others.iter().copied());
+    names.map(|name| format!("-Wl,--wrap={name}\n")).collect()
 }
 
 #[cfg(test)]

@@ -57,6 +57,9 @@ const OF_C: [&str; 10] = [
 /// What clang calls in place of functions of C.
 const FUNCTIONS: [&str; 3] = ["memcpy", "memmove", "memset"];
 
+/// Functions of C whose place the machine's take wherever they are called, whoever else defines them: libFuzzer does.
+pub const WRAPPED: [&str; 2] = ["memcmp", "bcmp"];
+
 /// The source of the archive.
 fn source() -> String {
     let mut text = String::from(include_str!("../stubs/head.rs.in"));
@@ -82,6 +85,9 @@ fn source() -> String {
             push_name(&mut text, &format!("__tsan_{access}{size}"), "mapcheck_stub_nothing");
         }
     }
+    for name in WRAPPED {
+        push_wrapper(&mut text, name);
+    }
     for function in FUNCTIONS {
         push_name(&mut text, &format!("__tsan_{function}"), &format!("mapcheck_stub_{function}"));
     }
@@ -105,6 +111,21 @@ fn push_atomic_names(text: &mut String, bits: &str) {
 /// One weak name for a function of the archive.
 fn push_name(text: &mut String, name: &str, local: &str) {
     let _ = write!(text, "\nweak!(\"{name}\", \"{local}\");");
+}
+
+/// What is called in place of a function that the linker wraps: the function itself. Weak, as is what it goes on with:
+/// doctests are linked without wrapping.
+fn push_wrapper(text: &mut String, name: &str) {
+    let lines = [
+        format!(".weak __real_{name}"),
+        format!(".weak __wrap_{name}"),
+        format!(".type __wrap_{name}, @function"),
+        format!("__wrap_{name}:"),
+        format!("jmp __real_{name}@PLT"),
+    ];
+    let lines: Vec<String> = lines.iter().map(|line| format!("    {line:?},")).collect();
+    let (cfg, lines) = ("#[cfg(target_arch = \"x86_64\")]", lines.join("\n"));
+    let _ = write!(text, "\n{cfg}\ncore::arch::global_asm!(\n{lines}\n);");
 }
 
 /// The rustc that cargo would run.
@@ -134,10 +155,9 @@ pub fn arguments_beside(archive: &Path) -> PathBuf {
 pub fn ensure(dir: &Path, triple: &str, rustc_version: &str) -> Result<PathBuf, Error> {
     let archive = dir.join("libmapcheck_stubs.a");
     let stamp = dir.join("mapcheck_stubs.stamp");
-    let calls = if triple.starts_with("x86_64") {
-        std_calls::found(&libraries(triple))
-    } else {
-        Vec::new()
+    let (calls, wrapped) = match triple.starts_with("x86_64") {
+        true => (std_calls::found(&libraries(triple)), &WRAPPED[..]),
+        false => (Vec::new(), &[][..]),
     };
     let source = source() + &std_calls::source(&calls);
     let wanted = format!("{source}\n// {rustc_version}");
@@ -161,7 +181,8 @@ pub fn ensure(dir: &Path, triple: &str, rustc_version: &str) -> Result<PathBuf, 
         return Err(Error::Stubs(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }
     let arguments = arguments_beside(&archive);
-    fs::write(&arguments, std_calls::arguments(&calls)).map_err(|e| Error::write(&arguments, e))?;
+    fs::write(&arguments, std_calls::arguments(&calls, wrapped))
+        .map_err(|e| Error::write(&arguments, e))?;
     fs::rename(&aside, &archive).map_err(|e| Error::write(&archive, e))?;
     // What is left is of no use, and in nobody's way.
     let _ = fs::remove_dir_all(&own);

@@ -105,9 +105,9 @@ pub fn announce(access: Access) {
 
 /// See [`announce`].
 #[inline(never)]
-pub fn touched(access: Access, change: Change) {
+pub fn touched(access: Access, site: usize, change: Change) {
     if armed() && watch::watching() {
-        watch::touched(access, 0, change);
+        watch::touched(access, site, change);
     }
 }
 

@@ -53,11 +53,7 @@ pub(super) fn settle(
         if !is_new(&repro) {
             return Ok(None);
         }
-        let notes = Vec::new();
-        return match settings.shrink {
-            true => shrunk(subject, repro, finding).map(Some),
-            false => Ok(Some(Settled { finding, repro, notes })),
-        };
+        return settle_alone(subject, settings, repro, finding).map(Some);
     }
     let random = candidate.job.batch.seed;
     let repro = Repro { history: Some(history(candidate)), random, ..repro };
@@ -73,6 +69,19 @@ pub(super) fn settle(
     };
     let repro = repro.with_sites_of(&finding);
     Ok(is_new(&repro).then(|| Settled { finding, repro, notes: vec![note] }))
+}
+
+/// Settles what a repro finds when it is replayed.
+pub(super) fn settle_alone(
+    subject: &Subject<'_>,
+    settings: &Settings,
+    repro: Repro,
+    finding: Finding,
+) -> Result<Settled, String> {
+    match settings.shrink {
+        true => shrunk(subject, repro, finding),
+        false => Ok(Settled { finding, repro, notes: Vec::new() }),
+    }
 }
 
 /// The finding of a repro, if it is the candidate's.

@@ -3,6 +3,7 @@
 
 mod confirm;
 pub(crate) mod console;
+mod import;
 pub(crate) mod journal;
 mod keep;
 pub(crate) mod line;
@@ -19,6 +20,7 @@ use mapcheck_machine as machine;
 
 use crate::engine::Limits;
 use crate::fault::Fault;
+use crate::map::Profile;
 use crate::mutant::{Mutant, Mutants};
 use crate::oracle::{Class, race};
 use crate::report::Finding;
@@ -29,10 +31,12 @@ pub(crate) use crate::worker::Totals;
 use crate::worker::watch::Watched;
 use crate::worker::{Code, Foreign, Script, Setting, random_of, sees_races};
 use console::{Console, Progress};
+pub(crate) use import::{Imported, import};
 use journal::Journal;
 pub(crate) use journal::{Mode, resumable};
 pub(crate) use keep::kept_in;
 use out::Out;
+pub(crate) use out::known;
 use queue::{Job, Next, Queue};
 
 /// Times that a scenario may meet findings that are known already.
@@ -55,6 +59,8 @@ pub(crate) struct Subject<'a> {
     /// The test that this is a part of.
     pub test: Option<String>,
     pub scenarios: Vec<Scenario>,
+    /// What scenarios are shaped by, and whether keys may collide in them; `None` where there are none to draw.
+    pub shapes: Option<(fn() -> Profile, bool)>,
     pub run: &'a dyn Fn(&Scenario),
     /// The same on the engine of the settings, where that is not the machine.
     pub foreign: Option<fn(&Scenario)>,

@@ -34,12 +34,8 @@ impl Out {
     /// With what is known of a target: in the folders that the settings name, and, where a journal is kept, in the out
     /// directory, but for what that journal says is this campaign's own.
     pub(super) fn open(settings: &Settings, target: &str, journal: &Journal) -> Out {
-        let mut out = Out { dir: settings.out.clone(), known: Vec::new(), unshrunk: Vec::new() };
-        for dir in &settings.known {
-            for dir in [folder(dir, target), folder(&dir.join(REJECTED), target)] {
-                out.known.extend(repros(&dir).map(|(repro, _)| repro));
-            }
-        }
+        let known = known(settings, target);
+        let mut out = Out { dir: settings.out.clone(), known, unshrunk: Vec::new() };
         if !journal.is_kept() {
             return out;
         }
@@ -93,12 +89,18 @@ impl Out {
     }
 }
 
+/// Repros of mistakes of a target in the folders that the settings name.
+pub(crate) fn known(settings: &Settings, target: &str) -> Vec<Repro> {
+    let folders = settings.known.iter().flat_map(|dir| [dir.clone(), dir.join(REJECTED)]);
+    folders.flat_map(|dir| repros(&folder(&dir, target))).map(|(repro, _)| repro).collect()
+}
+
 fn has_ending(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|e| e == ending)
 }
 
 /// The repros of a folder that can be read.
-fn repros(folder: &Path) -> impl Iterator<Item = (Repro, PathBuf)> {
+fn repros(folder: &Path) -> impl Iterator<Item = (Repro, PathBuf)> + use<> {
     files(folder)
         .filter(|path| has_ending(path, "toml"))
         .filter_map(|path| Some((Repro::load(&path).ok()?, path)))

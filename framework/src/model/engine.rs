@@ -46,9 +46,10 @@ pub trait Engine: Send + Sync + 'static {
     /// What happens just before an access to a block, which lies at this address or lay there before the block was
     /// freed: a schedule point, unless the word's own operations are.
     fn access(access: Access);
-    /// Makes it: `operate` returns what it returns, and whether it wrote.
+    /// Makes it, at this place of the model's code: `operate` returns what it returns, and whether it wrote.
     fn operate<R>(
         _: Access,
+        _: usize,
         word: &Self::Word,
         operate: impl FnOnce(&Self::Word) -> (R, bool),
     ) -> R {
@@ -82,6 +83,7 @@ impl Engine for Native {
 
     fn operate<R>(
         access: Access,
+        site: usize,
         word: &AtomicU64,
         operate: impl FnOnce(&AtomicU64) -> (R, bool),
     ) -> R {
@@ -93,6 +95,7 @@ impl Engine for Native {
         let plain = matches!(access.kind, Kind::Read | Kind::Write);
         machine::touched(
             access,
+            site,
             if plain { Change::Plain } else { Change::Atomic { found, left } },
         );
         result

@@ -1,5 +1,7 @@
 //! The heap of a model: a table of blocks that knows which of them are live.
 
+use std::panic::Location;
+use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -150,24 +152,28 @@ impl<E: Engine> Heap<E> {
 
     /// Reads a cell, or loads a shared word in relaxed order.
     #[inline(never)]
+    #[track_caller]
     pub fn read(&self, at: Ptr) -> u64 {
         self.access(at, Kind::AtomicLoad, Relaxed, |word| (word.load(Relaxed), false))
     }
 
     /// Writes a cell, or stores to a shared word in relaxed order.
     #[inline(never)]
+    #[track_caller]
     pub fn write(&self, at: Ptr, value: u64) {
         self.access(at, Kind::AtomicStore, Relaxed, |word| (word.store(value, Relaxed), true));
     }
 
     /// Loads a word.
     #[inline(never)]
+    #[track_caller]
     pub fn load(&self, at: Ptr, order: Ordering) -> u64 {
         self.access(at, Kind::AtomicLoad, order, |word| (word.load(order), false))
     }
 
     /// Stores to a word.
     #[inline(never)]
+    #[track_caller]
     pub fn store(&self, at: Ptr, value: u64, order: Ordering) {
         self.access(at, Kind::AtomicStore, order, |word| (word.store(value, order), true));
     }
@@ -177,6 +183,7 @@ impl<E: Engine> Heap<E> {
     /// # Errors
     /// The value that was there and is not `current`.
     #[inline(never)]
+    #[track_caller]
     pub fn compare_exchange(
         &self,
         at: Ptr,
@@ -192,12 +199,14 @@ impl<E: Engine> Heap<E> {
 
     /// Adds to a word and returns what was there.
     #[inline(never)]
+    #[track_caller]
     pub fn fetch_add(&self, at: Ptr, value: u64, order: Ordering) -> u64 {
         self.access(at, Kind::AtomicRmw, order, |word| (word.fetch_add(value, order), true))
     }
 
     /// Replaces a word and returns what was there.
     #[inline(never)]
+    #[track_caller]
     pub fn swap(&self, at: Ptr, value: u64, order: Ordering) -> u64 {
         self.access(at, Kind::AtomicRmw, order, |word| (word.swap(value, order), true))
     }
@@ -238,6 +247,7 @@ impl<E: Engine> Heap<E> {
     }
 
     #[inline]
+    #[track_caller]
     fn access<R>(
         &self,
         at: Ptr,
@@ -257,7 +267,7 @@ impl<E: Engine> Heap<E> {
         if E::SWITCHES_IN_WORD && !block.layout.is_shared(at.offset()) {
             words[block.layout.words()].load(Relaxed);
         }
-        let result = E::operate(access, &words[at.offset()], operate);
+        let result = E::operate(access, site(), &words[at.offset()], operate);
         if E::SWITCHES_IN_WORD && block.with(|contents| contents.is_none()) {
             dead(at, kind)
         }
@@ -288,6 +298,12 @@ impl<E: Engine> Block<E> {
         let addr = self.addr.wrapping_add(at.offset() * size);
         Access { kind, addr, size, order: machine_order(order) }
     }
+}
+
+/// A number for the place of the model's code that makes the access.
+#[track_caller]
+fn site() -> usize {
+    ptr::from_ref(Location::caller()).addr()
 }
 
 fn machine_order(order: Ordering) -> Order {

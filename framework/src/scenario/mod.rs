@@ -1,5 +1,6 @@
 //! Scenarios: which operations run on which thread.
 
+pub(crate) mod bytes;
 pub mod families;
 mod generate;
 pub(crate) mod history;
@@ -94,9 +95,14 @@ impl Scenario {
     }
 
     /// The label of the first operation of a thread; of the teardown for the number of threads.
-    fn first_label(&self, thread: usize) -> u32 {
+    pub(crate) fn first_label(&self, thread: usize) -> u32 {
         let before = self.threads[..thread].iter().map(Vec::len).sum::<usize>();
         (1 + self.setup.len() + before) as u32
+    }
+
+    /// The operations in the order of their labels, without the drop of the map.
+    pub(crate) fn all_ops(&self) -> impl Iterator<Item = &Op> {
+        self.sections().flat_map(|(_, ops)| ops)
     }
 
     fn sections(&self) -> impl Iterator<Item = (Option<usize>, &[Op])> {

@@ -134,7 +134,7 @@ pub enum Visit {
 
 impl Visit {
     /// The same with other keys, for those that have any.
-    fn with_keys(self, keys: Keys) -> Visit {
+    pub(crate) fn with_keys(self, keys: Keys) -> Visit {
         match self {
             Visit::RemoveUnvisited { at, .. } => Visit::RemoveUnvisited { keys, at },
             Visit::Remove { at, .. } => Visit::Remove { keys, at },
@@ -147,7 +147,7 @@ impl Visit {
     }
 
     /// The keys it names.
-    fn keys(self) -> Option<Keys> {
+    pub(crate) fn keys(self) -> Option<Keys> {
         match self {
             Visit::RemoveUnvisited { keys, .. }
             | Visit::Remove { keys, .. }
@@ -179,12 +179,12 @@ impl Visit {
     }
 
     /// As [`Visit::at_mut`].
-    fn at(mut self) -> Option<(u32, u32)> {
+    pub(crate) fn at(mut self) -> Option<(u32, u32)> {
         self.at_mut().map(|(at, least)| (*at, least))
     }
 
     /// The same at another visit, for those that have one.
-    fn with_at(mut self, to: u32) -> Visit {
+    pub(crate) fn with_at(mut self, to: u32) -> Visit {
         if let Some((at, _)) = self.at_mut() {
             *at = to;
         }

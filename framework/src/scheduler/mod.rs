@@ -13,6 +13,7 @@ mod guided;
 mod injecting;
 mod near;
 mod pct;
+mod planned;
 mod portfolio;
 mod pos;
 mod profile;
@@ -40,6 +41,7 @@ pub use exhaustive::{Coverage, Exhaustive, Limit};
 pub use injecting::Injecting;
 pub(crate) use near::{Anchor, Near};
 pub use pct::Pct;
+pub(crate) use planned::{Planned, Switch};
 pub use random::Random;
 pub use round_robin::RoundRobin;
 pub use suspending::Suspending;
@@ -162,16 +164,16 @@ pub(crate) fn covering(limit: Limit) -> Box<dyn Scheduler> {
 
 /// The randomness of one execution.
 #[derive(Debug)]
-struct Dice(Pcg);
+pub(crate) struct Dice(Pcg);
 
 impl Dice {
-    fn new(seed: u64, execution: u64) -> Dice {
+    pub(crate) fn new(seed: u64, execution: u64) -> Dice {
         let low = splitmix(splitmix(seed) ^ execution);
         Dice(Pcg::new(u128::from(splitmix(low)) << 64 | u128::from(low)))
     }
 
     /// One of `0..n`, all equally likely up to a bias of n in 2^64.
-    fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(n)) >> 64) as u64
     }
 

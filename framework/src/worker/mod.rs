@@ -5,6 +5,7 @@
 
 mod batch;
 mod recording;
+pub(crate) mod served;
 pub(crate) mod survey;
 pub(crate) mod trial;
 pub(crate) mod watch;
@@ -21,8 +22,8 @@ use mapcheck_machine::{
 pub use batch::Learnt;
 use batch::scheduler_of;
 pub(crate) use batch::{Batch, LOOK, Words, random_of, recall, words};
-use recording::{ACCEPTED, DONE, FREED, OUTLIVED, POINTS, SWITCHES, State, UNJUDGED};
-pub(crate) use recording::{BatchResult, Recording, Totals};
+use recording::{ACCEPTED, DONE, FREED, OUTLIVED, POINTS, SWITCHES, UNJUDGED};
+pub(crate) use recording::{BatchResult, Recording, State, Totals};
 
 use crate::coverage::Coverage;
 use crate::decision::{Decisions, Recorder};
@@ -36,7 +37,6 @@ use crate::report::{self, Diagnosis, Finding, PanicNote, Trace, short_file};
 use crate::repro::Repro;
 use crate::scenario::{self, Scenario};
 use crate::scheduler::{Ended, Scheduler};
-use crate::text::Writer;
 
 /// The code under test.
 #[derive(Clone, Copy)]
@@ -129,6 +129,8 @@ pub(crate) enum Script<'a> {
     Replay(&'a Decisions, bool),
     /// One after the other, until one finds something.
     Trials(&'a [trial::Trial]),
+    /// What somebody asks for, one after the other.
+    Served(&'a dyn served::Service),
     /// One execution with these decisions, of which each step is told, and of these steps the places.
     Survey(&'a Decisions, &'a [u64]),
 }
@@ -197,9 +199,31 @@ struct Eyes {
     /// Whether the oracle of data races sees this one.
     judges: bool,
     races: Races,
-    /// Whether it is looked at for what it shows.
-    looks: bool,
+    /// What it is looked at for.
+    looks: Look,
     coverage: Coverage,
+}
+
+/// What an execution is looked at for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Look {
+    #[default]
+    Nothing,
+    /// The branches that were taken.
+    Branches,
+    /// These, and where threads communicated.
+    Everything,
+}
+
+impl Eyes {
+    /// An execution begins.
+    fn open(&mut self, judges: bool, looks: Look) {
+        (self.judges, self.looks) = (judges, looks);
+        self.races.begin();
+        if looks != Look::Nothing {
+            self.coverage.begin();
+        }
+    }
 }
 
 /// Sees an execution: for the report, for the oracle of data races, and for what it shows.
@@ -214,7 +238,7 @@ impl Observer for Seer<'_> {
     }
 
     fn touch(&mut self, touch: &Touch) -> Option<Earlier> {
-        if self.eyes.looks {
+        if self.eyes.looks == Look::Everything {
             self.eyes.coverage.touch(touch);
         }
         if self.eyes.judges { self.eyes.races.touch(touch) } else { None }
@@ -247,6 +271,7 @@ impl<'a> Child<'a> {
             Script::Batches(batches) => self.batches(batches),
             Script::Replay(decisions, record) => self.replay(decisions, *record),
             Script::Trials(trials) => self.trials(trials),
+            Script::Served(service) => self.serve(*service),
             Script::Survey(decisions, at) => self.survey(decisions, at),
         }
     }
@@ -358,18 +383,14 @@ impl<'a> Child<'a> {
     fn watch(&self, at: u64, look: u64) {
         let share = |every: u64| every > 0 && at.is_multiple_of(every);
         let eyes = &mut *self.eyes.borrow_mut();
-        eyes.judges = share(self.setting.races);
-        eyes.looks = share(look);
-        eyes.races.begin();
-        if eyes.looks {
-            eyes.coverage.begin();
-        }
+        let looks = if share(look) { Look::Everything } else { Look::Nothing };
+        eyes.open(share(self.setting.races), looks);
     }
 
     /// What the execution has shown for the first time, if it was looked at.
     fn look(&self) -> Option<u64> {
         let eyes = &mut *self.eyes.borrow_mut();
-        if !eyes.looks {
+        if eyes.looks == Look::Nothing {
             return None;
         }
         machine::edges(&mut |branch| eyes.coverage.edge(branch));
@@ -407,7 +428,7 @@ impl<'a> Child<'a> {
         let options = Options {
             record,
             stacks: self.stacks,
-            watch: eyes.judges || eyes.looks,
+            watch: eyes.judges || eyes.looks == Look::Everything,
             stack_at: self.setting.stack_at,
             max_steps: self.setting.max_steps,
             patience: self.setting.patience,
@@ -456,10 +477,7 @@ impl<'a> Child<'a> {
     }
 
     fn publish(&self, finding: &Finding) {
-        let mut text = Writer::default();
-        finding.write(&mut text);
-        self.recording.tell(&text.0);
-        self.recording.enter(State::Found);
+        self.recording.publish(finding);
     }
 }
 

@@ -1,12 +1,14 @@
 //! What a worker tells its parent, in memory that both share: whatever kills the worker leaves it there.
 
+use std::time::Duration;
+
 use mapcheck_machine::Shared;
 
 use super::batch::Learnt;
 use crate::coverage::Coverage;
 use crate::decision::{Decision, Decisions};
 use crate::report::Finding;
-use crate::text;
+use crate::text::{self, Writer};
 
 /// The decisions of the execution under way.
 const DECISIONS: usize = 0;
@@ -20,8 +22,12 @@ const INTERLEAVINGS: usize = 3;
 const BEFORE: usize = 4;
 /// The batches after which there is nothing left to explore.
 const EXHAUSTED: usize = 5;
+/// What a worker is given to do next, as bytes.
+const REQUEST: usize = 6;
+/// The schedule points that it has passed in doing so.
+const PASSED: usize = 7;
 /// Words of each of these. An execution with more decisions is replayed from its batch.
-const LOGS: [usize; 6] = [1 << 20, 1 << 21, 1 << 18, 1 << 18, 1 << 16, 1 << 16];
+const LOGS: [usize; 8] = [1 << 20, 1 << 21, 1 << 18, 1 << 18, 1 << 16, 1 << 16, 1 << 12, 1 << 12];
 const BATCH: u32 = 32;
 /// Sums that are kept.
 const TOTALS: usize = 7;
@@ -39,6 +45,11 @@ pub(super) const UNJUDGED: usize = 8;
 pub(super) const ACCEPTED: usize = 9;
 /// Which of its batches or trials the worker is at.
 const AT: usize = 10;
+/// How many requests were made, and how many of them were answered.
+const ASKED: usize = 11;
+const ANSWERED: usize = 12;
+/// How the last of them ended.
+const ANSWER: usize = 13;
 
 /// How far a worker has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +68,13 @@ pub(crate) enum State {
 
 const STATES: [State; 5] =
     [State::Running, State::Finished, State::Found, State::Spent, State::Broken];
+
+/// How long somebody waits before they look whether what they wait for has happened unnoticed.
+const MOMENT: Duration = Duration::from_secs(1);
+
+fn index_of(state: State) -> u64 {
+    STATES.iter().position(|s| *s == state).unwrap_or_default() as u64
+}
 
 /// The shared memory of a worker, read by its parent.
 pub(crate) struct Recording(Shared);
@@ -213,6 +231,14 @@ impl Recording {
             .map_err(|e| format!("a worker told a finding that cannot be read: {e}"))
     }
 
+    /// Keeps what was found.
+    pub(crate) fn publish(&self, finding: &Finding) {
+        let mut text = Writer::default();
+        finding.write(&mut text);
+        self.tell(&text.0);
+        self.enter(State::Found);
+    }
+
     /// An execution begins.
     pub(super) fn begin(&self, execution: u64) {
         self.0.clear(DECISIONS);
@@ -242,7 +268,7 @@ impl Recording {
     }
 
     /// Replaces the text.
-    pub(super) fn tell(&self, text: &str) {
+    pub(crate) fn tell(&self, text: &str) {
         self.0.set_text(text);
     }
 
@@ -251,9 +277,73 @@ impl Recording {
         self.0.push(EXHAUSTED, self.0.counter(AT));
     }
 
-    pub(super) fn enter(&self, state: State) {
-        let index = STATES.iter().position(|s| *s == state).unwrap_or_default();
-        self.0.set_counter(STATE, index as u64);
+    /// Asks for something to be done, and wakes who waits for that.
+    pub(crate) fn ask(&self, bytes: &[u8]) {
+        self.0.clear(REQUEST);
+        self.0.push(REQUEST, bytes.len() as u64);
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.0.push(REQUEST, u64::from_le_bytes(word));
+        }
+        self.0.set_and_wake(ASKED, self.0.counter(ASKED) + 1);
+    }
+
+    /// Whether something was asked for and is not answered yet.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.0.counter(ASKED) != self.0.counter(ANSWERED)
+    }
+
+    /// Waits until something is asked for that is not answered yet, and returns it.
+    pub(crate) fn next_request(&self) -> Vec<u8> {
+        while !self.is_asked() {
+            self.0.wait_while(ASKED, self.0.counter(ANSWERED), MOMENT);
+        }
+        let words = self.0.words(REQUEST);
+        let bytes = words.iter().skip(1).flat_map(|word| word.to_le_bytes());
+        bytes.take(words.first().copied().unwrap_or_default() as usize).collect()
+    }
+
+    /// Says that what was asked for is done, and how that ended.
+    pub(crate) fn answer(&self, how: State) {
+        self.0.set_counter(ANSWER, index_of(how));
+        self.0.set_and_wake(ANSWERED, self.0.counter(ASKED));
+    }
+
+    /// Waits for the answer.
+    pub(crate) fn await_answer(&self) -> State {
+        while self.is_asked() {
+            self.0.wait_while(ANSWERED, self.0.counter(ASKED) - 1, MOMENT);
+        }
+        STATES.get(self.0.counter(ANSWER) as usize).copied().unwrap_or(State::Broken)
+    }
+
+    /// Forgets what earlier executions have shown.
+    pub(super) fn forget_shown(&self) {
+        [FEATURES, INTERLEAVINGS, PASSED].into_iter().for_each(|log| self.0.clear(log));
+    }
+
+    /// Keeps a point that a thread has passed.
+    pub(super) fn pass(&self, thread: u32, label: u32, offset: u64) {
+        let [thread, label] = [u64::from(thread), u64::from(label)];
+        self.0.push(PASSED, thread << 48 | label << 32 | offset & u64::from(u32::MAX));
+    }
+
+    /// What the last execution has shown.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = u64> {
+        self.0.words(FEATURES).into_iter().map(|word| word & ((1 << BATCH) - 1))
+    }
+
+    /// The points that were kept: thread, label, and points since it got that.
+    pub(crate) fn passed(&self) -> impl Iterator<Item = (u32, u32, u64)> {
+        let unpack = |word: u64| {
+            ((word >> 48) as u32, (word >> 32 & 0xffff) as u32, word & u64::from(u32::MAX))
+        };
+        self.0.words(PASSED).into_iter().map(unpack)
+    }
+
+    pub(crate) fn enter(&self, state: State) {
+        self.0.set_counter(STATE, index_of(state));
     }
 
     pub(super) fn add(&self, counter: usize, n: u64) {

@@ -33,19 +33,38 @@ pub(crate) enum Outcome {
     Killed,
 }
 
+/// Tells a worker that hangs from one that works.
+pub(crate) struct Stall {
+    /// Executions when there was last one more, and when that was.
+    seen: (u64, Instant),
+}
+
+impl Stall {
+    pub(crate) fn new(now: Instant) -> Stall {
+        Stall { seen: (0, now) }
+    }
+
+    /// Whether there has been no execution more for too long, while it was not idle.
+    pub(crate) fn is_hung(&mut self, done: u64, idle: bool) -> bool {
+        if idle || self.seen.0 != done {
+            self.seen = (done, Instant::now());
+        }
+        self.seen.1.elapsed() > HUNG
+    }
+}
+
 /// A worker under watch.
 pub(crate) struct Watched {
     worker: Worker,
     pub recording: Recording,
-    /// Executions when there was last one more, and when that was.
-    seen: (u64, Instant),
+    stall: Stall,
 }
 
 impl Watched {
     pub(crate) fn start(setting: Setting<'_>, script: &Script<'_>) -> Result<Watched, String> {
         let recording = Recording::new()?;
         let worker = start(setting, script, &recording)?;
-        Ok(Watched { worker, recording, seen: (0, Instant::now()) })
+        Ok(Watched { worker, recording, stall: Stall::new(Instant::now()) })
     }
 
     /// How it ended; `None` while it runs.
@@ -53,37 +72,45 @@ impl Watched {
     /// The error is a sentence about mapcheck's own failure.
     pub(crate) fn poll(&mut self, scenario: &Scenario) -> Result<Option<Outcome>, String> {
         if let Some(exit) = self.worker.poll() {
-            return self.outcome(exit, scenario).map(Some);
+            return outcome(&self.recording, exit, scenario).map(Some);
         }
-        let done = self.recording.totals().executions;
-        if self.seen.0 != done {
-            self.seen = (done, Instant::now());
-        } else if self.seen.1.elapsed() > HUNG {
+        if self.stall.is_hung(self.recording.totals().executions, false) {
             self.worker.kill();
-            let mut finding = report::died("the process made no progress for 30 s", scenario);
-            finding.class = Class::Livelock;
-            return Ok(Some(Outcome::Found(finding)));
+            return Ok(Some(Outcome::Found(hung(scenario))));
         }
         Ok(None)
     }
+}
 
-    fn outcome(&self, exit: Exit, scenario: &Scenario) -> Result<Outcome, String> {
-        match (exit, self.recording.state()) {
-            (Exit::Code(0), State::Finished) => Ok(Outcome::Finished),
-            (Exit::Code(0), State::Spent) => Ok(Outcome::Spent),
-            // What it told counts, however it ended after that.
-            (_, State::Found) => self.recording.finding().map(Outcome::Found),
-            (exit, _) if exit.from_outside() => Ok(Outcome::Killed),
-            (_, State::Broken) => Err(format!("a worker failed: {}", self.recording.text())),
-            (exit, _) => {
-                let how = match exit {
-                    Exit::Code(n) => format!("the process exited with code {n} in mid-execution"),
-                    Exit::Signal(n) => format!("the process was killed by signal {n}"),
-                };
-                Ok(Outcome::Found(report::died(&how, scenario)))
-            }
+/// What the end of a worker means.
+///
+/// The error is a sentence about mapcheck's own failure.
+pub(crate) fn outcome(
+    recording: &Recording,
+    exit: Exit,
+    scenario: &Scenario,
+) -> Result<Outcome, String> {
+    match (exit, recording.state()) {
+        (Exit::Code(0), State::Finished) => Ok(Outcome::Finished),
+        (Exit::Code(0), State::Spent) => Ok(Outcome::Spent),
+        // What it told counts, however it ended after that.
+        (_, State::Found) => recording.finding().map(Outcome::Found),
+        (exit, _) if exit.from_outside() => Ok(Outcome::Killed),
+        (_, State::Broken) => Err(format!("a worker failed: {}", recording.text())),
+        (exit, _) => {
+            let how = match exit {
+                Exit::Code(n) => format!("the process exited with code {n} in mid-execution"),
+                Exit::Signal(n) => format!("the process was killed by signal {n}"),
+            };
+            Ok(Outcome::Found(report::died(&how, scenario)))
         }
     }
+}
+
+/// What is told of a worker that hangs.
+pub(crate) fn hung(scenario: &Scenario) -> Finding {
+    let finding = report::died("the process made no progress for 30 s", scenario);
+    Finding { class: Class::Livelock, ..finding }
 }
 
 /// What is told of work whose worker is killed from outside each time.

@@ -15,8 +15,8 @@ fn the_fuzz_targets_are_those_of_the_manifest() {
     let path = |line: &str| {
         let name = line.strip_prefix("path = \"fuzz_targets/")?.strip_suffix(".rs\"")?.to_owned();
         let whole = format!(
-            "[[bin]]\nname = \"{name}\"\n{line}\ntest = false\ndoc = false\nbench = false\n\
-             required-features = [\"fuzz\"]\n"
+            "[[bin]]\nname = \"{name}\"\n{line}\nrequired-features = [\"fuzz\"]\ntest = false\ndoc = false\n\
+             bench = false\n"
         );
         assert!(manifest.contains(&whole), "{name} is not built like the others");
         Some(name)

@@ -79,8 +79,8 @@ pub(crate) unsafe extern "C" fn memset(to: *mut c_void, value: c_int, size: usiz
 
 /// # Safety
 /// As C's.
-#[cfg_attr(not(target_arch = "x86_64"), unsafe(no_mangle))]
-unsafe extern "C" fn memcmp(a: *const c_void, b: *const c_void, size: usize) -> c_int {
+#[cfg_attr(not(target_arch = "x86_64"), unsafe(export_name = "memcmp"))]
+unsafe extern "C" fn __wrap_memcmp(a: *const c_void, b: *const c_void, size: usize) -> c_int {
     if armed() {
         let site = site();
         range(Kind::Read, a.addr(), size, site);
@@ -90,12 +90,26 @@ unsafe extern "C" fn memcmp(a: *const c_void, b: *const c_void, size: usize) -> 
     unsafe { transmute::<*mut c_void, Compare>(MEMCMP.get())(a, b, size) }
 }
 
-entries_with_sites! { memcpy memmove memset memcmp bcmp }
+entries_with_sites! { memcpy memmove memset __wrap_memcmp __wrap_bcmp }
 
 /// # Safety
 /// As C's.
-#[cfg_attr(not(target_arch = "x86_64"), unsafe(no_mangle))]
-unsafe extern "C" fn bcmp(a: *const c_void, b: *const c_void, size: usize) -> c_int {
+#[cfg_attr(not(target_arch = "x86_64"), unsafe(export_name = "bcmp"))]
+unsafe extern "C" fn __wrap_bcmp(a: *const c_void, b: *const c_void, size: usize) -> c_int {
     // SAFETY: passed on.
-    unsafe { memcmp(a, b, size) }
+    unsafe { __wrap_memcmp(a, b, size) }
 }
+
+// Comparisons by the names that everybody knows, weak: libFuzzer has functions of these names too. In executables that
+// `cargo mapcheck` links, those here are called in any case, since it has the linker wrap the names.
+#[cfg(target_arch = "x86_64")]
+std::arch::global_asm!(
+    ".weak memcmp",
+    ".type memcmp, @function",
+    "memcmp:",
+    "jmp __wrap_memcmp@PLT",
+    ".weak bcmp",
+    ".type bcmp, @function",
+    "bcmp:",
+    "jmp __wrap_bcmp@PLT",
+);

@@ -37,6 +37,7 @@ const MODES: [Mode; 3] = [Mode::Add, Mode::Resume, Mode::Restart];
 
 fn subject(run: &dyn Fn(&Scenario)) -> Subject<'_> {
     Subject {
+        shapes: None,
         target: "a/b".into(),
         versions: "v".into(),
         home: String::new(),

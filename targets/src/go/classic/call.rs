@@ -20,24 +20,29 @@ impl<E: Engine> Call<'_, E> {
     }
 
     /// A number of the map's header.
+    #[track_caller]
     pub fn get(&self, field: usize) -> u64 {
         self.heap().read(self.map.h.at(field))
     }
 
+    #[track_caller]
     pub fn set(&self, field: usize, value: u64) {
         self.heap().write(self.map.h.at(field), value);
     }
 
     /// A pointer of the map's header.
+    #[track_caller]
     pub fn load(&self, field: usize) -> Ptr {
         self.load_from(self.map.h.at(field))
     }
 
     /// A pointer in memory.
+    #[track_caller]
     pub fn load_from(&self, at: Ptr) -> Ptr {
         self.frame.load(at).1
     }
 
+    #[track_caller]
     pub fn store(&self, field: usize, new: Ptr) {
         self.map.runtime.write_pointer(self.map.h.at(field), new);
     }
@@ -46,10 +51,12 @@ impl<E: Engine> Call<'_, E> {
         self.frame.allocate(layout)
     }
 
+    #[track_caller]
     pub fn has(&self, flag: u64) -> bool {
         self.get(hmap::FLAGS) & flag != 0
     }
 
+    #[track_caller]
     pub fn growing(&self) -> bool {
         !self.load(hmap::OLDBUCKETS).is_null()
     }
@@ -73,10 +80,12 @@ impl<E: Engine> Call<'_, E> {
         self.map.shape.nth(self.heap(), array, index)
     }
 
+    #[track_caller]
     pub fn tophash(&self, b: Bmap, i: usize) -> u64 {
         self.heap().read(self.map.shape.tophash(b, i))
     }
 
+    #[track_caller]
     pub fn set_tophash(&self, b: Bmap, i: usize, top: u64) {
         self.heap().write(self.map.shape.tophash(b, i), top);
     }
@@ -90,11 +99,13 @@ impl<E: Engine> Call<'_, E> {
     }
 
     /// The word of a key or an elem.
+    #[track_caller]
     pub fn word(&self, at: Ptr) -> u64 {
         self.map.word(&self.frame, at)
     }
 
     /// What a key is told apart by.
+    #[track_caller]
     pub fn key_id(&self, key: u64) -> u64 {
         if self.map.shape.pointers { self.heap().read(Ptr::from_word(key)) } else { key }
     }
@@ -106,6 +117,7 @@ impl<E: Engine> Call<'_, E> {
     }
 
     /// The bucket that goes on where this one ends.
+    #[track_caller]
     pub fn overflow(&self, b: Bmap) -> Option<Bmap> {
         let next = Ptr::from_word(self.word(self.map.shape.overflow(self.heap(), b)));
         if !self.map.shape.pointers {
@@ -115,6 +127,7 @@ impl<E: Engine> Call<'_, E> {
     }
 
     /// Links a bucket. Where buckets hold no pointers the link is none to the collector either.
+    #[track_caller]
     pub fn set_overflow(&self, b: Bmap, next: Ptr) {
         let at = self.map.shape.overflow(self.heap(), b);
         match self.map.shape.pointers {

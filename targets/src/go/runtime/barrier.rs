@@ -12,6 +12,7 @@ impl<E: Engine> Runtime<E> {
     ///
     /// The first half keeps alive what a scanned stack may have loaded from here; the second what
     /// an unscanned stack may forget before it is scanned.
+    #[track_caller]
     pub fn write_pointer(&self, at: Ptr, new: Ptr) {
         self.world.with(|| {
             if self.state(|state| state.phase) == Phase::Mark {
@@ -28,6 +29,7 @@ impl<E: Engine> Runtime<E> {
     }
 
     /// Stores a pointer where Go needs no barrier, or where a mutant forgets it.
+    #[track_caller]
     pub fn write_pointer_without_barrier(&self, at: Ptr, new: Ptr) {
         self.world.with(|| self.store(at, new));
     }
@@ -75,6 +77,7 @@ impl<E: Engine> Runtime<E> {
     }
 
     /// Within a step.
+    #[track_caller]
     fn store(&self, at: Ptr, new: Ptr) {
         self.heap.store(at, new.to_word(), Release);
         self.state(|state| state.running().fresh = Ptr::NULL);

@@ -89,6 +89,7 @@ impl<'a, E: Engine> Frame<'a, E> {
     }
 
     /// Loads a pointer and keeps it, in one step: the new slot, and the pointer.
+    #[track_caller]
     pub fn load(&self, at: Ptr) -> (usize, Ptr) {
         self.runtime.world.with(|| {
             let ptr = Ptr::from_word(self.runtime.heap.load(at, Acquire));

@@ -29,11 +29,13 @@ impl<'a, E: Engine> Locals<'a, E> {
     }
 
     /// Reads a word that is no pointer.
+    #[track_caller]
     pub(super) fn read(&self, at: Ptr) -> u64 {
         self.frame.runtime().heap().read(at)
     }
 
     /// Writes a word that is no pointer.
+    #[track_caller]
     pub(super) fn write(&self, at: Ptr, value: u64) {
         self.frame.runtime().heap().write(at, value);
     }
@@ -44,11 +46,13 @@ impl<'a, E: Engine> Locals<'a, E> {
     }
 
     /// Loads a pointer.
+    #[track_caller]
     pub(super) fn load(&self, at: Ptr) -> Ptr {
         self.frame.load(at).1
     }
 
     /// Stores a pointer, with the write barrier.
+    #[track_caller]
     pub(super) fn store(&self, at: Ptr, pointer: Ptr) {
         self.frame.runtime().write_pointer(at, pointer);
     }
@@ -64,11 +68,13 @@ impl<'a, E: Engine> Locals<'a, E> {
     }
 
     /// Reads a key or an elem.
+    #[track_caller]
     pub(super) fn read_word(&self, at: Ptr) -> u64 {
         if self.kind.pointers { self.load(at).to_word() } else { self.read(at) }
     }
 
     /// Writes a key or an elem.
+    #[track_caller]
     pub(super) fn write_word(&self, at: Ptr, word: u64) {
         match self.kind.pointers {
             true => self.store(at, Ptr::from_word(word)),

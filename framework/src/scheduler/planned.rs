@@ -1,0 +1,216 @@
+//! Executions as a fuzzer's input plans them.
+
+use std::collections::VecDeque;
+
+use mapcheck_machine::{ChoiceKind, Consult, Decider as _, GRANULE, Reason, Slice, ThreadId};
+
+use super::{Dice, Ended, Scheduler, UNBOUNDED, splitmix};
+use crate::decision::{Decisions, Replayer};
+
+/// Points that are remembered, at most.
+const POINTS: usize = 1 << 12;
+
+/// A switch away from a thread, told so that it means something whatever the threads did before: by the operation and
+/// how far into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Switch {
+    /// The label of the operation.
+    pub label: u32,
+    /// Schedule points since the thread got that label.
+    pub offset: u64,
+    /// Which of the other threads that can run goes on, modulo how many there are.
+    pub to: u32,
+}
+
+/// A schedule point that a thread has reached: where, and what it was about to touch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Point {
+    pub thread: ThreadId,
+    pub label: u32,
+    pub offset: u64,
+    pub granule: usize,
+}
+
+/// What a thread has left to do, and where it is.
+#[derive(Debug, Default)]
+struct Lane {
+    switches: VecDeque<Switch>,
+    label: u32,
+    since: u64,
+}
+
+impl Lane {
+    /// How many points ago the thread got the label it has now.
+    fn offset(&mut self, label: u32, local_step: u64) -> u64 {
+        if self.label != label {
+            (self.label, self.since) = (label, local_step);
+        }
+        local_step - self.since
+    }
+
+    /// The switch that is due. Those whose point was passed without a question are forgotten.
+    fn due(&mut self, offset: u64) -> Option<Switch> {
+        let at = (self.label, offset);
+        while let Some(next) = self.switches.front() {
+            match (next.label, next.offset).cmp(&at) {
+                std::cmp::Ordering::Less => self.switches.pop_front(),
+                std::cmp::Ordering::Equal => return self.switches.pop_front(),
+                std::cmp::Ordering::Greater => return None,
+            };
+        }
+        None
+    }
+}
+
+/// Makes planned switches where they are due; otherwise each thread goes on until it waits or ends. What it is asked
+/// for besides and no decision tells, it draws from a seed: data uniformly, and the reuse of memory half of the time.
+pub(crate) struct Planned {
+    lanes: Vec<Lane>,
+    choices: Replayer,
+    seed: u64,
+    /// Whether the points are remembered.
+    remembers: bool,
+    points: Vec<Point>,
+}
+
+impl Planned {
+    /// `switches` are of the thread with the index of their list; `others` has no schedule decisions.
+    pub(crate) fn new(
+        switches: Vec<Vec<Switch>>,
+        others: &Decisions,
+        seed: u64,
+        remembers: bool,
+    ) -> Planned {
+        let lane = |mut switches: Vec<Switch>| {
+            switches.sort_unstable();
+            Lane { switches: switches.into(), ..Lane::default() }
+        };
+        let lanes = switches.into_iter().map(lane).collect();
+        Planned { lanes, choices: Replayer::new(others), seed, remembers, points: Vec::new() }
+    }
+
+    /// The points at which another thread could have gone on, the first few thousand.
+    pub(crate) fn points(&self) -> &[Point] {
+        &self.points
+    }
+
+    fn lane(&mut self, thread: ThreadId) -> &mut Lane {
+        let thread = thread as usize;
+        if self.lanes.len() <= thread {
+            self.lanes.resize_with(thread + 1, Lane::default);
+        }
+        &mut self.lanes[thread]
+    }
+
+    fn remember(&mut self, consult: &Consult<'_>, offset: u64) {
+        let (thread, view) = (consult.current, &consult.threads[consult.current as usize]);
+        let several = || consult.threads.iter().filter(|t| t.runnable).count() > 1;
+        let room = self.remembers && self.points.len() < POINTS;
+        if room && consult.reason == Reason::Point && several() {
+            let granule = view.pending.addr / GRANULE;
+            self.points.push(Point { thread, label: view.label, offset, granule });
+        }
+    }
+}
+
+/// The thread that a switch leads to; `None` where no other can run.
+fn led_to(switch: Switch, consult: &Consult<'_>) -> Option<ThreadId> {
+    let runs = |t: &usize| consult.threads[*t].runnable && *t != consult.current as usize;
+    let others = || (0..consult.threads.len()).filter(runs);
+    let nth = (switch.to as usize).checked_rem(others().count())?;
+    others().nth(nth).map(|t| t as ThreadId)
+}
+
+impl Scheduler for Planned {
+    fn begin(&mut self, _: u64) {}
+
+    fn schedule(&mut self, consult: &Consult<'_>) -> Slice {
+        let label = consult.threads[consult.current as usize].label;
+        let lane = self.lane(consult.current);
+        let offset = lane.offset(label, consult.local_step);
+        let due = lane.due(offset);
+        self.remember(consult, offset);
+        let decided = due.and_then(|switch| led_to(switch, consult));
+        let thread = decided.unwrap_or_else(|| consult.default_thread());
+        // The root of a scenario has the setup and the teardown to itself, which may be long. That of a closure has no
+        // labels.
+        let alone = thread == 0 && consult.threads[0].label > 0;
+        let remembers = self.remembers && !alone;
+        let waits = remembers || !self.lane(thread).switches.is_empty();
+        Slice { thread, points: if waits { 1 } else { UNBOUNDED } }
+    }
+
+    fn choose(&mut self, kind: ChoiceKind, thread: ThreadId, index: u64, n: u32) -> u32 {
+        match self.choices.choose(kind, thread, index, n) {
+            0 => Dice::new(self.seed, splitmix(u64::from(thread) << 40 ^ index)).choose(kind, n),
+            decided => decided,
+        }
+    }
+
+    fn end(&mut self, _: Ended) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::Recorder;
+    use crate::scheduler::fake::{Fake, local};
+    use mapcheck_machine::ThreadView;
+
+    fn planned(switches: &[(usize, u32, u64, u32)]) -> Planned {
+        let mut lanes = vec![Vec::new(); 4];
+        for &(thread, label, offset, to) in switches {
+            lanes[thread].push(Switch { label, offset, to });
+        }
+        Planned::new(lanes, &"panic:1@5.3=1".parse().unwrap(), 1, true)
+    }
+
+    fn ask(planned: &mut Planned, current: ThreadId, local_step: u64, label: u32) -> ThreadId {
+        let threads = [ThreadView { label, ..ThreadView::NEW }; 4];
+        let consult =
+            Consult { current, local_step, step: 0, reason: Reason::Point, threads: &threads };
+        planned.schedule(&consult).thread
+    }
+
+    #[test]
+    fn a_switch_is_made_so_far_into_its_operation_to_one_of_the_others() {
+        let mut planned = planned(&[(1, 7, 2, 1), (1, 7, 4, 5), (1, 9, 0, 0)]);
+        let went: Vec<ThreadId> = [(5, 6), (6, 7), (7, 7), (8, 7), (9, 7), (10, 7), (11, 9)]
+            .map(|(step, label)| ask(&mut planned, 1, step, label))
+            .to_vec();
+        // The others are 0, 2 and 3.
+        assert_eq!(went, [1, 1, 1, 2, 1, 3, 0]);
+        assert_eq!(planned.points().len(), 7);
+        let last = Point { thread: 1, label: 9, offset: 0, granule: 0 };
+        assert_eq!(planned.points()[6], last);
+    }
+
+    #[test]
+    fn a_switch_that_was_never_reached_does_not_hold_up_the_others() {
+        let mut planned = planned(&[(1, 3, 900, 0), (1, 4, 0, 0)]);
+        assert_eq!(ask(&mut planned, 1, 1, 3), 1);
+        assert_eq!(ask(&mut planned, 1, 2, 4), 0);
+    }
+
+    #[test]
+    fn decisions_are_followed_and_the_rest_is_a_function_of_the_seed() {
+        let mut planned = planned(&[]);
+        let index = mapcheck_machine::index_of(5, 3);
+        assert_eq!(planned.choose(ChoiceKind::Panic, 1, index, 2), 1);
+        assert_eq!(planned.choose(ChoiceKind::Panic, 1, index + 1, 2), 0);
+        let mut drawn = |seed| {
+            planned.seed = seed;
+            (0..64).map(|i| planned.choose(ChoiceKind::Data, 1, i, 5)).collect::<Vec<_>>()
+        };
+        assert_eq!(drawn(1), drawn(1));
+        assert_ne!(drawn(1), drawn(2));
+    }
+
+    #[test]
+    fn threads_that_nobody_switches_run_one_after_the_other() {
+        let fake = Fake::of(&[local(1, 5), local(2, 5)]);
+        let mut recorder = Recorder { scheduler: &mut planned(&[]), sink: &mut |_| {} };
+        let order: Vec<ThreadId> = fake.steps(&mut recorder).iter().map(|s| s.0).collect();
+        assert_eq!(order, [1, 1, 1, 1, 1, 2, 2, 2, 2, 2]);
+    }
+}
