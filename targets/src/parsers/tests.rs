@@ -124,6 +124,7 @@ fn lines_that_were_read_amiss_are_read_aright() {
         "{\"executions\":1,\"goal\":18446744073709551615}\n{\"goal\":18446744073709551615,\"time_ms\":1}",
         r#"{"type":"finding","target":"t","execution":18446744073709551615}"#,
         r#"{"wall_ms":1e308}"#,
+        r#"{"findings":1e300,"known":18446744073709551615}"#,
     ] {
         json::read(lines.as_bytes());
     }
