@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use mapcheck_machine as machine;
 
-use crate::campaign::{self, Imported, Mode, Subject, Totals};
+use crate::campaign::{self, Mode, Subject, Totals};
 use crate::decision::Decisions;
 use crate::engine::Engine;
 use crate::fault::Fault;
@@ -264,30 +264,7 @@ impl Runner<'_> {
 
     /// Makes a repro of an input that a fuzzer wrote.
     fn import(&self, path: &Path) -> Result<u8, Failure> {
-        let bytes = fs::read(path).map_err(|e| usage(format!("{}: {e}", path.display())))?;
-        let target = self.targets.iter().find(|target| fuzz::is_for(&bytes, target.name));
-        let Some(target) = target else {
-            let path = path.display();
-            return Err(usage(format!(
-                "{path} is no input of a fuzzer for a target of this runner"
-            )));
-        };
-        let imported = fuzz::import(&bytes, self.subject(target)?, &self.settings);
-        Ok(match imported.map_err(internal)? {
-            Some(Imported::Saved(_)) => exit::FINDING,
-            Some(Imported::Known) => {
-                println!("{}: what it finds is known", path.display());
-                exit::CLEAN
-            }
-            Some(Imported::NotAgain) => {
-                println!("{}: what it found does not happen again", path.display());
-                exit::INTERNAL
-            }
-            None => {
-                println!("{}: nothing found", path.display());
-                exit::CLEAN
-            }
-        })
+        fuzz::import(path, fuzz::subjects(self.targets, &self.settings)?, &self.settings)
     }
 
     fn list(&self) -> u8 {
