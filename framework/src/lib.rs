@@ -86,6 +86,8 @@ mod matrix;
 pub mod model;
 pub mod mutant;
 pub mod oracle;
+#[doc(hidden)]
+pub mod parsers;
 mod pcg;
 mod replay;
 pub mod report;

@@ -15,12 +15,10 @@ use crate::worker::{Code, watch};
 
 /// How often to replay: `MAPCHECK_TIMES`, or once.
 pub(crate) fn times() -> Result<u64, String> {
-    match std::env::var("MAPCHECK_TIMES") {
-        Err(_) => Ok(1),
-        Ok(text) => match text.parse() {
-            Ok(n @ 1..) => Ok(n),
-            _ => Err(format!("MAPCHECK_TIMES: `{text}` is not a whole number above 0")),
-        },
+    let Some(text) = std::env::var_os("MAPCHECK_TIMES") else { return Ok(1) };
+    match text.to_str().and_then(|text| text.parse().ok()) {
+        Some(n @ 1..) => Ok(n),
+        _ => Err(format!("MAPCHECK_TIMES: `{}` is not a whole number above 0", text.display())),
     }
 }
 

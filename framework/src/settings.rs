@@ -1,5 +1,6 @@
 //! What a run is asked to do: the same settings in code, in the environment and on the command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use crate::engine::Engine;
 use crate::fault::{self, Fault};
 use crate::mutant::{Mutant, Mutants};
 use crate::scheduler::{self, Limit};
+use crate::text::one_line;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,17 +139,26 @@ impl Settings {
     /// # Errors
     /// As for [`Settings::from_env`].
     pub fn overridden(self) -> Result<Settings, String> {
-        self.overridden_by(&|name| std::env::var(name).ok().filter(|v| !v.is_empty()))
+        self.overridden_by(&|name| std::env::var_os(name))
     }
 
-    fn overridden_by(
+    /// These settings, overridden by variables that this has the values of, in the environment's place. A value that is
+    /// empty is as good as none.
+    ///
+    /// # Errors
+    /// As for [`Settings::from_env`].
+    pub fn overridden_by(
         mut self,
-        variable: &dyn Fn(&str) -> Option<String>,
+        variable: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Settings, String> {
         for (name, set) in VARIABLES {
-            if let Some(value) = variable(name) {
-                set(&mut self, &value).map_err(|e| format!("{name}: `{value}` {e}"))?;
-            }
+            let Some(value) = variable(name).filter(|value| !value.is_empty()) else { continue };
+            let set = match value.to_str() {
+                Some(text) => set(&mut self, text),
+                // What it means could not be told in a line of JSON, either.
+                None => Err("is not UTF-8".to_owned()),
+            };
+            set.map_err(|e| one_line(&format!("{name}: `{}` {e}", value.display())))?;
         }
         Ok(self)
     }
@@ -273,7 +284,8 @@ const VARIABLES: [(&str, Set); 22] = [
     ("MAPCHECK_SHARD", |s, v| shard(v).map(|x| s.shard = x)),
     ("MAPCHECK_FAULTS", set_faults),
     ("MAPCHECK_ACCEPT_RACE", |s, v| {
-        s.accept_races.extend(v.split(',').map(str::to_owned));
+        // What is empty is in every name.
+        s.accept_races.extend(v.split(',').filter(|name| !name.is_empty()).map(str::to_owned));
         Ok(())
     }),
     ("MAPCHECK_RACES", |s, v| number(v).map(|n| s.races = n)),
@@ -293,7 +305,7 @@ const VARIABLES: [(&str, Set); 22] = [
         Ok(())
     }),
     ("MAPCHECK_KNOWN", |s, v| {
-        s.known = std::env::split_paths(v).collect();
+        s.known = std::env::split_paths(v).filter(|path| !path.as_os_str().is_empty()).collect();
         Ok(())
     }),
     ("MAPCHECK_FORMAT", |s, v| {
@@ -370,7 +382,7 @@ mod tests {
     use super::*;
 
     fn set(name: &str, value: &str) -> Result<Settings, String> {
-        Settings::default().overridden_by(&|n| (n == name).then(|| value.to_owned()))
+        Settings::default().overridden_by(&|n| (n == name).then(|| value.into()))
     }
 
     #[test]
@@ -383,6 +395,23 @@ mod tests {
         assert!(set("MAPCHECK_OBSTRUCTION_FREEDOM", "1").unwrap().obstruction_freedom);
         assert!(!set("MAPCHECK_OBSTRUCTION_FREEDOM", "0").unwrap().obstruction_freedom);
         assert_eq!(set("MAPCHECK_NONE", "x").unwrap().seed, 0);
+    }
+
+    #[test]
+    fn nothing_between_two_separators_is_no_name() {
+        assert_eq!(set("MAPCHECK_ACCEPT_RACE", ",a,,b,").unwrap().accept_races, ["a", "b"]);
+        assert_eq!(set("MAPCHECK_KNOWN", ":a::b:").unwrap().known, ["a", "b"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn a_value_that_is_no_text_is_refused_in_one_line() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let value = OsString::from_vec(b"a\xff".to_vec());
+        let out = |name: &str| (name == "MAPCHECK_OUT").then(|| value.clone());
+        let refused = Settings::default().overridden_by(&out).unwrap_err();
+        assert_eq!(refused, "MAPCHECK_OUT: `a\u{fffd}` is not UTF-8");
+        let refused = set("MAPCHECK_SEED", "1\n2").unwrap_err();
+        assert_eq!(refused, "MAPCHECK_SEED: `1\\n2` is not a whole number");
     }
 
     #[test]

@@ -50,9 +50,11 @@ impl<'a> Section<'a> {
     /// A whole number that must be there; written as a string where it may exceed 63 bits.
     pub(crate) fn number(&self, key: &str) -> Result<u64, String> {
         let value = self.get(key).ok_or_else(|| self.complain(key, "is missing"))?;
-        let digits = value.as_integer().map(|n| n.as_str()).or_else(|| value.as_str());
-        let refused = || self.complain(key, "is not a whole number");
-        digits.and_then(|d| d.parse().ok()).ok_or_else(refused)
+        let read = match value.as_integer() {
+            Some(n) => u64::from_str_radix(n.as_str(), n.radix()).ok(),
+            None => value.as_str().and_then(|digits| digits.parse().ok()),
+        };
+        read.ok_or_else(|| self.complain(key, "is not a whole number"))
     }
 
     /// False where it is missing.
@@ -87,7 +89,19 @@ fn strings(array: &DeArray<'_>) -> Option<Vec<String>> {
     array.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect()
 }
 
-/// Parses a document and reads it with `read`; the error names the line where the text is no TOML.
+/// The text with its control characters escaped: what it quotes may have any.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if c.is_control() => line.extend(c.escape_default()),
+            c => line.push(c),
+        }
+    }
+    line
+}
+
+/// Parses a document and reads it with `read`; the error is one line, which names the line where the text is no TOML.
 pub(crate) fn parse<R>(
     text: &str,
     read: impl FnOnce(&Section<'_>) -> Result<R, String>,
@@ -96,7 +110,7 @@ pub(crate) fn parse<R>(
         let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
         format!("line {line}: {}", error.message())
     })?;
-    read(&Section::new(table.get_ref(), ""))
+    read(&Section::new(table.get_ref(), "")).map_err(|what| one_line(&what))
 }
 
 /// The number with commas between thousands.
@@ -207,6 +221,22 @@ mod tests {
         assert_eq!(writer.0.lines().count(), 2);
         let read = parse(&writer.0, |doc| Ok((doc.text("a")?, doc.texts("b")?)));
         assert_eq!(read.unwrap(), (strange.clone(), vec![strange, String::new()]));
+    }
+
+    #[test]
+    fn a_number_may_be_written_in_another_base() {
+        let read = |text: &str| parse(text, |doc| doc.number("n"));
+        for (text, n) in [("n = 0x10", 16), ("n = 0o17", 15), ("n = 0b11", 3), ("n = 1_000", 1000)]
+        {
+            assert_eq!(read(text), Ok(n), "{text}");
+        }
+        assert!(read("n = -1").is_err() && read("n = 1.0").is_err());
+    }
+
+    #[test]
+    fn an_error_is_one_line_whatever_it_quotes() {
+        let only = parse("\"a\\nb\\u001b\" = 1", |doc| doc.only(&["seed"]));
+        assert_eq!(only.unwrap_err(), "`a\\nb\\u{1b}` is not known");
     }
 
     #[test]

@@ -25,6 +25,10 @@ pub mod go;
 pub mod lock_free;
 mod papaya;
 mod papaya_blocking;
+/// What fuzzers and tests hold of mapcheck's own parsers.
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod parsers;
 mod rwlock_hashmap;
 mod scc_hashindex;
 mod scc_hashmap;

@@ -239,7 +239,8 @@ pub struct Review {
 fn duration(text: &str) -> Result<String, String> {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let known = ["ms", "s", "m", "h"].contains(&unit);
-    if known && unit.len() < text.len() {
+    // Runners count it so, and would refuse what does not fit.
+    if known && text[..text.len() - unit.len()].parse::<u64>().is_ok() {
         Ok(text.to_owned())
     } else {
         Err("a time is a whole number and ms, s, m or h, such as 30s".into())
@@ -257,7 +258,9 @@ pub fn parse(mut args: Vec<OsString>) -> Result<Cli, clap::Error> {
     let mut cli = Cli::try_parse_from(&args)?;
     if let Command::Test(test) = &mut cli.command {
         // clap would swallow a leading `--`, which is cargo's to read.
-        let start = args.iter().position(|arg| arg == "test").map_or(args.len(), |at| at + 1);
+        // The first word is the program's name, which may be anything.
+        let found = args.iter().skip(1).position(|arg| arg == "test");
+        let start = found.map_or(args.len(), |at| at + 2);
         test.args = args.split_off(start);
     }
     Ok(cli)
@@ -295,9 +298,17 @@ mod tests {
     }
 
     #[test]
+    fn a_program_may_have_the_name_of_a_subcommand() {
+        let Command::Test(test) = cli("test test --lib").unwrap().command else {
+            panic!("not test");
+        };
+        assert_eq!(test.args, ["--lib"]);
+    }
+
+    #[test]
     fn a_time_has_a_unit() {
         assert_eq!(duration("30s").as_deref(), Ok("30s"));
-        for wrong in ["30", "s", "", "30 s", "30d", "-1s"] {
+        for wrong in ["30", "s", "", "30 s", "30d", "-1s", "18446744073709551616s"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }

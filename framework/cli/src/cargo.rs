@@ -213,7 +213,7 @@ fn configured_wrapper() -> Option<OsString> {
 }
 
 /// The wrapper one configuration file names: a path with a slash is relative to the directory that has `.cargo`.
-fn wrapper_in(text: &str, dot_cargo: &Path) -> Option<OsString> {
+pub fn wrapper_in(text: &str, dot_cargo: &Path) -> Option<OsString> {
     let table = DeTable::parse(text).ok()?;
     let program =
         table.get_ref().get("build")?.get_ref().get("rustc-wrapper")?.get_ref().as_str()?;

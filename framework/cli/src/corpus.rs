@@ -72,7 +72,7 @@ impl Repro {
     }
 
     /// Reads a file's text; the error completes a sentence that starts with the file's name.
-    fn parse(text: &str, path: &Path) -> Result<Self, String> {
+    pub fn parse(text: &str, path: &Path) -> Result<Self, String> {
         let target = repro::Repro::parse(text, path.to_owned())?.target;
         let table = DeTable::parse(text).map_err(|e| e.message().to_owned())?;
         let table = table.get_ref();
@@ -82,7 +82,7 @@ impl Repro {
         let scenario = table.get("scenario").and_then(|value| value.get_ref().as_table());
         let scenario = scenario.ok_or_else(|| missing("scenario"))?;
         let history = table.get("history").and_then(|value| value.get_ref().as_table());
-        let history = history.and_then(|table| table.get("executions")?.get_ref().as_integer());
+        let history = history.and_then(|table| repro::number(table, "executions"));
         Ok(Self {
             path: path.to_owned(),
             target,
@@ -93,7 +93,7 @@ impl Repro {
             scenario: word(scenario, "name").ok_or_else(|| missing("name"))?,
             size: Size::of(scenario).ok_or_else(|| missing("threads"))?,
             decisions: needed("decisions")?.split_whitespace().count(),
-            history: history.and_then(|n| n.as_str().parse().ok()).unwrap_or(0),
+            history: history.unwrap_or(0),
         })
     }
 
@@ -134,9 +134,13 @@ impl Size {
 
 impl Kept {
     fn read(path: &Path, target: &str) -> Result<Self, Error> {
+        Self::parse(&fs::read_to_string(path).map_err(|e| Error::read(path, e))?, path, target)
+    }
+
+    /// Reads a file's text.
+    pub fn parse(text: &str, path: &Path, target: &str) -> Result<Self, Error> {
         let bad = |what: &str| Error::Scenario { path: path.to_owned(), what: what.to_owned() };
-        let text = fs::read_to_string(path).map_err(|e| Error::read(path, e))?;
-        let table = DeTable::parse(&text).map_err(|e| bad(e.message()))?;
+        let table = DeTable::parse(text).map_err(|e| bad(e.message()))?;
         let table = table.get_ref();
         Ok(Self {
             path: path.to_owned(),

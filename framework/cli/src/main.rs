@@ -1,43 +1,6 @@
-//! `cargo mapcheck`: builds what is to be checked with instrumentation, and runs it. The same program is the rustc
-//! wrapper that adds the instrumentation.
+//! The command `cargo mapcheck`; all of it but its start is in the library.
 #![forbid(unsafe_code)]
 
-mod args;
-mod cargo;
-mod commands;
-mod corpus;
-mod error;
-mod out;
-mod runners;
-mod std_calls;
-mod stubs;
-mod summary;
-mod supervisor;
-mod wrapper;
-
-use std::ffi::OsString;
-
-use error::exit;
-
 fn main() {
-    let words: Vec<OsString> = std::env::args_os().collect();
-    let code =
-        if wrapper::is_wrapper_call(&words) { wrapper::run(&words[1..]) } else { command(words) };
-    std::process::exit(code);
-}
-
-/// Runs the command and returns its exit code.
-fn command(words: Vec<OsString>) -> i32 {
-    let cli = match args::parse(words) {
-        Ok(cli) => cli,
-        Err(error) => {
-            // A closed stdout or stderr is not worth another message.
-            let _ = error.print();
-            return if error.use_stderr() { exit::USAGE } else { exit::CLEAN };
-        }
-    };
-    commands::run(cli.command).unwrap_or_else(|error| {
-        error.print();
-        error.code()
-    })
+    std::process::exit(cargo_mapcheck::main(std::env::args_os().collect()));
 }

@@ -197,7 +197,7 @@ fn standalone_runner(manifest: PathBuf) -> Result<Runner, Error> {
 }
 
 /// What a standalone manifest says.
-fn read_manifest(text: &str, manifest: &Path) -> Result<Runner, String> {
+pub fn read_manifest(text: &str, manifest: &Path) -> Result<Runner, String> {
     let table = DeTable::parse(text).map_err(|e| e.message().to_owned())?;
     let package = table.get_ref().get("package").ok_or("no [package]")?.get_ref();
     let name =

@@ -99,13 +99,19 @@ impl Ended {
     }
 
     fn line(&self, job: &Job, scenario: &str) -> Object {
-        let Totals { executions, points, switches, freed, outlived, unjudged, accepted } =
-            self.totals;
         let object = Object::of_type("job")
             .number("order", job.order)
             .number("first", job.batch.first)
             .number("count", job.batch.count)
-            .text("scenario", scenario)
+            .text("scenario", scenario);
+        self.write(object)
+    }
+
+    /// What [`Ended::read`] reads.
+    fn write(&self, object: Object) -> Object {
+        let Totals { executions, points, switches, freed, outlived, unjudged, accepted } =
+            self.totals;
+        let object = object
             .text("outcome", outcome_name(&self.outcome))
             .number("execution", self.execution)
             .number("executions", executions)
@@ -180,6 +186,40 @@ fn finding(line: &Line) -> Option<Finding> {
     Some(finding)
 }
 
+fn telling(line: &Line) -> Option<Telling> {
+    Telling::read(line, finding(line)?)
+}
+
+fn telling_line(telling: &Telling) -> String {
+    telling.line().text("finding", &finding_text(&telling.finding)).line()
+}
+
+/// How many jobs, findings and repros the text of a journal tells of.
+///
+/// The error is a fragment that goes on after the file's name.
+pub(crate) fn told_by(text: &str) -> Result<[usize; 3], &'static str> {
+    let mut journal = Journal::new(Mode::Add);
+    journal.take_all(text)?;
+    Ok([journal.jobs.len(), journal.told.len(), journal.saved.len()])
+}
+
+/// Whether a line, written anew as it was understood, is understood the same; `None` where it is not understood.
+pub(crate) fn reads_back(line: &str) -> Option<bool> {
+    let line = Line::read(line)?;
+    Some(match line.text("type")? {
+        "job" => {
+            let ended = Ended::read(&line)?;
+            let again = Line::read(&ended.write(Object::of_type("job")).line());
+            again.and_then(|line| Ended::read(&line)) == Some(ended)
+        }
+        "told" => {
+            let told = telling(&line)?;
+            Line::read(&telling_line(&told)).and_then(|line| telling(&line)) == Some(told)
+        }
+        _ => return None,
+    })
+}
+
 /// A job, or what is left of one: its order, its first execution, how many there are.
 type Part = (u64, u64, u64);
 
@@ -203,6 +243,18 @@ pub(super) struct Journal {
 }
 
 impl Journal {
+    /// One that tells of nothing, and keeps nothing.
+    fn new(mode: Mode) -> Journal {
+        Journal {
+            file: None,
+            mode,
+            jobs: BTreeMap::new(),
+            told: Vec::new(),
+            saved: Vec::new(),
+            before: Default::default(),
+        }
+    }
+
     /// The journal of this campaign, of which there may be a part.
     ///
     /// The error is a sentence that names the file.
@@ -211,14 +263,7 @@ impl Journal {
         settings: &Settings,
         mode: Mode,
     ) -> Result<Journal, String> {
-        let mut journal = Journal {
-            file: None,
-            mode,
-            jobs: BTreeMap::new(),
-            told: Vec::new(),
-            saved: Vec::new(),
-            before: Default::default(),
-        };
+        let mut journal = Journal::new(mode);
         if mode == Mode::Off {
             return Ok(journal);
         }
@@ -252,11 +297,14 @@ impl Journal {
                 .map_err(|e| format!("{} could not be mended: {e}", path.display()))?;
         }
         let text = String::from_utf8_lossy(&bytes[..whole]);
-        // A damaged line costs no more than that its job is done again.
+        self.take_all(&text).map_err(|what| format!("{} {what}", path.display()))
+    }
+
+    /// Takes what the lines of a text tell. A damaged one costs no more than that its job is done again.
+    fn take_all(&mut self, text: &str) -> Result<(), &'static str> {
         for line in text.lines().filter_map(Line::read) {
             if line.number("format").is_some_and(|format| format > FORMAT) {
-                let path = path.display();
-                return Err(format!("{path} was written by a newer mapcheck"));
+                return Err("was written by a newer mapcheck");
             }
             self.take(&line);
         }
@@ -273,7 +321,7 @@ impl Journal {
                 self.jobs.insert(part, ended);
             }
             "told" => {
-                let telling = Telling::read(line, finding(line)?)?;
+                let telling = telling(line)?;
                 // What an interrupted run told, and did not shrink, is told anew.
                 self.told.retain(|t| t.at() != telling.at());
                 self.told.push(telling);
@@ -343,8 +391,7 @@ impl Journal {
 
     /// Notes that a finding was told.
     pub(super) fn note_told(&mut self, telling: &Telling) -> Result<(), String> {
-        let finding = finding_text(&telling.finding);
-        self.append(|| telling.line().text("finding", &finding).line() + "\n", true)
+        self.append(|| telling_line(telling) + "\n", true)
     }
 
     /// Notes that the campaign has come to its end.

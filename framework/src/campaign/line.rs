@@ -7,19 +7,24 @@ use std::str::Chars;
 
 /// A flat object.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Line(BTreeMap<String, Field>);
+pub(crate) struct Line(pub BTreeMap<String, Field>);
 
-#[derive(Debug, PartialEq)]
-enum Field {
+/// What a flat object has under a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// A text.
     Text(String),
+    /// A whole number.
     Number(u64),
+    /// Whether something is so.
     Flag(bool),
+    /// A list of texts.
     Texts(Vec<String>),
 }
 
 impl Line {
     /// Reads a line; `None` where it is none, or only a part of one.
-    pub(super) fn read(text: &str) -> Option<Line> {
+    pub(crate) fn read(text: &str) -> Option<Line> {
         let mut rest = text.chars().peekable();
         let mut line = Line::default();
         expect(&mut rest, '{')?;
@@ -74,13 +79,18 @@ fn field(rest: &mut Rest<'_>) -> Option<Field> {
     match rest.peek()? {
         '"' => quoted(rest).map(Field::Text),
         '[' => list(rest).map(Field::Texts),
-        '0'..='9' => word(rest).parse().ok().map(Field::Number),
+        '0'..='9' => number(&word(rest)).map(Field::Number),
         _ => match &*word(rest) {
             "true" => Some(Field::Flag(true)),
             "false" => Some(Field::Flag(false)),
             _ => None,
         },
     }
+}
+
+fn number(digits: &str) -> Option<u64> {
+    let padded = digits.len() > 1 && digits.starts_with('0');
+    digits.parse().ok().filter(|_| !padded)
 }
 
 /// Letters and digits, as far as there are any.
@@ -111,6 +121,8 @@ fn quoted(rest: &mut Rest<'_>) -> Option<String> {
         match rest.next()? {
             '"' => return Some(text),
             '\\' => text.push(escaped(rest)?),
+            // It would have been escaped.
+            c if c < ' ' => return None,
             c => text.push(c),
         }
     }
@@ -121,7 +133,9 @@ fn escaped(rest: &mut Rest<'_>) -> Option<char> {
         'n' => Some('\n'),
         'u' => {
             let digits: String = rest.by_ref().take(4).collect();
-            char::from_u32(u32::from_str_radix(&digits, 16).ok()?)
+            // A sign is none.
+            let all = digits.bytes().all(|b| b.is_ascii_hexdigit());
+            char::from_u32(u32::from_str_radix(&digits, 16).ok().filter(|_| all)?)
         }
         c @ ('"' | '\\') => Some(c),
         _ => None,
@@ -164,5 +178,13 @@ mod tests {
         }
         assert_eq!(Line::read(&format!("{whole}x")), None);
         assert_eq!(Line::read("{\"a\":-1}"), None);
+    }
+
+    #[test]
+    fn what_is_no_json_is_no_line() {
+        for damaged in [r#"{"a":007}"#, r#"{"a":"\u+041"}"#, "{\"a\":\"\u{1}\"}", "{\"a\tb\":1}"] {
+            assert_eq!(Line::read(damaged), None, "{damaged}");
+        }
+        assert_eq!(Line::read(r#"{"a":0}"#).unwrap().number("a"), Some(0));
     }
 }

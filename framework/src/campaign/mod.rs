@@ -4,9 +4,9 @@
 mod confirm;
 pub(crate) mod console;
 mod import;
-mod journal;
+pub(crate) mod journal;
 mod keep;
-mod line;
+pub(crate) mod line;
 mod out;
 mod queue;
 mod take_in;

@@ -120,7 +120,7 @@ impl Finding {
         to.number("race-high", race.pair.1 as u64);
         to.number("earlier-step", race.earlier_step);
         to.text("earlier-site", &race.earlier_site);
-        to.text("functions", &race.functions.join("\n"));
+        to.texts("functions", &race.functions);
     }
 
     pub(crate) fn read(from: &Section<'_>) -> Result<Finding, String> {
@@ -148,7 +148,7 @@ impl Race {
             pair: (site("race-low")?, site("race-high")?),
             earlier_step: from.number("earlier-step")?,
             earlier_site: from.text("earlier-site")?,
-            functions: from.text("functions")?.lines().map(str::to_owned).collect(),
+            functions: from.texts("functions")?,
         })
     }
 }

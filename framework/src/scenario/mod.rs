@@ -120,13 +120,13 @@ impl Scenario {
         }
     }
 
-    /// Writes the scenario: `name`, `family`, `collide` (only when keys do), `elements` (only when true), `setup`,
+    /// Writes the scenario: `name`, `family`, `collide` (only when not 0), `elements` (only when true), `setup`,
     /// `threads`, `teardown`.
     pub(crate) fn write(&self, to: &mut Writer) {
         let texts = |ops: &Vec<Op>| ops.iter().map(Op::to_string).collect::<Vec<_>>();
         to.text("name", &self.name);
         to.text("family", &self.family);
-        if self.collide > 1 {
+        if self.collide > 0 {
             to.number("collide", self.collide.into());
         }
         if self.elements {
@@ -143,8 +143,23 @@ impl Scenario {
     /// A sentence that begins with the file's name.
     pub fn load(path: &Path) -> Result<Scenario, String> {
         let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
-        crate::text::parse(&text, Scenario::read)
-            .map_err(|what| format!("{} is not a scenario: {what}", path.display()))
+        Scenario::from_text(&text).map_err(|what| format!("{} {what}", path.display()))
+    }
+
+    /// Reads the text of such a file.
+    ///
+    /// # Errors
+    /// A fragment that goes on after the file's name.
+    pub fn from_text(text: &str) -> Result<Scenario, String> {
+        crate::text::parse(text, Scenario::read)
+            .map_err(|what| format!("is not a scenario: {what}"))
+    }
+
+    /// The text of a file of its own.
+    pub fn to_text(&self) -> String {
+        let mut to = Writer::default();
+        self.write(&mut to);
+        to.0
     }
 
     /// Reads what [`Scenario::write`] wrote. `collide`, `elements`, `setup` and `teardown` may be left out.
@@ -224,6 +239,12 @@ mod tests {
         let plain = Scenario { collide: 0, elements: false, ..scenario() };
         assert!(!text(&plain).contains("elements") && !text(&plain).contains("collide"));
         assert_eq!(read(&plain).unwrap(), plain);
+        let alone = Scenario { collide: 1, ..scenario() };
+        assert_eq!(
+            read(&alone).unwrap(),
+            alone,
+            "one key does not collide, and is written all the same"
+        );
     }
 
     #[test]

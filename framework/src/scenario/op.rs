@@ -199,11 +199,12 @@ impl Visit {
             Visit::Churn { keys, at } => {
                 vec![Visit::Insert { keys, at }, Visit::Remove { keys, at }]
             }
-            Visit::Outgrow { keys, at } => vec![
-                Visit::Clear { at },
-                Visit::Insert { keys: keys.following(), at },
-                Visit::Refill { keys, at },
-            ],
+            Visit::Outgrow { keys, at } => {
+                let following = Some(keys.following()).filter(|keys| keys.first < keys.end);
+                let insert = following.map(|keys| Visit::Insert { keys, at });
+                let refill = [Visit::Clear { at }, Visit::Refill { keys, at }];
+                refill.into_iter().chain(insert).collect()
+            }
             _ => Vec::new(),
         };
         let fewer = self.keys().map(Keys::smaller).unwrap_or_default();
@@ -446,9 +447,9 @@ fn parse(words: &[&str]) -> Result<Op, String> {
         ["insert", k] => Op::Insert(keys(k)?),
         ["remove", k] => Op::Remove(keys(k)?),
         ["exit", "remove", k] => Op::ExitRemove(keys(k)?),
-        ["get", key] => Op::Get { key: number(key)?, hold: false },
-        ["get", key, "hold"] => Op::Get { key: number(key)?, hold: true },
-        ["get", key, "remove"] => Op::GetRemove(number(key)?),
+        ["get", k] => Op::Get { key: key(k)?, hold: false },
+        ["get", k, "hold"] => Op::Get { key: key(k)?, hold: true },
+        ["get", k, "remove"] => Op::GetRemove(key(k)?),
         ["iterate", "hold", ref rest @ ..] => Op::Iterate { hold: true, visit: visit(rest)? },
         ["iterate", ref rest @ ..] => Op::Iterate { hold: false, visit: visit(rest)? },
         ["reserve", additional] => Op::Reserve(number(additional)?),
@@ -497,6 +498,11 @@ fn keys(text: &str) -> Result<Keys, String> {
     Ok(Keys { first, end })
 }
 
+/// One key: such that there is a number after it, which ends its range.
+fn key(text: &str) -> Result<u32, String> {
+    number(text).and_then(|_| keys(text)).map(|keys| keys.first)
+}
+
 fn ordinal(text: &str) -> Result<u32, String> {
     match number(text)? {
         0 => Err("visits are counted from 1".to_owned()),
@@ -539,6 +545,9 @@ mod tests {
             ("iterate refill 4..4 at 1", "`4..4`"),
             ("iterate churn 0..4 at 0", "counted from 1"),
             ("get 3 drop", "`get`"),
+            ("get 4294967295", "no key"),
+            ("get 4294967295 remove", "no key"),
+            ("get 0..2", "`0..2`"),
             ("iterate remove-current 0", "counted from 1"),
             ("", "empty"),
         ] {

@@ -136,6 +136,11 @@ pub(super) fn scheduler_of(batch: &Batch, faults: &[Fault]) -> Box<dyn Scheduler
     scheduler
 }
 
+/// Takes over what a history has learnt, as its batch does when it begins.
+pub(crate) fn recall(history: &History, faults: &[Fault]) {
+    drop(scheduler_of(&Batch::of(history, false), faults));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,7 +21,7 @@ use mapcheck_machine::{
 
 pub use batch::Learnt;
 use batch::scheduler_of;
-pub(crate) use batch::{Batch, LOOK, Words, random_of, words};
+pub(crate) use batch::{Batch, LOOK, Words, random_of, recall, words};
 use recording::{ACCEPTED, DONE, FREED, OUTLIVED, POINTS, SWITCHES, UNJUDGED};
 pub(crate) use recording::{At, BatchResult, Recording, State, Totals};
 

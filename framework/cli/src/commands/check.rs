@@ -154,7 +154,7 @@ fn print(line: &[u8]) {
 
 /// Prints the summary; the exit code with what it tells.
 fn conclude(check: &Check, summary: &Summary, mut code: i32) -> i32 {
-    if summary.findings() + summary.known() > 0 {
+    if summary.found() {
         code = worse(code, exit::FINDING);
     }
     if summary.is_empty() {
@@ -223,7 +223,7 @@ fn described(targets: &[&str]) -> String {
 }
 
 /// Hands the user's settings on, and only those.
-fn settings(command: &mut Command, check: &Check) -> Result<(), Error> {
+pub fn settings(command: &mut Command, check: &Check) -> Result<(), Error> {
     budget(command, &check.budget)?;
     let number = |value: Option<u64>| value.map(|n| n.to_string());
     let all = [
@@ -241,15 +241,23 @@ fn settings(command: &mut Command, check: &Check) -> Result<(), Error> {
         ("MAPCHECK_KEEP_GOING", check.keep_going.then(|| "1".to_owned())),
     ];
     command.envs(all.into_iter().filter_map(|(key, value)| Some((key, value?))));
-    known(command, &check.known);
-    Ok(())
+    known(command, &check.known)
 }
 
 /// Hands on the folders with what is known.
-pub fn known(command: &mut Command, folders: &[PathBuf]) {
+///
+/// # Errors
+/// When the name of one has what separates it from the next.
+pub fn known(command: &mut Command, folders: &[PathBuf]) -> Result<(), Error> {
+    let separated = |folder: &&PathBuf| std::env::join_paths([folder]).is_err();
+    if let Some(folder) = folders.iter().find(separated) {
+        let what = "a name with `:` cannot be handed to a runner";
+        return Err(Error::read(folder, std::io::Error::other(what)));
+    }
     if !folders.is_empty() {
         command.env("MAPCHECK_KNOWN", std::env::join_paths(folders).unwrap_or_default());
     }
+    Ok(())
 }
 
 /// Hands on how much is to be explored, where the user says.
@@ -280,4 +288,19 @@ fn summary_of(file: &Path) -> Option<Map<String, Value>> {
     let _ = std::fs::remove_file(file);
     let last = text.lines().rev().find(|line| !line.trim().is_empty())?;
     serde_json::from_str(last).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_handed_on_is_refused_and_not_forgotten() {
+        let mut command = Command::new("runner");
+        let folders = ["a", "b:c"].map(PathBuf::from);
+        let refused = known(&mut command, &folders).unwrap_err().to_string();
+        assert_eq!(refused, "b:c could not be read: a name with `:` cannot be handed to a runner");
+        known(&mut command, &folders[..1]).unwrap();
+        assert_eq!(command.get_envs().count(), 1);
+    }
 }

@@ -139,7 +139,7 @@ fn set(
     goal: u64,
 ) -> Result<(), Error> {
     budget(command, &faults.budget)?;
-    let seed = seed + faults.budget.seed.unwrap_or_default();
+    let seed = seed.wrapping_add(faults.budget.seed.unwrap_or_default());
     command
         .env("MAPCHECK_ENGINE", &contender.engine)
         .env("MAPCHECK_SCHEDULER", &contender.scheduler)
@@ -160,9 +160,19 @@ fn outcome(row: &Value, goal: u64) -> Option<(String, Option<u64>)> {
             let executions = row["executions"].as_u64().filter(|n| *n <= goal);
             Some((text("fault"), executions.filter(|_| row["found"] == true)))
         }
-        "finding" => Some((text("target"), row["execution"].as_u64().map(|n| n + 1))),
+        "finding" => Some((text("target"), row["execution"].as_u64().map(|n| n.saturating_add(1)))),
         _ => None,
     }
+}
+
+/// What is shown of these lines.
+pub fn shown(lines: &[Value]) -> String {
+    let contender = Contender { engine: "engine".into(), scheduler: "scheduler".into() };
+    let mut table = Table { goal: EXECUTIONS, ..Table::default() };
+    for (name, executions) in lines.iter().filter_map(|line| outcome(line, EXECUTIONS)) {
+        table.add(&contender, &name, executions);
+    }
+    table.order.iter().map(|name| table.cell(name, &contender)).collect()
 }
 
 /// The executions until something was found, seed by seed.

@@ -126,6 +126,13 @@ impl Table {
     }
 }
 
+/// What is shown of these rows.
+pub fn shown(rows: &[Value]) -> String {
+    let mut tally = Tally::default();
+    rows.iter().for_each(|row| tally.add(row));
+    rows.iter().map(told).collect::<String>() + &tally.sentence("engine")
+}
+
 fn heading(engine: &str) -> String {
     let columns = format!(
         "{:<5} {:<38} {:<21}{:>10} {:>7}  repro",

@@ -1,5 +1,6 @@
 //! `matrix`: the patterns of deletion, or faults, against every target, as text, JSON lines and a page.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -45,7 +46,7 @@ pub fn run(matrix: &Matrix) -> Result<i32, Error> {
     for (runner, targets) in all {
         let mut command = runner.build(&cargo, &format!("runner `{}`", runner.package))?;
         command.arg("matrix").args(targets);
-        known(&mut command, &matrix.known);
+        known(&mut command, &matrix.known)?;
         if !matrix.faults.is_empty() {
             command.env("MAPCHECK_FAULTS", matrix.faults.join(","));
         }
@@ -71,6 +72,11 @@ pub fn run(matrix: &Matrix) -> Result<i32, Error> {
         write(path, &page(&cells).into_string())?;
     }
     Ok(code)
+}
+
+/// What is shown of these cells.
+pub fn shown(cells: &[Value]) -> String {
+    text(cells) + &page(cells).into_string()
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Error> {
@@ -111,8 +117,9 @@ fn column(cell: &Value) -> &str {
     if cell["fault"].is_null() { word(cell, "scenario") } else { word(cell, "fault") }
 }
 
-fn cell_of<'a>(cells: &'a [Value], target: &str, of: &str) -> Option<&'a Value> {
-    cells.iter().find(|c| word(c, "target") == target && column(c) == of)
+/// The first cell of each target and column.
+fn by_place(cells: &[Value]) -> BTreeMap<(&str, &str), &Value> {
+    cells.iter().rev().map(|cell| ((target(cell), column(cell)), cell)).collect()
 }
 
 /// A row of the matrix as text.
@@ -126,14 +133,14 @@ const COLUMNS: usize = 11;
 
 /// The matrix in 100 columns: a row a target, a column a pattern or a fault; what does not fit stands below.
 fn text(cells: &[Value]) -> String {
-    let all = distinct(cells, column);
+    let (all, targets, cells) = (distinct(cells, column), distinct(cells, target), by_place(cells));
     let mut out = String::new();
     for (some, first) in all.chunks(COLUMNS).zip((1..).step_by(COLUMNS)) {
         let numbers = (first..first + some.len()).map(|n| n.to_string());
         out.push_str(&row("", numbers));
-        for target in distinct(cells, self::target) {
-            let told = |c: &&str| cell_of(cells, target, c).map_or_else(String::new, verdict);
-            out.push_str(&row(target, some.iter().map(told)));
+        for &target in &targets {
+            let told = |cell: Option<&&Value>| cell.map_or_else(String::new, |cell| verdict(cell));
+            out.push_str(&row(target, some.iter().map(|c| told(cells.get(&(target, *c))))));
         }
         out.push('\n');
     }
@@ -174,7 +181,7 @@ small { display: block; color: #888; }
 
 /// The matrix as a page that needs nothing else.
 fn page(cells: &[Value]) -> Markup {
-    let patterns = distinct(cells, column);
+    let (patterns, places) = (distinct(cells, column), by_place(cells));
     let title = match cells.iter().any(|cell| !cell["fault"].is_null()) {
         true => "Faults",
         false => "Deleting while iterating",
@@ -200,7 +207,7 @@ fn page(cells: &[Value]) -> Markup {
                         @for target in distinct(cells, self::target) {
                             tr {
                                 th { (target) }
-                                @for p in &patterns { (page_cell(cell_of(cells, target, p))) }
+                                @for p in &patterns { (page_cell(places.get(&(target, *p)).copied())) }
                             }
                         }
                     }

@@ -20,6 +20,9 @@ use crate::runners::{Runner, Runners};
 use crate::summary;
 use crate::supervisor::{self, Task};
 
+pub use check::settings as check_settings;
+pub use review::headlines;
+
 /// Runs a subcommand and returns the exit code.
 ///
 /// # Errors
@@ -90,6 +93,11 @@ fn run_for_lines(
         None => exit::BUDGET,
     };
     Ok(Ran { code, interrupted: report.interrupted })
+}
+
+/// What the subcommands that read a runner's lines show of these.
+pub fn shown(lines: &[Value]) -> String {
+    matrix::shown(lines) + &faults::shown(lines) + &compare::shown(lines)
 }
 
 /// A runner's exit code, if it is one a runner may end with.

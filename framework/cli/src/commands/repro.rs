@@ -15,7 +15,7 @@ use crate::out;
 use crate::runners::{Runner, Runners};
 
 /// The newest format of repro files this command reads.
-const FORMAT: i64 = 1;
+const FORMAT: u64 = 1;
 
 /// What the command needs to know of a repro; the rest is its runner's.
 #[derive(Debug, PartialEq, Eq)]
@@ -110,6 +110,15 @@ pub fn text_of(path: &Path) -> Result<String, Error> {
     })
 }
 
+/// A whole number, in any base; a string where it may exceed 63 bits.
+pub fn number(table: &DeTable<'_>, key: &str) -> Option<u64> {
+    let value = table.get(key)?.get_ref();
+    match value.as_integer() {
+        Some(n) => u64::from_str_radix(n.as_str(), n.radix()).ok(),
+        None => value.as_str()?.parse().ok(),
+    }
+}
+
 impl Repro {
     /// Reads the file.
     fn read(path: &Path) -> Result<Self, Error> {
@@ -130,9 +139,7 @@ impl Repro {
         let table = table.get_ref();
         let missing =
             |key: &str| format!("is not a repro, or only a part of one: it has no `{key}`");
-        let format = table.get("format").and_then(|value| value.get_ref().as_integer());
-        let format: i64 =
-            format.and_then(|n| n.as_str().parse().ok()).ok_or_else(|| missing("format"))?;
+        let format = number(table, "format").ok_or_else(|| missing("format"))?;
         if format > FORMAT {
             return Err(format!(
                 "has format {format}, and this mapcheck reads up to {FORMAT}: a newer one made it"
@@ -178,6 +185,14 @@ mod tests {
         )
         .unwrap();
         assert_eq!((repro.target.as_str(), repro.runner.as_str(), repro.test), ("a", "b", None));
+    }
+
+    #[test]
+    fn a_number_is_read_as_runners_read_it() {
+        let text = "a = 0x10\nb = '18446744073709551615'\nc = -1\nd = 'x'";
+        let table = DeTable::parse(text).unwrap();
+        let read = ["a", "b", "c", "d", "e"].map(|key| number(table.get_ref(), key));
+        assert_eq!(read, [Some(16), Some(u64::MAX), None, None, None]);
     }
 
     #[test]

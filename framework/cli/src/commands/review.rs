@@ -369,7 +369,7 @@ fn headlines_beside(
 }
 
 /// What a journal says of repros, by the names of their files.
-fn headlines(journal: &[u8]) -> BTreeMap<String, String> {
+pub fn headlines(journal: &[u8]) -> BTreeMap<String, String> {
     let told = |line: &&[u8]| line.starts_with(br#"{"type":"told""#);
     let lines = journal.split(|byte| *byte == b'\n').filter(told);
     lines.filter_map(|line| headline(&serde_json::from_slice(line).ok()?)).collect()

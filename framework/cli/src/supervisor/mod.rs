@@ -77,6 +77,13 @@ pub fn run(
     })
 }
 
+/// The progress line when the runners have told these, each the next one's.
+pub fn progress_line(told: &[Value]) -> String {
+    let mut progress = Progress::new(told.len(), true);
+    told.iter().enumerate().for_each(|(number, value)| progress.take(number, value.clone()));
+    progress.at_rate(0.1).line()
+}
+
 struct Supervisor<'a> {
     /// Those that are not started yet, the last one first.
     waiting: Vec<(usize, Task)>,

@@ -28,6 +28,11 @@ impl Progress {
         Self { watched, on_screen: false, told, ended: 0, before, rate: 0.0 }
     }
 
+    /// The same where so many executions are made a second.
+    pub(super) fn at_rate(self, rate: f64) -> Self {
+        Self { rate, ..self }
+    }
+
     /// Whether somebody watches.
     pub(super) fn is_shown(&self) -> bool {
         self.watched
@@ -77,7 +82,7 @@ impl Progress {
         numbers.reduce(u64::saturating_add)
     }
 
-    fn line(&self) -> String {
+    pub(super) fn line(&self) -> String {
         let mut parts = Vec::new();
         if self.told.len() > 1 {
             parts.push(format!("{} of {} targets done", self.ended, self.told.len()));
@@ -102,9 +107,11 @@ impl Progress {
         let left = |value: &Value, all: &str, done: &str| {
             value[all].as_u64().map(|all| all.saturating_sub(value[done].as_u64().unwrap_or(0)))
         };
-        let executions: u64 = told().filter_map(|v| left(v, "goal", "executions")).sum();
+        let each = told().filter_map(|v| left(v, "goal", "executions"));
+        let executions = each.reduce(u64::saturating_add).unwrap_or(0);
         let by_rate = (executions > 0 && self.rate > 0.0)
-            .then(|| Duration::from_secs_f64(executions as f64 / self.rate));
+            .then(|| Duration::try_from_secs_f64(executions as f64 / self.rate).ok())
+            .flatten();
         let by_time = told().filter_map(|v| left(v, "time_ms", "wall_ms")).max();
         let by_time = by_time.map(Duration::from_millis);
         match (by_rate, by_time) {
@@ -157,6 +164,11 @@ mod tests {
         assert_eq!(progress.remainder(), Some(Duration::from_secs(5)));
         progress.ended(0);
         assert_eq!(progress.remainder(), None);
+        // A process prints what it likes.
+        let progress = [json!({"goal": u64::MAX}), json!({"goal": u64::MAX, "executions": 1})];
+        let mut all = Progress::new(2, true).at_rate(0.5);
+        progress.into_iter().enumerate().for_each(|(n, told)| all.take(n, told));
+        assert_eq!(all.remainder(), None, "it cannot be told");
         assert_eq!(for_people(Duration::from_secs(601)), "11 min");
     }
 }
