@@ -7,8 +7,8 @@
 //!
 //! A *feature* is something that an execution may show for the first time: that what one place of the code wrote
 //! another thread read at another place (Yu, Narayanasamy, Pereira and Pokam, *Maple*, OOPSLA 2012, call that an
-//! inter-thread dependency), or that a branch was taken; where it is known what the threads' operations are, also a state
-//! in a block's life that one of them brought it to beside another, see [`Stage`].
+//! inter-thread dependency), or that a branch was taken; where it is known what the threads' operations are, also a
+//! stage in a block's life that one of them brought it to beside another, see [`Stage`].
 
 use std::ops::RangeInclusive;
 

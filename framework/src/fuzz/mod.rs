@@ -71,8 +71,8 @@ macro_rules! fuzz_maps {
     };
 }
 
-/// The same of closures that tests [`explore`](crate::explore), each under the name of its test, with the modules around
-/// it, as `cargo test -- --list` shows it: there its repros are replayed.
+/// The same of closures that tests [`explore`](crate::explore), each under the name of its test, with the modules
+/// around it, as `cargo test -- --list` shows it: there its repros are replayed.
 ///
 /// ```text
 /// #![no_main]
