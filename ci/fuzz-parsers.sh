@@ -36,7 +36,7 @@ flags="$flags --cfg fuzzing -Cdebug-assertions -Ccodegen-units=1"
 targets=(repro_file flags json)
 bins=()
 for name in "${targets[@]}"; do bins+=(--bin "$name"); done
-RUSTFLAGS="$flags" cargo build --quiet --release -p mapcheck-targets --features fuzz --target "$host" \
+RUSTFLAGS="$flags" cargo build --quiet --release -p mapcheck-targets --features fuzz-parsers --target "$host" \
     --target-dir "$built" "${bins[@]}"
 
 seeds="$built/seeds/repro_file"

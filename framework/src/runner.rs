@@ -35,8 +35,9 @@ fn internal(what: String) -> Failure {
 /// Does what the arguments say with `targets`, and returns the exit code, one of [`exit`].
 ///
 /// The arguments are `list`, `check TARGET…`, `ready TARGET…`, which only says whether that could be checked,
-/// `faults [MUTANT…]`, `matrix [TARGET…]`, `replay FILE`, `shrink FILE`, or `import FILE`, of a fuzzer; settings come
-/// from the environment, see [`Settings::from_env`]. `cargo mapcheck` calls it so.
+/// `faults [MUTANT…]`, `matrix [TARGET…]`, `replay FILE`, `shrink FILE`, and for inputs of a fuzzer `whose FILE…`, which
+/// tells which of them are for targets of this runner, and `import FILE`; settings come from the environment, see
+/// [`Settings::from_env`]. `cargo mapcheck` calls it so.
 ///
 /// The first SIGINT or SIGTERM, and the death of a supervisor, make what explores save what it has found so far and
 /// end; the second ends it at once.
@@ -47,8 +48,7 @@ pub fn main(targets: &[Target]) -> ExitCode {
     {
         machine::heed_interrupts();
     }
-    let supervisor = std::env::var("MAPCHECK_SUPERVISOR").ok().and_then(|pid| pid.parse().ok());
-    supervisor.into_iter().for_each(machine::stop_with_parent);
+    supervisor().into_iter().for_each(machine::stop_with_parent);
     let result = Settings::from_env().map_err(with_flag).and_then(|settings| {
         let runner = Runner { targets, settings };
         match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
@@ -59,6 +59,7 @@ pub fn main(targets: &[Target]) -> ExitCode {
             ["ready", names @ ..] => runner.ready(names),
             ["replay", path] => runner.replay(Path::new(path)),
             ["shrink", path] => runner.shrink(Path::new(path)),
+            ["whose", paths @ ..] => runner.whose(paths),
             ["import", path] => runner.import(Path::new(path)),
             _ => Err(usage("run this through `cargo mapcheck`".to_owned())),
         }
@@ -68,6 +69,11 @@ pub fn main(targets: &[Target]) -> ExitCode {
         code
     });
     ExitCode::from(code)
+}
+
+/// The process of the command, if it is that which started this one.
+pub(crate) fn supervisor() -> Option<u32> {
+    std::env::var("MAPCHECK_SUPERVISOR").ok().and_then(|pid| pid.parse().ok())
 }
 
 /// A complaint about a setting, under the name of the flag that sets it too.
@@ -262,9 +268,32 @@ impl Runner<'_> {
         Ok(exit::CLEAN)
     }
 
+    /// The target that an input of a fuzzer is for, if it is one of this runner's.
+    fn target_of(&self, path: &Path) -> Result<(Vec<u8>, Option<&Target>), Failure> {
+        let bytes = fs::read(path).map_err(|e| usage(format!("{}: {e}", path.display())))?;
+        let target = self.targets.iter().find(|target| fuzz::is_for(&bytes, target.name));
+        Ok((bytes, target))
+    }
+
+    /// Prints a line of JSON for each input of a fuzzer that is for a target of this runner.
+    fn whose(&self, paths: &[&str]) -> Result<u8, Failure> {
+        for path in paths {
+            if let (_, Some(target)) = self.target_of(Path::new(path))? {
+                let line = Object::of_type("input").text("file", path).text("target", target.name);
+                println!("{}", line.line());
+            }
+        }
+        Ok(exit::CLEAN)
+    }
+
     /// Makes a repro of an input that a fuzzer wrote.
     fn import(&self, path: &Path) -> Result<u8, Failure> {
-        fuzz::import(path, fuzz::subjects(self.targets, &self.settings)?, &self.settings)
+        let (_, target) = self.target_of(path)?;
+        let what =
+            || format!("{} is no input of a fuzzer for a target of this runner", path.display());
+        let subject = self.subject(target.ok_or_else(|| usage(what()))?)?;
+        subject.bears(&self.settings.faults).map_err(usage)?;
+        fuzz::import(path, vec![subject], &self.settings)
     }
 
     fn list(&self) -> u8 {

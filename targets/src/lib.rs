@@ -26,7 +26,7 @@ pub mod lock_free;
 mod papaya;
 mod papaya_blocking;
 /// What fuzzers and tests hold of mapcheck's own parsers.
-#[cfg(any(test, feature = "fuzz"))]
+#[cfg(any(test, feature = "fuzz-parsers"))]
 #[doc(hidden)]
 pub mod parsers;
 mod rwlock_hashmap;

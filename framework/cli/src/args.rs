@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -21,6 +22,12 @@ pub enum Command {
     List(List),
     /// Explore the executions of targets, within a budget
     Check(Box<Check>),
+    /// Explore the executions of targets with libFuzzer: it draws scenarios and schedules by their coverage
+    #[command(after_help = FUZZ_EXAMPLES)]
+    Fuzz(Box<Fuzz>),
+    /// Make repros of files that libFuzzer wrote
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(Import),
     /// Run `cargo test` with instrumentation, in any crate
     Test(Test),
     /// Replay a repro
@@ -36,6 +43,17 @@ pub enum Command {
     /// Measure executions and schedule points a second
     Bench,
 }
+
+const FUZZ_EXAMPLES: &str = "\
+Examples:
+  cargo mapcheck fuzz lock-free-map                             one minute, all processors
+  cargo mapcheck fuzz go-map go-swiss-map --time 10m            ten minutes each
+  cargo mapcheck fuzz lock-free-map --fault F34                 with a mistake switched on
+  cargo mapcheck fuzz papaya --corpus corpus --keep-going       begin with the inputs kept, keep more";
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  cargo mapcheck import targets/artifacts/lock_free/crash-2f1a      what cargo fuzz has found
+  cargo mapcheck import --fault F34 crash-*                         made with a mistake switched on";
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -183,6 +201,61 @@ pub struct Check {
     pub known: Vec<PathBuf>,
 }
 
+/// Arguments of `fuzz`.
+#[derive(Debug, Args)]
+pub struct Fuzz {
+    /// Targets, one after the other, each with all of the budget; a minute unless one is given
+    #[arg(value_name = "TARGET", required = true)]
+    pub targets: Vec<String>,
+    /// Inject this fault, or switch this mutant of the target on; may be given several times
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub faults: Vec<String>,
+    /// How much is explored, and where it goes
+    #[command(flatten)]
+    pub budget: Budget,
+    /// Go on after a finding, until the budget ends
+    #[arg(long)]
+    pub keep_going: bool,
+    /// Pass over what has a repro in this folder; may be given several times
+    #[arg(long = "known", value_name = "DIR")]
+    pub known: Vec<PathBuf>,
+    /// Begin with the inputs in DIR/inputs, add there what shows more, and pass over what DIR knows
+    #[arg(long, value_name = "DIR")]
+    pub corpus: Option<PathBuf>,
+    /// Whether libFuzzer is told where threads communicated, besides which branches were taken
+    #[arg(long, value_name = "on|off", default_value = "on")]
+    pub interleavings: Switch,
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// It is done.
+    On,
+    /// It is not.
+    Off,
+}
+
+/// Arguments of `import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// Files that libFuzzer wrote, such as crash-2f1a
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// What was injected or switched on when it was found; may be given several times
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub faults: Vec<String>,
+    /// Pass over what has a repro in this folder; may be given several times
+    #[arg(long = "known", value_name = "DIR")]
+    pub known: Vec<PathBuf>,
+    /// Where repros are written; mapcheck.out unless given
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// How to print the results
+    #[arg(long)]
+    pub format: Option<Format>,
+}
+
 /// Arguments of `test`: cargo test's own.
 #[derive(Debug, Args)]
 pub struct Test {
@@ -237,14 +310,24 @@ pub struct Review {
 
 /// Accepts a whole number and a unit, and hands it on as written.
 fn duration(text: &str) -> Result<String, String> {
-    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
-    let known = ["ms", "s", "m", "h"].contains(&unit);
-    // Runners count it so, and would refuse what does not fit.
-    if known && text[..text.len() - unit.len()].parse::<u64>().is_ok() {
-        Ok(text.to_owned())
-    } else {
-        Err("a time is a whole number and ms, s, m or h, such as 30s".into())
+    match time(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err("a time is a whole number and ms, s, m or h, such as 30s".into()),
     }
+}
+
+/// A time that is given as a whole number and a unit, as runners read it; `None` for anything else.
+pub fn time(text: &str) -> Option<Duration> {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    let number: u64 = text[..text.len() - unit.len()].parse().ok()?;
+    Some(Duration::from_millis(number.saturating_mul(millis)))
 }
 
 /// Reads the process's arguments, with or without the `mapcheck` that cargo puts first.
@@ -306,8 +389,29 @@ mod tests {
     }
 
     #[test]
+    fn fuzzing_has_check_s_budget_and_switches_of_its_own() {
+        let line = "cargo-mapcheck fuzz a b --time 90s --workers 3 --seed 7 --fault F26 --fault x \
+                    --known k --corpus c --out o --keep-going --interleavings off --format json";
+        let Command::Fuzz(fuzz) =
+            cli(&line.split_whitespace().collect::<Vec<_>>().join(" ")).unwrap().command
+        else {
+            panic!("not fuzz");
+        };
+        assert_eq!(
+            (&fuzz.targets[..], &fuzz.faults[..]),
+            (&["a", "b"].map(String::from)[..], &["F26", "x"].map(String::from)[..])
+        );
+        assert_eq!((fuzz.budget.workers, fuzz.budget.seed), (Some(3), Some(7)));
+        assert_eq!((fuzz.keep_going, fuzz.interleavings), (true, Switch::Off));
+        assert!(cli("cargo-mapcheck fuzz").is_err(), "it says which target");
+        assert!(cli("cargo-mapcheck fuzz a --interleavings some").is_err());
+        assert!(cli("cargo-mapcheck import").is_err(), "it says which file");
+    }
+
+    #[test]
     fn a_time_has_a_unit() {
         assert_eq!(duration("30s").as_deref(), Ok("30s"));
+        assert_eq!(time("2m"), Some(Duration::from_secs(120)));
         for wrong in ["30", "s", "", "30 s", "30d", "-1s", "18446744073709551616s"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }

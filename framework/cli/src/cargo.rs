@@ -40,8 +40,18 @@ pub fn plain(subcommand: &str) -> Command {
 /// # Errors
 /// When there is none, or cargo refuses it.
 pub fn metadata() -> Result<Value, Error> {
+    metadata_of(None)
+}
+
+/// The same of the workspace that a manifest belongs to.
+///
+/// # Errors
+/// As for [`metadata`].
+pub fn metadata_of(manifest: Option<&Path>) -> Result<Value, Error> {
+    let manifest = manifest.map(|path| ["--manifest-path".as_ref(), path.as_os_str()]);
     let output = Command::new(cargo_program())
         .args(["metadata", "--format-version", "1", "--no-deps"])
+        .args(manifest.into_iter().flatten())
         .output()
         .map_err(|e| Error::start("cargo", e))?;
     if !output.status.success() {

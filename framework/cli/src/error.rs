@@ -119,6 +119,36 @@ pub enum Error {
         /// What keeps them from it.
         what: String,
     },
+    /// No fuzz target has a target of a runner.
+    #[error("package `{package}` has no fuzz target for `{target}`{}", and(why))]
+    NoFuzzer {
+        /// The package.
+        package: String,
+        /// The target.
+        target: String,
+        /// What is wrong with what the manifest says; empty if it says nothing.
+        why: String,
+    },
+    /// A process of libFuzzer ended and said nothing of an input.
+    #[error("fuzz target `{bin}` {how}; {} ends with:\n{last}", log.display())]
+    Fuzzer {
+        /// The binary.
+        bin: String,
+        /// How it ended.
+        how: String,
+        /// The exit code that this ends the command with.
+        code: i32,
+        /// What it printed.
+        log: PathBuf,
+        /// The last lines of that.
+        last: String,
+    },
+    /// A file is no input of a fuzzer for any target.
+    #[error("{} is no input of a fuzzer for a target of this workspace", path.display())]
+    NoInput {
+        /// The file.
+        path: PathBuf,
+    },
     /// A repro file is unusable.
     #[error("{} {what}", path.display())]
     Repro {
@@ -205,6 +235,19 @@ impl Error {
                 "wait for its end, or give this run a directory of its own with --out".into()
             }
             Self::OutOld { .. } => "move it away, or add to what is there with --add".into(),
+            Self::NoFuzzer { .. } => "write a file of three lines in fuzz_targets/ with \
+                 `mapcheck::fuzz_maps!`, a [[bin]] of it, and in the manifest \
+                 `[package.metadata.mapcheck.fuzz]` with `BIN = [\"TARGET\"]`: docs/fuzzing.md"
+                .into(),
+            Self::Fuzzer { .. } => {
+                "this is no finding: mend what it says, or report it with the command you gave"
+                    .into()
+            }
+            Self::NoInput { .. } => {
+                "it must be as libFuzzer wrote it; one that was cut off within \
+                 its first two bytes does not say any more which target it is for"
+                    .into()
+            }
             Self::Repro { .. } => {
                 "a repro is written by `cargo mapcheck check` into its --out directory".into()
             }
@@ -224,6 +267,7 @@ impl Error {
     pub fn code(&self) -> i32 {
         match self {
             Self::Runner { .. } | Self::Stubs(_) | Self::NoHost => exit::INTERNAL,
+            Self::Fuzzer { code, .. } => *code,
             _ => exit::USAGE,
         }
     }
@@ -233,6 +277,11 @@ impl Error {
         anstream::eprintln!("{} {self}", "error:".red().bold());
         anstream::eprintln!("{} {}", "help:".cyan().bold(), self.help());
     }
+}
+
+/// `: why`.
+fn and(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!(": {why}") }
 }
 
 /// `, process 7`.

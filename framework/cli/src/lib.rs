@@ -7,6 +7,7 @@ mod cargo;
 mod commands;
 mod corpus;
 mod error;
+mod fuzzers;
 #[doc(hidden)]
 pub mod fuzzing;
 mod out;

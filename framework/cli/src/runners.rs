@@ -116,15 +116,37 @@ impl Runner {
     /// # Errors
     /// When it does not build; `what` names it to the reader.
     pub fn build(&self, cargo: &Cargo, what: &str) -> Result<Command, Error> {
+        self.build_bin(cargo, what, &self.package, &[])
+    }
+
+    /// Builds a binary of its package with these features, and returns a command that starts it.
+    ///
+    /// # Errors
+    /// As for [`Runner::build`].
+    pub fn build_bin(
+        &self,
+        cargo: &Cargo,
+        what: &str,
+        bin: &str,
+        features: &[String],
+    ) -> Result<Command, Error> {
         let mut command = cargo.command("build", &self.target_dir(cargo))?;
-        command.arg("--manifest-path").arg(&self.manifest).args(["--bin", &self.package]);
+        command.arg("--manifest-path").arg(&self.manifest).args(["--bin", bin]);
+        if !features.is_empty() {
+            command.arg("--features").arg(features.join(","));
+        }
         cargo::build(command, what)?;
-        Ok(self.command(cargo))
+        Ok(self.command_of(cargo, bin))
     }
 
     /// A command that starts it, once it is built.
     pub fn command(&self, cargo: &Cargo) -> Command {
-        let mut runner = Command::new(cargo.binary(&self.target_dir(cargo), &self.package));
+        self.command_of(cargo, &self.package)
+    }
+
+    /// A command that starts a binary of its package, once that is built.
+    pub fn command_of(&self, cargo: &Cargo, bin: &str) -> Command {
+        let mut runner = Command::new(cargo.binary(&self.target_dir(cargo), bin));
         runner.env("MAPCHECK_RUNNER", &self.package).env("MAPCHECK_ROOT", &cargo.root);
         runner
     }

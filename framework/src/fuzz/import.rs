@@ -4,12 +4,13 @@ use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 
-use super::input::Input;
+use super::input::{Input, id_of, target_of};
 use super::serve::Fuzzed;
 use crate::campaign::{self, Imported, Subject};
 use crate::exit;
+use crate::report::Object;
 use crate::scheduler::Planned;
-use crate::settings::Settings;
+use crate::settings::{Format, Settings};
 use crate::worker::served::Service;
 use crate::worker::watch::{self, Outcome};
 use crate::worker::{Look, Script, Setting};
@@ -30,23 +31,52 @@ pub(crate) fn file(
         return Err((exit::USAGE, what));
     };
     let imported = import(&fuzzed, &input, at).map_err(|what| (exit::INTERNAL, what))?;
-    let (code, told) = match imported {
-        Some(Imported::Saved(_)) => return Ok(exit::FINDING),
-        Some(Imported::Known) => (exit::CLEAN, "what it finds is known"),
-        Some(Imported::NotAgain) => (exit::INTERNAL, "what it found does not happen again"),
-        None => (exit::CLEAN, "nothing found"),
+    let (outcome, told, code) = match imported {
+        Import::Found(Imported::Saved(_)) => return Ok(exit::FINDING),
+        Import::Found(Imported::Known) => ("known", "what it finds is known", exit::FINDING),
+        Import::Found(Imported::NotAgain) => {
+            ("not-again", "what it found does not happen again", exit::INTERNAL)
+        }
+        Import::Nothing => ("nothing", "nothing found", exit::CLEAN),
+        Import::Unreasonable => ("too-much", "it asks for too much work", exit::CLEAN),
     };
-    println!("{shown}: {told}");
+    let line = Object::of_type("input").text("file", &shown.to_string());
+    match settings.format {
+        Format::Json => {
+            let line = line.text("target", &fuzzed.subjects[at].target).text("outcome", outcome);
+            println!("{}", line.line());
+        }
+        Format::Text => println!("{shown}: {told}"),
+    }
     Ok(code)
 }
 
+/// Whether bytes are an input for a target of this name.
+pub(crate) fn is_for(bytes: &[u8], name: &str) -> bool {
+    target_of(bytes) == Some(id_of(name))
+}
+
+/// What became of an input.
+#[derive(Debug, PartialEq, Eq)]
+enum Import {
+    /// Something is found with it.
+    Found(Imported),
+    /// Nothing is.
+    Nothing,
+    /// It asks for more work than fuzzers execute: what it would come to is no finding.
+    Unreasonable,
+}
+
 /// Executes an input and, where that finds something, settles that, saves its repro and prints it.
-fn import(fuzzed: &Fuzzed<'_>, input: &Input, at: usize) -> Result<Option<Imported>, String> {
+fn import(fuzzed: &Fuzzed<'_>, input: &Input, at: usize) -> Result<Import, String> {
+    if !fuzzed.is_executed(input, at) {
+        return Ok(Import::Unreasonable);
+    }
     let once = Once { fuzzed, input, at, done: Cell::new(false) };
     let (outcome, recording) = watch::run(fuzzed.setting(input, at), &Script::Served(&once))?;
-    let Outcome::Found(finding) = outcome else { return Ok(None) };
+    let Outcome::Found(finding) = outcome else { return Ok(Import::Nothing) };
     let repro = fuzzed.repro(input, at, &finding, &recording);
-    campaign::import(&fuzzed.subjects[at], &fuzzed.settings, repro, &finding).map(Some)
+    campaign::import(&fuzzed.subjects[at], &fuzzed.settings, repro, &finding).map(Import::Found)
 }
 
 /// Executes one input.

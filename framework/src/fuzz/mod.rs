@@ -16,7 +16,7 @@ use std::path::Path;
 
 use mapcheck_machine as machine;
 
-pub(crate) use import::file as import;
+pub(crate) use import::{file as import, is_for};
 use input::{Gene, Input};
 use mutate::{Mutator, Spot};
 use serve::Server;
@@ -147,6 +147,11 @@ fn ready(
     subjects: impl FnOnce(&Settings) -> Result<Vec<Subject<'static>>, (u8, String)>,
 ) {
     machine::fix_addresses();
+    supervisor().into_iter().for_each(machine::stop_with_parent);
+    if machine::interrupted() {
+        // libFuzzer hears of it only from now on.
+        std::process::exit(exit::BUDGET.into());
+    }
     machine::prepare_fuzzing(instrumented);
     let started = Settings::from_env().map_err(|what| (exit::USAGE, what)).and_then(|settings| {
         let subjects = subjects(&settings)?;
@@ -164,6 +169,14 @@ fn ready(
         }
     };
     std::process::exit(code.into());
+}
+
+/// The process with which this one is to end, if it is one of `cargo mapcheck`: libFuzzer starts processes of its own
+/// when it merges inputs.
+fn supervisor() -> Option<u32> {
+    let supervisor = runner::supervisor()?;
+    let is_inner = std::env::args().any(|word| word.starts_with("-merge_inner="));
+    Some(if is_inner { std::os::unix::process::parent_id() } else { supervisor })
 }
 
 fn begin(settings: Settings, subjects: Vec<Subject<'static>>) -> Result<(), String> {
@@ -268,7 +281,7 @@ impl Fuzzer {
             machine::show(UNUSABLE, 1);
             return true;
         };
-        if !input.is_reasonable() && !self.server.is_closure(at) {
+        if !self.server.is_executed(&input, at) {
             machine::show(UNREASONABLE, 1);
             return true;
         }

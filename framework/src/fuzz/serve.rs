@@ -51,6 +51,11 @@ impl<'s> Fuzzed<'s> {
         self.read(request.get(1..)?)
     }
 
+    /// Whether an input is executed: not if it asks for too much work. A closure's work is its own.
+    pub(super) fn is_executed(&self, input: &Input, at: usize) -> bool {
+        input.is_reasonable() || self.subjects[at].shapes.is_none()
+    }
+
     /// What the execution of an input is a function of, besides its decisions.
     pub(super) fn setting<'a>(&'a self, input: &'a Input, at: usize) -> Setting<'a> {
         let (settings, subject) = (&self.settings, &self.subjects[at]);
@@ -187,8 +192,8 @@ impl Server {
         self.fuzzed.read(bytes)
     }
 
-    pub(super) fn is_closure(&self, at: usize) -> bool {
-        self.fuzzed.subjects[at].shapes.is_none()
+    pub(super) fn is_executed(&self, input: &Input, at: usize) -> bool {
+        self.fuzzed.is_executed(input, at)
     }
 
     /// Has an input executed, and waits for the end of that. `remembers` is whether its points are wanted.

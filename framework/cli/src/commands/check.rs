@@ -72,7 +72,7 @@ fn ready(
 }
 
 /// The targets, each once.
-fn distinct(targets: &[String]) -> Vec<&str> {
+pub fn distinct(targets: &[String]) -> Vec<&str> {
     let mut all: Vec<&str> = Vec::new();
     for target in targets {
         if !all.contains(&target.as_str()) {
@@ -82,14 +82,23 @@ fn distinct(targets: &[String]) -> Vec<&str> {
     all
 }
 
+/// A variable of the environment that is not empty.
+pub fn from_env(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// How many workers there are.
+pub fn workers(budget: &Budget) -> usize {
+    let given = budget.workers.map(|n| n as usize);
+    let given = given.or_else(|| from_env("MAPCHECK_WORKERS").and_then(|n| n.parse().ok()));
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    given.unwrap_or_else(processors).max(1)
+}
+
 /// How many runners run at a time, and how many workers each of them gets. A time is each target's with all workers, so
 /// they take turns.
 fn share_workers(check: &Check) -> (usize, impl Fn(usize) -> usize) {
-    let from_env = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let given = check.budget.workers.map(|n| n as usize);
-    let given = given.or_else(|| from_env("MAPCHECK_WORKERS").and_then(|n| n.parse().ok()));
-    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-    let workers = given.unwrap_or_else(processors).max(1);
+    let workers = workers(&check.budget);
     let timed = check.budget.time.is_some() || from_env("MAPCHECK_TIME").is_some();
     let at_once = if timed { 1 } else { workers.min(distinct(&check.targets).len()) };
     (at_once, move |number| workers / at_once + usize::from(number % at_once < workers % at_once))
@@ -142,11 +151,11 @@ fn told_code(error: Error) -> i32 {
 }
 
 /// Whether somebody sees a progress line.
-fn is_watched() -> bool {
+pub fn is_watched() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("CI").is_none_or(|value| value.is_empty())
 }
 
-fn print(line: &[u8]) {
+pub fn print(line: &[u8]) {
     let mut stdout = std::io::stdout();
     // Nobody may be reading any more.
     let _ = stdout.write_all(line).and_then(|()| stdout.flush());

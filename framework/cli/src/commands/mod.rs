@@ -3,6 +3,8 @@
 mod check;
 mod compare;
 mod faults;
+mod fuzz;
+mod import;
 mod list;
 mod matrix;
 pub mod repro;
@@ -31,6 +33,8 @@ pub fn run(command: args::Command) -> Result<i32, Error> {
     match command {
         args::Command::List(list) => list::run(&list),
         args::Command::Check(check) => check::run(&check),
+        args::Command::Fuzz(fuzz) => fuzz::run(&fuzz),
+        args::Command::Import(import) => import::run(&import),
         args::Command::Test(test) => test::run(&test.args),
         args::Command::Replay(replay) => repro::replay(&replay),
         args::Command::Review(review) => review::run(&review),

@@ -4,21 +4,28 @@
 mod process;
 mod progress;
 mod relay;
+mod signals;
 
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::error::Error;
-use progress::Progress;
-use relay::{Relay, Stream};
+use relay::Relay;
 
+pub use process::run_once;
+pub use progress::Progress;
+pub use relay::Stream;
+pub use signals::Signals;
+
+/// What is said when somebody asks for the end.
+pub const INTERRUPTED: &str =
+    "interrupted: what was found is being saved; once more ends it at once";
 /// How often the progress line changes.
-const TICK: Duration = Duration::from_millis(250);
+pub const TICK: Duration = Duration::from_millis(250);
 
 /// A runner process to be.
 #[derive(Debug)]
@@ -42,16 +49,20 @@ pub struct Report {
     pub killed: bool,
 }
 
-/// What a task tells.
-enum Event {
+/// What a task tells, by its number.
+#[derive(Debug)]
+pub enum Event {
+    /// It printed a line.
     Line(usize, Stream, Vec<u8>),
+    /// It says how far it has come.
     Progress(usize, Value),
+    /// It ended, with this code.
     /// `None` if it was not let end.
     Ended(usize, Option<Result<i32, Error>>),
 }
 
 /// How to end: 0 not yet, 1 with what there is saved, 2 at once.
-type Asked = u8;
+pub type Asked = u8;
 
 /// Runs the tasks, so many at a time. What they print comes out as if they ran one after the other; lines of stdout go
 /// to `on_line`, with their line feed. `watched` says whether there may be a progress line.
@@ -64,17 +75,17 @@ pub fn run(
     watched: bool,
     on_line: &mut dyn FnMut(&[u8]),
 ) -> Result<Report, Error> {
+    block_on(async |signals| Supervisor::new(tasks, watched, on_line).run(at_once, signals).await)
+}
+
+/// Runs to its end what heeds signals.
+///
+/// # Errors
+/// When the system has no means for that.
+pub fn block_on<T>(what: impl AsyncFnOnce(&mut Signals) -> T) -> Result<T, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::start("the supervisor", e))?;
-    runtime.block_on(async {
-        let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-        let (Ok(interrupt), Ok(terminate)) = signals else {
-            let source = std::io::Error::other("signals cannot be handled");
-            return Err(Error::start("the supervisor", source));
-        };
-        let supervisor = Supervisor::new(tasks, watched, on_line);
-        Ok(supervisor.run(at_once, interrupt, terminate).await)
-    })
+    runtime.block_on(async { Ok(what(&mut Signals::new()?).await) })
 }
 
 /// The progress line when the runners have told these, each the next one's.
@@ -109,7 +120,7 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    async fn run(mut self, at_once: usize, mut interrupt: Signal, mut terminate: Signal) -> Report {
+    async fn run(mut self, at_once: usize, signals: &mut Signals) -> Report {
         let mut tick = tokio::time::interval(TICK);
         loop {
             self.start(at_once);
@@ -119,8 +130,7 @@ impl<'a> Supervisor<'a> {
             }
             tokio::select! {
                 Some(event) = self.events.1.recv() => self.take(event),
-                _ = interrupt.recv() => self.stop(),
-                _ = terminate.recv() => self.stop(),
+                () = signals.recv() => self.stop(),
                 _ = tick.tick() => self.progress.show(),
             }
         }
@@ -161,9 +171,7 @@ impl<'a> Supervisor<'a> {
         self.progress.clear();
         self.report.killed = self.report.interrupted;
         if !self.report.interrupted {
-            anstream::eprintln!(
-                "interrupted: what was found is being saved; once more ends it at once"
-            );
+            anstream::eprintln!("{INTERRUPTED}");
         }
         self.report.interrupted = true;
         self.asked.send_modify(|asked| *asked += 1);

@@ -1,6 +1,7 @@
 //! One runner process, and those that take its place.
 
 use std::io;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -32,11 +33,7 @@ pub(super) async fn supervise(
 ) {
     let Task { command, runner, journals } = task;
     let program = command.get_program().to_string_lossy().into_owned();
-    let mut command = Command::from(command);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    // In a group of its own, so that a terminal asks this process alone to stop, and not both.
-    command.process_group(0).kill_on_drop(true);
-    command.env("MAPCHECK_SUPERVISOR", std::process::id().to_string());
+    let mut command = prepared(command);
     let mut restarts = Restarts::default();
     let code = loop {
         match once(number, &mut command, &events, &mut asked).await {
@@ -59,6 +56,33 @@ pub(super) async fn supervise(
         }
     };
     let _ = events.send(Event::Ended(number, code));
+}
+
+/// Runs one process to its end, and tells of it: what is not let end tells what ended it.
+pub async fn run_once(
+    number: usize,
+    command: std::process::Command,
+    events: Events,
+    mut asked: watch::Receiver<Asked>,
+) {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let status = once(number, &mut prepared(command), &events, &mut asked).await;
+    let code = match status {
+        Ok(status) => Ok(status.code().or(status.signal().map(|n| -n)).unwrap_or(exit::INTERNAL)),
+        Err(e) => Err(Error::start(program, e)),
+    };
+    // Nobody listens only when this process ends.
+    let _ = events.send(Event::Ended(number, Some(code)));
+}
+
+/// A command that ends with this process, and whose output comes here.
+fn prepared(command: std::process::Command) -> Command {
+    let mut command = Command::from(command);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // In a group of its own, so that a terminal asks this process alone to stop, and not both.
+    command.process_group(0).kill_on_drop(true);
+    command.env("MAPCHECK_SUPERVISOR", std::process::id().to_string());
+    command
 }
 
 /// Runs one process to its end.

@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::summary::counted;
 
 /// How far the runners have come, and whether that is shown.
-pub(super) struct Progress {
+#[derive(Debug)]
+pub struct Progress {
     watched: bool,
     /// Whether the line is on the screen.
     on_screen: bool,
@@ -22,29 +23,29 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Of so many runners.
-    pub(super) fn new(count: usize, watched: bool) -> Self {
+    pub fn new(count: usize, watched: bool) -> Self {
         let told = (0..count).map(|_| None).collect();
         let before = (Instant::now(), 0);
         Self { watched, on_screen: false, told, ended: 0, before, rate: 0.0 }
     }
 
     /// The same where so many executions are made a second.
-    pub(super) fn at_rate(self, rate: f64) -> Self {
+    pub fn at_rate(self, rate: f64) -> Self {
         Self { rate, ..self }
     }
 
     /// Whether somebody watches.
-    pub(super) fn is_shown(&self) -> bool {
+    pub fn is_shown(&self) -> bool {
         self.watched
     }
 
     /// A runner tells how far it is.
-    pub(super) fn take(&mut self, number: usize, value: Value) {
+    pub fn take(&mut self, number: usize, value: Value) {
         self.told[number] = Some(value);
     }
 
     /// A runner has ended.
-    pub(super) fn ended(&mut self, number: usize) {
+    pub fn ended(&mut self, number: usize) {
         self.ended += 1;
         if let Some(Value::Object(told)) = &mut self.told[number] {
             // Nothing is left of what it was to do.
@@ -53,7 +54,7 @@ impl Progress {
     }
 
     /// Takes the line off the screen, for something else to be printed.
-    pub(super) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         if self.on_screen {
             write("\r\x1b[2K");
             self.on_screen = false;
@@ -61,14 +62,16 @@ impl Progress {
     }
 
     /// Puts the line on the screen, if there is anything to show.
-    pub(super) fn show(&mut self) {
+    pub fn show(&mut self) {
         if !self.watched || self.told.iter().all(Option::is_none) {
             return;
         }
         let (then, executions) = self.before;
         let now = self.sum("executions").unwrap_or(0);
         let seconds = then.elapsed().as_secs_f64();
-        if seconds >= 1.0 {
+        if let Some(rate) = self.sum("rate") {
+            self.rate = rate as f64;
+        } else if seconds >= 1.0 {
             self.rate = now.saturating_sub(executions) as f64 / seconds;
             self.before = (Instant::now(), now);
         }
@@ -82,14 +85,18 @@ impl Progress {
         numbers.reduce(u64::saturating_add)
     }
 
-    pub(super) fn line(&self) -> String {
-        let mut parts = Vec::new();
+    /// The line's text.
+    pub fn line(&self) -> String {
+        let names = self.told.iter().flatten().filter_map(|told| told["name"].as_str());
+        let mut parts: Vec<String> = names.map(str::to_owned).collect();
         if self.told.len() > 1 {
             parts.push(format!("{} of {} targets done", self.ended, self.told.len()));
         }
         parts.push(counted(self.sum("executions").unwrap_or(0), "execution"));
         parts.push(format!("{:.0}/s", self.rate));
         parts.extend(self.sum("interleavings").map(|n| counted(n, "interleaving")));
+        parts.extend(self.sum("features").map(|n| counted(n, "feature")));
+        parts.extend(self.sum("inputs").map(|n| counted(n, "input")));
         parts.extend(self.sum("news").map(|n| format!("{n} new")));
         parts.push(counted(self.sum("findings").unwrap_or(0), "finding"));
         parts.extend(self.sum("known").filter(|n| *n > 0).map(|n| format!("{n} known")));
@@ -152,6 +159,14 @@ mod tests {
         assert_eq!(progress.line(), line);
         progress.take(1, json!({"executions": 50, "findings": 0, "interleavings": 40, "news": 3}));
         assert!(progress.line().contains("1,050 executions, 100/s, 40 interleavings, 3 new, 1 "));
+    }
+
+    #[test]
+    fn a_fuzzer_s_line_has_its_features_and_inputs_and_its_own_rate() {
+        let mut progress = Progress::new(1, false);
+        progress
+            .take(0, json!({"name": "m", "executions": 5, "rate": 1, "features": 2, "inputs": 1}));
+        assert_eq!(progress.line(), "m, 5 executions, 0/s, 2 features, 1 input, 0 findings");
     }
 
     #[test]

@@ -5,8 +5,10 @@ use std::io::Write as _;
 
 /// Where a line goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stream {
+pub enum Stream {
+    /// To stdout.
     Out,
+    /// To stderr.
     Err,
 }
 

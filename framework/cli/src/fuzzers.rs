@@ -1,0 +1,111 @@
+//! The fuzz targets: binaries with libFuzzer in them, found by their package's `[package.metadata.mapcheck.fuzz]`.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::cargo;
+use crate::error::Error;
+use crate::runners::Runner;
+
+/// Where their sources lie.
+const FOLDER: &str = "fuzz_targets";
+
+/// A binary that fuzzes some targets of its package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fuzzer {
+    /// Its name.
+    pub bin: String,
+    /// The features that it is built with.
+    pub features: Vec<String>,
+}
+
+/// The binary that fuzzes a runner's target; `metadata` is cargo's, of this workspace.
+///
+/// # Errors
+/// When there is none, or the manifest does not say which one it is.
+pub fn of_target(runner: &Runner, target: &str, metadata: &Value) -> Result<Fuzzer, Error> {
+    // One that stands beside the workspace is not in its metadata.
+    let own = match runner.is_member() {
+        true => None,
+        false => Some(cargo::metadata_of(Some(&runner.manifest))?),
+    };
+    let packages = own.as_ref().unwrap_or(metadata)["packages"].as_array();
+    let mut packages = packages.into_iter().flatten();
+    let package = packages.find(|package| package["name"] == *runner.package);
+    choose(package.unwrap_or(&Value::Null), target).map_err(|why| Error::NoFuzzer {
+        package: runner.package.clone(),
+        target: target.to_owned(),
+        why,
+    })
+}
+
+/// The one of a package that is a target's. The error says what is wrong with the manifest, if there is something.
+fn choose(package: &Value, target: &str) -> Result<Fuzzer, String> {
+    let bins: Vec<(bool, Fuzzer)> = list(&package["targets"]).filter_map(read).collect();
+    let find = |bin: &str| bins.iter().find(|(_, fuzzer)| fuzzer.bin == bin);
+    let Some(table) = package["metadata"]["mapcheck"]["fuzz"].as_object() else {
+        let mut fuzzers = bins.iter().filter(|(is_fuzzer, _)| *is_fuzzer);
+        return match (fuzzers.next(), fuzzers.next()) {
+            (Some((_, only)), None) => Ok(only.clone()),
+            (None, _) => Err(String::new()),
+            _ => Err(format!("it has several bins in {FOLDER}, and says of none what it fuzzes")),
+        };
+    };
+    let named = table.iter().find(|(_, targets)| list(targets).any(|name| name == target));
+    let (bin, _) = named.ok_or("its table names no bin for it")?;
+    let (_, fuzzer) =
+        find(bin).ok_or_else(|| format!("its table names `{bin}`, which is no bin"))?;
+    Ok(fuzzer.clone())
+}
+
+/// A target of cargo's that is a binary, and whether it lies where fuzz targets do.
+fn read(target: &Value) -> Option<(bool, Fuzzer)> {
+    list(&target["kind"]).find(|kind| *kind == "bin")?;
+    let folder = Path::new(target["src_path"].as_str()?).parent()?;
+    let features = list(&target["required-features"]).filter_map(Value::as_str);
+    let features = features.map(str::to_owned).collect();
+    let bin = target["name"].as_str()?.to_owned();
+    Some((folder.ends_with(FOLDER), Fuzzer { bin, features }))
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn bin(name: &str, folder: &str) -> Value {
+        let path = format!("/a/{folder}/{name}.rs");
+        json!({"kind": ["bin"], "name": name, "src_path": path, "required-features": ["fuzz", "more"]})
+    }
+
+    #[test]
+    fn the_table_says_which_bin_fuzzes_a_target() {
+        let fuzz = json!({"one": ["a", "b"], "two": ["c"], "gone": ["d"]});
+        let package = json!({
+            "targets": [bin("one", "fuzz_targets"), bin("two", "src"), bin("main", "src")],
+            "metadata": {"mapcheck": {"fuzz": fuzz}},
+        });
+        let of = |target| choose(&package, target);
+        let features = ["fuzz", "more"].map(str::to_owned).to_vec();
+        assert_eq!(of("b"), Ok(Fuzzer { bin: "one".into(), features }));
+        assert_eq!(of("c").map(|fuzzer| fuzzer.bin), Ok("two".into()));
+        assert_eq!(of("d"), Err("its table names `gone`, which is no bin".into()));
+        assert_eq!(of("e"), Err("its table names no bin for it".into()));
+    }
+
+    #[test]
+    fn without_a_table_a_bin_that_is_alone_in_its_folder_fuzzes_all() {
+        let of = |bins: &[Value]| choose(&json!({"targets": bins}), "a").map(|fuzzer| fuzzer.bin);
+        let (main, one, two) =
+            (bin("main", "src"), bin("one", "fuzz_targets"), bin("two", "fuzz_targets"));
+        assert_eq!(of(&[main.clone(), one.clone()]), Ok("one".into()));
+        assert_eq!(of(&[main]), Err(String::new()));
+        assert!(of(&[one, two]).unwrap_err().starts_with("it has several bins"));
+    }
+}
