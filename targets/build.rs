@@ -16,8 +16,4 @@ fn main() {
         .debug(true)
         .extra_warnings(true)
         .compile("cmap");
-    if std::env::var_os("CARGO_FEATURE_FUZZ").is_some() {
-        // libFuzzer has a `memcmp` and a `bcmp` as well, and the machine's, which the linker sees first, are to count.
-        println!("cargo:rustc-link-arg-bins=-Wl,--allow-multiple-definition");
-    }
 }

@@ -253,7 +253,9 @@ impl<'a> Visit<'a> for Statics {
     }
 
     fn visit_item_static(&mut self, item: &'a syn::ItemStatic) {
-        let kept = has(&item.attrs, &["link_section", "mapcheck_kept"]);
+        // libFuzzer looks into a section of its own, which is left alone too.
+        let sections = ["mapcheck_kept", "__libfuzzer_extra_counters"];
+        let kept = sections.iter().any(|section| has(&item.attrs, &["link_section", section]));
         if !kept && !has(&item.attrs, &["global_allocator"]) {
             self.0.push((item.span().start().line, item.ident.to_string()));
         }

@@ -7,8 +7,8 @@
 //!
 //! A *feature* is something that an execution may show for the first time: that what one place of the code wrote
 //! another thread read at another place (Yu, Narayanasamy, Pereira and Pokam, *Maple*, OOPSLA 2012, call that an
-//! inter-thread dependency), or that a branch was taken; where it is known what the threads' operations are, also a state
-//! in a block's life that one of them brought it to beside another, see [`Stage`].
+//! inter-thread dependency), or that a branch was taken; where it is known what the threads' operations are, also a
+//! stage in a block's life that one of them brought it to beside another, see [`Stage`].
 
 use std::ops::RangeInclusive;
 
@@ -38,6 +38,8 @@ struct Place {
     write: u64,
     /// The place of the code that wrote.
     wrote: u64,
+    /// In which step, and under which label.
+    wrote_in: (u64, u32),
     /// The sum of the numbers of the reads since.
     reads: u64,
     /// Whose reads these are, a bit a thread.
@@ -73,8 +75,8 @@ pub(crate) struct Coverage {
     sum: u64,
     /// What the operation of each label does, as a number; 0 for nothing. Empty where that is not known.
     operations: Vec<u8>,
-    /// The label of each thread.
-    labels: Vec<u32>,
+    /// The label of each thread, and the step in which it was first seen with that.
+    labels: Vec<(u32, u64)>,
     seen: Vec<u64>,
     /// Features that the batch had not shown before, since they were last taken.
     news: Vec<u64>,
@@ -129,11 +131,14 @@ impl Coverage {
         }
         self.accesses[thread] += 1;
         let number = splitmix((thread as u64) << 48 ^ self.accesses[thread]);
+        if !self.operations.is_empty() {
+            self.note_label(touch);
+        }
         let first = access.addr / GRANULE;
         // What is longer than a few words is memory that is moved: its first word stands for it.
         let last = (access.addr + access.size.clamp(1, 32) - 1) / GRANULE;
         for granule in first..=last {
-            self.access(granule, thread as u32, number, writes, place_of(touch));
+            self.access(granule, touch, number, writes);
         }
         if !self.operations.is_empty() {
             self.live(touch, first..=last);
@@ -145,13 +150,32 @@ impl Coverage {
         self.operations.get(label as usize).copied().unwrap_or_default()
     }
 
+    /// Notices when a thread begins another operation.
+    #[inline]
+    fn note_label(&mut self, touch: &Touch) {
+        let thread = touch.thread as usize;
+        if thread >= self.labels.len() {
+            self.labels.resize(thread + 1, (0, 0));
+        }
+        if self.labels[thread].0 != touch.label {
+            self.labels[thread] = (touch.label, touch.step);
+        }
+    }
+
+    /// Whether the operation in which a thread wrote something and the one in which another reads it now overlap. Where
+    /// the operations are known, what one left to the other is no communication of threads that run at the same time:
+    /// every schedule has it. The root runs alone.
+    fn overlap(&self, writer: u32, (step, label): (u64, u32), reader: u32) -> bool {
+        if self.operations.is_empty() {
+            return true;
+        }
+        let (writes, reads) = (self.labels[writer as usize], self.labels[reader as usize]);
+        writer > 0 && reader > 0 && (writes.0 == label || reads.1 < step)
+    }
+
     /// Notices what a step does to the life of blocks.
     fn live(&mut self, touch: &Touch, granules: RangeInclusive<usize>) {
         let Touch { access, thread, label, .. } = *touch;
-        if thread as usize >= self.labels.len() {
-            self.labels.resize(thread as usize + 1, 0);
-        }
-        self.labels[thread as usize] = label;
         match (access.kind, touch.change) {
             (Kind::Free, _) => {
                 self.beside(Stage::FreedBeside, touch, |_, _| true);
@@ -191,8 +215,8 @@ impl Coverage {
     /// This happens beside other threads' operations, of those for which `counts` says so.
     fn beside(&mut self, stage: Stage, touch: &Touch, counts: impl Fn(usize, u32) -> bool) {
         let mine = self.operation(touch.label);
-        for thread in (0..self.labels.len()).filter(|t| *t != touch.thread as usize) {
-            let label = self.labels[thread];
+        for thread in (1..self.labels.len()).filter(|t| *t != touch.thread as usize) {
+            let label = self.labels[thread].0;
             if label > 0 && counts(thread, label) {
                 self.stage(stage, mine, self.operation(label));
             }
@@ -205,13 +229,15 @@ impl Coverage {
     }
 
     #[inline]
-    fn access(&mut self, granule: usize, thread: u32, number: u64, writes: bool, at: u64) {
+    fn access(&mut self, granule: usize, touch: &Touch, number: u64, writes: bool) {
         let Some(place) = self.place(granule) else { return };
+        let (thread, at) = (touch.thread, place_of(touch));
         let place = &mut self.places[place];
         let (mut sum, mut pair): (u64, _) = (0, None);
         if place.writer > 0 && place.writer != thread + 1 {
             sum = pair_of(place.write, number);
-            pair = (!writes || place.readers == 0).then_some((place.wrote, at));
+            let (from, wrote_in) = (place.writer - 1, place.wrote_in);
+            pair = (!writes || place.readers == 0).then_some((place.wrote, from, wrote_in));
         }
         let mine = 1 << (thread % 64);
         if !writes {
@@ -221,13 +247,17 @@ impl Coverage {
             if place.readers & !mine != 0 {
                 sum = pair_of(place.reads, number).wrapping_add(sum);
             }
+            let (step, label) = (touch.step, touch.label);
             (place.writer, place.write, place.wrote) = (thread + 1, number, at);
+            place.wrote_in = (step, label);
             (place.reads, place.readers) = (0, 0);
         }
         place.shared |= sum != 0;
         self.sum = self.sum.wrapping_add(sum);
-        if let Some((wrote, read)) = pair {
-            self.feature(splitmix(wrote ^ splitmix(read)));
+        if let Some((wrote, writer, wrote_in)) = pair
+            && self.overlap(writer, wrote_in, thread)
+        {
+            self.feature(splitmix(wrote ^ splitmix(at)));
         }
     }
 

@@ -204,7 +204,11 @@ macro_rules! map_tests {
     };
 }
 
-fn subject<'a>(name: &str, scenarios: Vec<Scenario>, run: &'a dyn Fn(&Scenario)) -> Subject<'a> {
+pub(crate) fn subject<'a>(
+    name: &str,
+    scenarios: Vec<Scenario>,
+    run: &'a dyn Fn(&Scenario),
+) -> Subject<'a> {
     let package = |key: &str| std::env::var(key).unwrap_or_default();
     Subject {
         target: name.to_owned(),

@@ -6,11 +6,10 @@ use std::process::ExitCode;
 
 use mapcheck_machine as machine;
 
-use crate::campaign::{self, Imported, Mode, Subject, Totals};
+use crate::campaign::{self, Mode, Subject, Totals};
 use crate::decision::Decisions;
 use crate::engine::Engine;
 use crate::fault::Fault;
-use crate::fuzz::Import;
 use crate::map::Profile;
 use crate::mutant::Mutant;
 use crate::oracle::Class;
@@ -36,8 +35,8 @@ fn internal(what: String) -> Failure {
 /// Does what the arguments say with `targets`, and returns the exit code, one of [`exit`].
 ///
 /// The arguments are `list`, `check TARGET…`, `ready TARGET…`, which only says whether that could be checked,
-/// `faults [MUTANT…]`, `matrix [TARGET…]`, `replay FILE`, `shrink FILE`, and for inputs of a fuzzer `whose FILE…`, which
-/// tells which of them are for targets of this runner, and `import FILE`; settings come from the environment, see
+/// `faults [MUTANT…]`, `matrix [TARGET…]`, `replay FILE`, `shrink FILE`, and of a fuzzer's inputs `whose FILE…`, which tells
+/// which of them are for targets of this runner, and `import FILE`; settings come from the environment, see
 /// [`Settings::from_env`]. `cargo mapcheck` calls it so.
 ///
 /// The first SIGINT or SIGTERM, and the death of a supervisor, make what explores save what it has found so far and
@@ -289,35 +288,12 @@ impl Runner<'_> {
 
     /// Makes a repro of an input that a fuzzer wrote.
     fn import(&self, path: &Path) -> Result<u8, Failure> {
-        let (bytes, target) = self.target_of(path)?;
-        let Some(target) = target else {
-            let path = path.display();
-            return Err(usage(format!(
-                "{path} is no input of a fuzzer for a target of this runner"
-            )));
-        };
-        let subject = self.subject(target)?;
+        let (_, target) = self.target_of(path)?;
+        let what =
+            || format!("{} is no input of a fuzzer for a target of this runner", path.display());
+        let subject = self.subject(target.ok_or_else(|| usage(what()))?)?;
         subject.bears(&self.settings.faults).map_err(usage)?;
-        let imported = fuzz::import(&bytes, subject, &self.settings).map_err(internal)?;
-        let (outcome, what, code) = match imported {
-            Import::Found(Imported::Saved(_)) => return Ok(exit::FINDING),
-            Import::Found(Imported::Known) => ("known", "what it finds is known", exit::FINDING),
-            Import::Found(Imported::NotAgain) => {
-                ("not-again", "what it found does not happen again", exit::INTERNAL)
-            }
-            Import::Nothing => ("nothing", "nothing found", exit::CLEAN),
-            Import::Unreasonable => ("too-much", "it asks for too much work", exit::CLEAN),
-        };
-        let path = path.display();
-        let line = Object::of_type("input").text("file", &path.to_string());
-        match self.settings.format {
-            Format::Json => {
-                let line = line.text("target", target.name).text("outcome", outcome);
-                println!("{}", line.line());
-            }
-            Format::Text => println!("{path}: {what}"),
-        }
-        Ok(code)
+        fuzz::import(path, vec![subject], &self.settings)
     }
 
     fn list(&self) -> u8 {

@@ -1,4 +1,4 @@
-//! The maps in other languages under libFuzzer: `cargo mapcheck fuzz`, or `cargo fuzz run --fuzz-dir targets --features fuzz`.
+//! The maps in other languages under libFuzzer: `cargo mapcheck fuzz`, or `cargo fuzz`.
 #![no_main]
 
 mapcheck::fuzz_maps!(mapcheck_targets::foreign());

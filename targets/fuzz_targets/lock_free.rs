@@ -1,4 +1,4 @@
-//! The models of a lock-free map under libFuzzer: `cargo mapcheck fuzz`, or `cargo fuzz run --fuzz-dir targets --features fuzz`.
+//! The models of a lock-free map under libFuzzer: `cargo mapcheck fuzz`, or `cargo fuzz`.
 #![no_main]
 
 mapcheck::fuzz_maps!(mapcheck_targets::lock_free_models());

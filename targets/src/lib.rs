@@ -15,6 +15,7 @@ use self::lock_free::{Epochs, Hazards, LockFree};
 /// A map in C, with its mutants.
 #[expect(unsafe_code, reason = "calls into C are unsafe by nature")]
 pub mod c_map;
+pub mod closures;
 mod crossbeam_skiplist;
 mod dashmap;
 mod flurry;

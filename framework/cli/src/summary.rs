@@ -57,15 +57,20 @@ impl Summary {
         self.number("known")
     }
 
+    /// Whether there were any, known or not.
+    pub fn found(&self) -> bool {
+        self.findings() > 0 || self.known() > 0
+    }
+
     /// The summary as a sentence. `complete` says that nothing stopped the run from looking.
     pub fn sentence(&self, complete: bool) -> String {
         let targets =
             self.0.get("targets").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let names: Vec<&str> = targets.iter().filter_map(Value::as_str).collect();
         let wall_ms = self.number("wall_ms");
-        let verdict = match self.findings() + self.known() {
+        let verdict = match self.found() {
             _ if self.interrupted() => "; interrupted, --resume goes on",
-            0 if complete => "; nothing found",
+            false if complete => "; nothing found",
             _ => "",
         };
         let known = match self.known() {
@@ -207,6 +212,13 @@ mod tests {
     fn known_findings_are_mentioned_and_are_not_nothing() {
         let sum = sum(&[r#"{"targets":["a"],"findings":0,"known":2}"#]);
         assert!(sum.sentence(true).ends_with("0 findings, 2 known findings in 0.0 s"));
+    }
+
+    #[test]
+    fn as_many_findings_as_there_are_numbers_are_findings() {
+        let most = format!(r#"{{"targets":["a"],"findings":{0},"known":{0}}}"#, u64::MAX);
+        let sum = sum(&[&most, &most]);
+        assert!(sum.found() && !sum.sentence(true).contains("nothing found"));
     }
 
     #[test]

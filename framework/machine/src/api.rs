@@ -251,6 +251,11 @@ pub trait Decider {
     fn granules(&self) -> &[usize] {
         &[]
     }
+    /// Whether the decider is asked too at the first point after a thread has set its label. Asked for once, when an
+    /// execution begins.
+    fn asks_at_labels(&self) -> bool {
+        false
+    }
 }
 
 /// Bytes of a granule, see [`Decider::granules`].

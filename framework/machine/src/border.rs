@@ -129,6 +129,9 @@ pub fn set_label(label: u32) {
             let at = s.stamp();
             s.tell(Event::Label { at });
             s.begin_operation(label);
+            if s.asks_at_labels {
+                s.ask_soon();
+            }
         });
     }
 }

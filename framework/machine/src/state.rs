@@ -93,6 +93,8 @@ pub(crate) struct State {
     pub progress: Progress,
     /// The step at which something is due that is no decision: the limit, or what [`Progress`] has in mind.
     pub alarm: u64,
+    /// See [`Decider::asks_at_labels`].
+    pub asks_at_labels: bool,
     /// What the running thread does, until its next schedule point.
     attempt: Option<Attempt>,
     /// Stacks captured for attempts.
@@ -149,6 +151,7 @@ static STATE: Global = Global(UnsafeCell::new(State {
     root_ended_at: None,
     progress: Progress::new(),
     alarm: 0,
+    asks_at_labels: false,
     attempt: None,
     attempts: 0,
 }));

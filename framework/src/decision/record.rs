@@ -40,4 +40,8 @@ impl Decider for Recorder<'_> {
     fn granules(&self) -> &[usize] {
         self.scheduler.granules()
     }
+
+    fn asks_at_labels(&self) -> bool {
+        self.scheduler.asks_at_labels()
+    }
 }

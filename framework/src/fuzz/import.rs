@@ -1,15 +1,55 @@
 //! From what a fuzzer executed to a repro.
 
 use std::cell::Cell;
+use std::fs;
+use std::path::Path;
 
 use super::input::{Input, id_of, target_of};
 use super::serve::Fuzzed;
 use crate::campaign::{self, Imported, Subject};
+use crate::exit;
+use crate::report::Object;
 use crate::scheduler::Planned;
-use crate::settings::Settings;
+use crate::settings::{Format, Settings};
 use crate::worker::served::Service;
 use crate::worker::watch::{self, Outcome};
 use crate::worker::{Look, Script, Setting};
+
+/// Imports a file, and returns the exit code.
+///
+/// The error is an exit code and a sentence.
+pub(crate) fn file(
+    path: &Path,
+    subjects: Vec<Subject<'_>>,
+    settings: &Settings,
+) -> Result<u8, (u8, String)> {
+    let shown = path.display();
+    let bytes = fs::read(path).map_err(|e| (exit::USAGE, format!("{shown}: {e}")))?;
+    let fuzzed = Fuzzed::new(settings.clone(), subjects);
+    let Some((input, at)) = fuzzed.read(&bytes) else {
+        let what = format!("{shown} is no input of a fuzzer for a target that is here");
+        return Err((exit::USAGE, what));
+    };
+    let imported = import(&fuzzed, &input, at).map_err(|what| (exit::INTERNAL, what))?;
+    let (outcome, told, code) = match imported {
+        Import::Found(Imported::Saved(_)) => return Ok(exit::FINDING),
+        Import::Found(Imported::Known) => ("known", "what it finds is known", exit::FINDING),
+        Import::Found(Imported::NotAgain) => {
+            ("not-again", "what it found does not happen again", exit::INTERNAL)
+        }
+        Import::Nothing => ("nothing", "nothing found", exit::CLEAN),
+        Import::Unreasonable => ("too-much", "it asks for too much work", exit::CLEAN),
+    };
+    let line = Object::of_type("input").text("file", &shown.to_string());
+    match settings.format {
+        Format::Json => {
+            let line = line.text("target", &fuzzed.subjects[at].target).text("outcome", outcome);
+            println!("{}", line.line());
+        }
+        Format::Text => println!("{shown}: {told}"),
+    }
+    Ok(code)
+}
 
 /// Whether bytes are an input for a target of this name.
 pub(crate) fn is_for(bytes: &[u8], name: &str) -> bool {
@@ -18,7 +58,7 @@ pub(crate) fn is_for(bytes: &[u8], name: &str) -> bool {
 
 /// What became of an input.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Import {
+enum Import {
     /// Something is found with it.
     Found(Imported),
     /// Nothing is.
@@ -28,26 +68,15 @@ pub(crate) enum Import {
 }
 
 /// Executes an input and, where that finds something, settles that, saves its repro and prints it.
-///
-/// The error is a sentence.
-pub(crate) fn import(
-    bytes: &[u8],
-    subject: Subject<'_>,
-    settings: &Settings,
-) -> Result<Import, String> {
-    let fuzzed = Fuzzed::new(settings.clone(), vec![subject]);
-    let Some((input, at)) = fuzzed.read(bytes) else {
-        return Err("these bytes are no input for this target".to_owned());
-    };
-    if !fuzzed.is_executed(&input, at) {
+fn import(fuzzed: &Fuzzed<'_>, input: &Input, at: usize) -> Result<Import, String> {
+    if !fuzzed.is_executed(input, at) {
         return Ok(Import::Unreasonable);
     }
-    let setting = fuzzed.setting(&input, at);
-    let once = Once { fuzzed: &fuzzed, input: &input, at, done: Cell::new(false) };
-    let (outcome, recording) = watch::run(setting, &Script::Served(&once))?;
+    let once = Once { fuzzed, input, at, done: Cell::new(false) };
+    let (outcome, recording) = watch::run(fuzzed.setting(input, at), &Script::Served(&once))?;
     let Outcome::Found(finding) = outcome else { return Ok(Import::Nothing) };
-    let repro = fuzzed.repro(&input, at, &finding, &recording);
-    campaign::import(&fuzzed.subjects[at], settings, repro, &finding).map(Import::Found)
+    let repro = fuzzed.repro(input, at, &finding, &recording);
+    campaign::import(&fuzzed.subjects[at], &fuzzed.settings, repro, &finding).map(Import::Found)
 }
 
 /// Executes one input.

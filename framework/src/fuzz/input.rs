@@ -3,6 +3,7 @@
 //! ```text
 //! 2 bytes   which target, a hash of its name
 //! 1 byte    seed of the randomness that the code under test asks for
+//! 1 byte    switches at random besides, see Planned; 0 for none
 //! …         the scenario, see scenario/bytes.rs
 //! 1 byte    how many switches: thread, operation, offset (2 bytes), to whom; 5 bytes each
 //! …         other choices until the end: kind, thread, operation, number (2 bytes), choice; 6 bytes each
@@ -17,7 +18,7 @@ use mapcheck_machine::{ChoiceKind, index_of};
 use crate::decision::{Decision, DecisionKind, Decisions};
 use crate::map::{Iteration, Profile};
 use crate::repro;
-use crate::scenario::{Op, Scenario, Visit};
+use crate::scenario::{Op, Scenario, Visit, bytes};
 use crate::scheduler::{Planned, Switch, splitmix};
 
 /// The most switches, and the most other choices.
@@ -54,6 +55,7 @@ pub(super) struct Pick {
 pub(super) struct Input {
     pub target: u16,
     pub random: u8,
+    pub drift: u8,
     pub scenario: Scenario,
     pub switches: Vec<Gene>,
     pub picks: Vec<Pick>,
@@ -73,10 +75,11 @@ impl Input {
     /// Reads any bytes; what is missing is as small as can be.
     pub(super) fn decode(bytes: &[u8]) -> Result<Input> {
         let mut from = Unstructured::new(bytes);
-        let (target, random) = from.arbitrary()?;
+        let (target, random, drift) = from.arbitrary()?;
         let scenario = Scenario::decode(&mut from)?;
         let count: u8 = from.arbitrary()?;
-        let mut input = Input { target, random, scenario, switches: Vec::new(), picks: Vec::new() };
+        let (switches, picks) = (Vec::new(), Vec::new());
+        let mut input = Input { target, random, drift, scenario, switches, picks };
         for _ in 0..usize::from(count).min(GENES).min(from.len()) {
             let (thread, op, offset, to) = from.arbitrary()?;
             input.switches.push(Gene { thread, op, offset, to });
@@ -91,7 +94,7 @@ impl Input {
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut to = self.target.to_le_bytes().to_vec();
-        to.push(self.random);
+        to.extend([self.random, self.drift]);
         self.scenario.encode(&mut to);
         to.push(self.switches.len().min(GENES) as u8);
         for gene in self.switches.iter().take(GENES) {
@@ -112,7 +115,7 @@ impl Input {
 
     /// How its execution is to go. `remembers` is whether the points that threads reach are wanted.
     pub(super) fn plan(&self, remembers: bool) -> Planned {
-        let mut lanes = vec![Vec::new(); 1 + self.scenario.threads.len()];
+        let mut lanes = vec![Vec::new(); self.threads()];
         for gene in &self.switches {
             let thread = usize::from(gene.thread) % lanes.len();
             if let Some(label) = self.label(thread, gene.op) {
@@ -120,14 +123,13 @@ impl Input {
                 lanes[thread].push(Switch { label, offset, to: gene.to.into() });
             }
         }
-        Planned::new(lanes, &self.others(), self.random.into(), remembers)
+        Planned::new(lanes, &self.others(), self.random.into(), self.drift, remembers)
     }
 
     /// The choices that are no switches.
     fn others(&self) -> Decisions {
         let decision = |pick: &Pick| {
-            let threads = 1 + self.scenario.threads.len();
-            let thread = usize::from(pick.thread) % threads;
+            let thread = usize::from(pick.thread) % self.threads();
             let number = pick.number.into();
             let kind = DecisionKind::Choice(pick.kind);
             let index = match kind.is_within_operations() {
@@ -140,9 +142,20 @@ impl Input {
         Decisions(made.filter_map(decision).collect())
     }
 
-    /// The label of a thread's operation; `None` if it has none.
+    /// How many threads there are, with the root: of a closure, as many as it may have.
+    fn threads(&self) -> usize {
+        1 + match self.scenario.threads.len() {
+            0 => bytes::THREADS,
+            n => n,
+        }
+    }
+
+    /// The label of a thread's operation; `None` if it has none. A closure's threads have no labels.
     fn label(&self, thread: usize, op: u8) -> Option<u32> {
         let (scenario, op) = (&self.scenario, usize::from(op));
+        if scenario.threads.is_empty() {
+            return Some(0);
+        }
         let Some(thread) = thread.checked_sub(1) else {
             let (setup, teardown) = (scenario.setup.len(), scenario.teardown.len());
             let op = op.checked_rem(setup + teardown)?;
@@ -225,6 +238,7 @@ pub(super) mod tests {
         Input {
             target: 0x1234,
             random: 5,
+            drift: 6,
             scenario,
             switches: vec![Gene { thread: 1, op: 0, offset: 700, to: 1 }],
             picks: vec![pick, Pick { kind: ChoiceKind::Data, number: 9, ..pick }],

@@ -12,24 +12,29 @@ mod mutate;
 mod serve;
 
 use std::cell::RefCell;
+use std::path::Path;
 
 use mapcheck_machine as machine;
 
-pub(crate) use import::{Import, import, is_for};
-use input::Input;
+pub(crate) use import::{file as import, is_for};
+use input::{Gene, Input};
 use mutate::{Mutator, Spot};
 use serve::Server;
 
 use crate::campaign::Subject;
 use crate::repro::Repro;
+use crate::scenario::{self, Scenario};
 use crate::settings::Settings;
-use crate::worker::State;
-use crate::{Target, campaign, exit, runner};
+use crate::worker::{At, State};
+use crate::{Target, campaign, exit, in_test, runner};
 
 /// Set to `0`, the fuzzer is not told where threads communicated, only which branches were taken.
 pub const INTERLEAVINGS: &str = "MAPCHECK_INTERLEAVINGS";
 /// The names of the targets to fuzz, of those that a program has, separated by commas.
 pub const TARGETS: &str = "MAPCHECK_TARGETS";
+
+/// A file that libFuzzer wrote: it is imported, see `cargo mapcheck import`, and nothing is fuzzed.
+pub const IMPORT: &str = "MAPCHECK_IMPORT";
 
 /// What an input shows that is for no target of this program.
 const UNUSABLE: usize = 0;
@@ -62,12 +67,39 @@ thread_local! {
 #[macro_export]
 macro_rules! fuzz_maps {
     ($targets:expr) => {
+        $crate::__fuzz_target!(|instrumented| $crate::fuzz::start($targets, instrumented));
+    };
+}
+
+/// The same of closures that tests [`explore`](crate::explore), each under the name of its test, with the modules
+/// around it, as `cargo test -- --list` shows it: there its repros are replayed.
+///
+/// ```text
+/// #![no_main]
+/// mapcheck::fuzz_tests!("entries_are_moved_whole" => my_map_checks::entries_are_moved_whole);
+/// ```
+#[macro_export]
+macro_rules! fuzz_tests {
+    ($($name:expr => $body:expr),+ $(,)?) => {
+        $crate::__fuzz_target!(|instrumented| $crate::fuzz::start_tests(
+            vec![$(($name, $body as fn())),+],
+            concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")),
+            instrumented,
+        ));
+    };
+}
+
+/// What both have in common.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __fuzz_target {
+    (|$instrumented:ident| $start:expr) => {
         ::libfuzzer_sys::fuzz_target!(
-            init: $crate::fuzz::start($targets, {
+            init: {
                 #[allow(unexpected_cfgs, reason = "only `cargo mapcheck` sets it, or knows it")]
-                const INSTRUMENTED: bool = cfg!(mapcheck_instrumented);
-                INSTRUMENTED
-            }),
+                let $instrumented = cfg!(mapcheck_instrumented);
+                $start
+            },
             |data: &[u8]| -> ::libfuzzer_sys::Corpus {
                 match $crate::fuzz::run(data) {
                     true => ::libfuzzer_sys::Corpus::Keep,
@@ -89,6 +121,31 @@ macro_rules! fuzz_maps {
 /// Readies the process; ends it with a message where that is not possible. `instrumented` says whether the crate that
 /// calls was built by `cargo mapcheck`. Called by [`fuzz_maps!`](crate::fuzz_maps).
 pub fn start(targets: Vec<Target>, instrumented: bool) {
+    let targets: &'static [Target] = targets.leak();
+    ready(instrumented, |settings| subjects(targets, settings));
+}
+
+/// The same for closures: names of tests and what they explore, and the package and version of the tests. Called by
+/// [`fuzz_tests!`](crate::fuzz_tests).
+pub fn start_tests(tests: Vec<(&'static str, fn())>, package: &str, instrumented: bool) {
+    let subject = |(name, body): &(&str, fn())| test(name, *body, package);
+    ready(instrumented, |_| Ok(tests.iter().map(subject).collect()));
+}
+
+/// A closure as what is fuzzed.
+fn test(name: &str, body: fn(), package: &str) -> Subject<'static> {
+    let run = move |_: &Scenario| scenario::guarded(body);
+    let runner = package.split(' ').next().unwrap_or_default().to_owned();
+    // It lives as long as the process.
+    let subject = in_test::subject(name, Vec::new(), Box::leak(Box::new(run)));
+    Subject { versions: package.to_owned(), runner, ..subject }
+}
+
+/// Begins to fuzz what the settings make of it, or imports the file that the environment names, and ends.
+fn ready(
+    instrumented: bool,
+    subjects: impl FnOnce(&Settings) -> Result<Vec<Subject<'static>>, (u8, String)>,
+) {
     machine::fix_addresses();
     supervisor().into_iter().for_each(machine::stop_with_parent);
     if machine::interrupted() {
@@ -96,15 +153,22 @@ pub fn start(targets: Vec<Target>, instrumented: bool) {
         std::process::exit(exit::BUDGET.into());
     }
     machine::prepare_fuzzing(instrumented);
-    let targets: &'static [Target] = targets.leak();
     let started = Settings::from_env().map_err(|what| (exit::USAGE, what)).and_then(|settings| {
-        let subjects = subjects(targets, &settings)?;
-        begin(settings, subjects).map_err(|what| (exit::INTERNAL, what))
+        let subjects = subjects(&settings)?;
+        match std::env::var_os(IMPORT) {
+            Some(path) => import(Path::new(&path), subjects, &settings).map(Some),
+            None => begin(settings, subjects).map(|()| None).map_err(|what| (exit::INTERNAL, what)),
+        }
     });
-    if let Err((code, what)) = started {
-        eprintln!("error: {what}");
-        std::process::exit(code.into());
-    }
+    let code = match started {
+        Ok(None) => return,
+        Ok(Some(code)) => code,
+        Err((code, what)) => {
+            eprintln!("error: {what}");
+            code
+        }
+    };
+    std::process::exit(code.into());
 }
 
 /// The process with which this one is to end, if it is one of `cargo mapcheck`: libFuzzer starts processes of its own
@@ -125,10 +189,10 @@ fn begin(settings: Settings, subjects: Vec<Subject<'static>>) -> Result<(), Stri
 }
 
 /// The targets that are wanted, and have the mutant that is.
-fn subjects(
-    targets: &'static [Target],
+pub(crate) fn subjects<'a>(
+    targets: &'a [Target],
     settings: &Settings,
-) -> Result<Vec<Subject<'static>>, (u8, String)> {
+) -> Result<Vec<Subject<'a>>, (u8, String)> {
     let wanted = std::env::var(TARGETS).ok();
     let is_wanted = |name: &str| wanted.as_ref().is_none_or(|w| w.split(',').any(|w| w == name));
     let (mut subjects, mut refused) = (Vec::new(), None);
@@ -187,6 +251,19 @@ pub fn cross(one: &[u8], other: &[u8], out: &mut [u8], seed: u32) -> usize {
     put(&crossed, out, 0)
 }
 
+/// A point as a mutator knows it; `None` where that cannot tell it.
+fn spot_of(input: &Input, at: At) -> Option<Spot> {
+    let op = match input.scenario.threads.is_empty() {
+        true => 0,
+        // The root has the setup and the teardown to itself.
+        false => {
+            at.label.checked_sub(input.scenario.first_label(at.thread.checked_sub(1)? as usize))?
+        }
+    };
+    let offset = u16::try_from(at.offset).ok()?;
+    Some(Spot { thread: u8::try_from(at.thread).ok()?, op: u8::try_from(op).ok()?, offset })
+}
+
 /// Writes it where it is wanted, if there is room; otherwise what is there stays.
 fn put(bytes: &[u8], out: &mut [u8], size: usize) -> usize {
     match out.get_mut(..bytes.len()) {
@@ -208,7 +285,7 @@ impl Fuzzer {
             machine::show(UNREASONABLE, 1);
             return true;
         }
-        match self.server.execute(bytes) {
+        match self.server.execute(bytes, !self.mutator.knows(&input)) {
             State::Found => self.found(&input, at),
             State::Broken => panic!("mapcheck itself went wrong: {}", self.server.text()),
             State::Running | State::Finished | State::Spent => {
@@ -223,17 +300,19 @@ impl Fuzzer {
         for feature in self.server.shown() {
             machine::show(feature as usize % machine::EXTRA_COUNTERS, 1);
         }
-        let spot = |(thread, label, offset): (u32, u32, u64)| {
-            let op = match thread.checked_sub(1).map(|t| t as usize) {
-                Some(t) if t < input.scenario.threads.len() => {
-                    label.checked_sub(input.scenario.first_label(t))?
-                }
-                _ => 0,
+        let spot = |at: At| spot_of(input, at);
+        let spots: Vec<Spot> = self.server.passed().filter_map(spot).collect();
+        if !self.mutator.knows(input) {
+            self.mutator.learn(input, spots);
+        }
+        if let Some(made) = self.server.made().filter(|_| input.drift > 0) {
+            let gene = |(at, to): (At, u32)| {
+                let Spot { thread, op, offset } = spot_of(input, at)?;
+                Some(Gene { thread, op, offset, to: to as u8 })
             };
-            let offset = u16::try_from(offset).ok()?;
-            Some(Spot { thread: thread as u8, op: u8::try_from(op).ok()?, offset })
-        };
-        self.mutator.learn(input, self.server.passed().filter_map(spot).collect());
+            // Where one cannot be told, the others would make another execution.
+            self.mutator.freeze(input, made.into_iter().map(gene).collect());
+        }
     }
 
     /// Ends the process with what was found, for libFuzzer to save the input; false if that is known.

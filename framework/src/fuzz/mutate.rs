@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use arbitrary::Unstructured;
 use mapcheck_machine::ChoiceKind;
 
-use super::input::{GENES, Gene, Input, Pick, make_legal};
+use super::input::{GENES, Gene, Input, Pick, make_legal, work};
 use crate::map::Profile;
 use crate::scenario::{Keys, Op, Scenario, bytes, families};
 use crate::scheduler::Dice;
@@ -14,6 +14,8 @@ use crate::scheduler::Dice;
 const DRAWN: usize = 120;
 /// Scenarios whose points are remembered, at most.
 const SCENARIOS: usize = 1 << 14;
+/// Inputs of which the switches made are remembered, at most.
+const FROZEN: usize = 1 << 16;
 /// The most operations of a thread that a change leads to.
 const OPS: usize = 12;
 
@@ -67,6 +69,8 @@ pub(super) fn closure() -> Scenario {
 pub(super) struct Mutator {
     kinds: Vec<Kind>,
     spots: HashMap<Vec<u8>, Vec<Spot>>,
+    /// Of inputs with drift, the switches that were made.
+    frozen: HashMap<Vec<u8>, Vec<Gene>>,
 }
 
 /// What tells inputs of one scenario from all others.
@@ -78,12 +82,27 @@ fn key_of(input: &Input) -> Vec<u8> {
 
 impl Mutator {
     pub(super) fn new(kinds: Vec<Kind>) -> Mutator {
-        Mutator { kinds, spots: HashMap::new() }
+        Mutator { kinds, spots: HashMap::new(), frozen: HashMap::new() }
     }
 
     /// The target that an input is for.
     pub(super) fn kind(&self, input: &Input) -> Option<&Kind> {
         self.kinds.iter().find(|kind| kind.id == input.target)
+    }
+
+    /// Whether it is known where executions of the input's scenario pass.
+    pub(super) fn knows(&self, input: &Input) -> bool {
+        self.spots.contains_key(&key_of(input))
+    }
+
+    /// Remembers the switches that an input's execution has made by drift; `None` where they cannot all be told.
+    pub(super) fn freeze(&mut self, input: &Input, made: Option<Vec<Gene>>) {
+        if self.frozen.len() >= FROZEN {
+            self.frozen.clear();
+        }
+        if let Some(made) = made.filter(|made| made.len() <= GENES) {
+            self.frozen.insert(input.encode(), made);
+        }
     }
 
     /// Remembers where the execution of an input could have been switched.
@@ -100,8 +119,10 @@ impl Mutator {
         let dice = &mut Dice::new(seed, 0);
         let known = Input::decode(bytes).ok().filter(|input| self.kind(input).is_some());
         let Some(input) = known.filter(|_| dice.below(32) > 0) else { return self.fresh(dice) };
-        let mut changed = input.clone();
-        for _ in 0..=dice.below(4) {
+        let mut changed = self.thawed(&input, dice);
+        // One change keeps most of what an input was kept for; several lead further away.
+        let changes = if dice.below(2) == 0 { 1 } else { 1 + dice.below(4) };
+        for _ in 0..changes {
             self.change(&mut changed, dice);
         }
         if changed == input {
@@ -122,8 +143,8 @@ impl Mutator {
         }
         match dice.below(4) {
             0 => {
-                input.switches = other.switches;
-                input.picks = other.picks;
+                let Input { switches, picks, drift, .. } = other;
+                input = Input { switches, picks, drift, ..input };
             }
             1 => input.switches.extend(other.switches),
             2 => take_threads(&mut input, other, dice),
@@ -133,6 +154,16 @@ impl Mutator {
             }
         }
         self.finish(input)
+    }
+
+    /// The input itself; or with the switches that its drift has made in place of the drift, so that each of them can
+    /// be changed.
+    fn thawed(&self, input: &Input, dice: &mut Dice) -> Input {
+        let frozen = self.frozen.get(&input.encode()).filter(|_| dice.below(4) > 0);
+        match frozen {
+            Some(made) => Input { drift: 0, switches: made.clone(), ..input.clone() },
+            None => input.clone(),
+        }
     }
 
     fn finish(&self, mut input: Input) -> Input {
@@ -148,31 +179,33 @@ impl Mutator {
     fn fresh(&self, dice: &mut Dice) -> Input {
         let kind = &self.kinds[dice.below(self.kinds.len() as u64) as usize];
         let scenario = self.scenario(kind, dice);
-        let random = dice.below(256) as u8;
+        let (random, drift) = (dice.below(256) as u8, 1 + dice.below(255) as u8);
         let (target, switches, picks) = (kind.id, Vec::new(), Vec::new());
-        let mut input = Input { target, random, scenario, switches, picks };
-        for _ in 0..dice.below(6) {
-            self.add_switch(&mut input, dice);
-        }
-        self.finish(input)
+        self.finish(Input { target, random, drift, scenario, switches, picks })
     }
 
     /// A scenario that comes with mapcheck, or one that is drawn.
     fn scenario(&self, kind: &Kind, dice: &mut Dice) -> Scenario {
         let Some(profile) = &kind.profile else { return closure() };
         let built_in = dice.below(2) == 0 && !kind.scenarios.is_empty();
-        if built_in {
-            return kind.scenarios[dice.below(kind.scenarios.len() as u64) as usize].clone();
-        }
-        let bytes: [u8; DRAWN] = std::array::from_fn(|_| dice.below(256) as u8);
-        Scenario::arbitrary(profile, &mut Unstructured::new(&bytes)).unwrap_or_default()
+        let mut draw = || {
+            if built_in {
+                return kind.scenarios[dice.below(kind.scenarios.len() as u64) as usize].clone();
+            }
+            let bytes: [u8; DRAWN] = std::array::from_fn(|_| dice.below(256) as u8);
+            Scenario::arbitrary(profile, &mut Unstructured::new(&bytes)).unwrap_or_default()
+        };
+        let (one, other) = (draw(), draw());
+        // Half of the time the one with less to do: there is time for more executions then.
+        if dice.below(2) == 0 || work(&one) <= work(&other) { one } else { other }
     }
 
     fn change(&self, input: &mut Input, dice: &mut Dice) {
         let profile = self.kind(input).and_then(|kind| kind.profile.as_ref());
-        match dice.below(10) {
+        match dice.below(12) {
             0 => input.random = dice.below(256) as u8,
-            1..=3 if profile.is_some() => self.change_scenario(input, dice),
+            1 | 2 => input.drift = dice.below(256) as u8,
+            3..=5 if profile.is_some() => self.change_scenario(input, dice),
             _ => self.change_schedule(input, dice),
         }
     }
@@ -469,6 +502,16 @@ mod tests {
             changed.switches.iter().any(|g| g.offset == spot.offset && g.op == spot.op)
         };
         assert!((0..200).filter(|seed| added(*seed)).count() > 40);
+    }
+
+    #[test]
+    fn what_drift_has_done_is_changed_like_what_was_planned() {
+        let mut mutator = mutator();
+        let made: Vec<Gene> = (1..3).map(|op| Gene { thread: 2, op, offset: 99, to: 1 }).collect();
+        mutator.freeze(&input(), Some(made.clone()));
+        let bytes = input().encode();
+        let thawed = (0..200).map(|seed| mutator.mutate(&bytes, seed)).filter(|i| i.drift == 0);
+        assert!(thawed.filter(|i| i.switches.iter().any(|g| made.contains(g))).count() > 70);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::scheduler::{Planned, splitmix};
 use crate::settings::Settings;
 use crate::worker::served::Service;
 use crate::worker::watch::{self, KILLS, Outcome, Stall};
-use crate::worker::{Look, Recording, Script, Setting, State, sees_races, start};
+use crate::worker::{At, Look, Recording, Script, Setting, State, sees_races, start};
 
 /// How often the watching process looks.
 const LOOK: Duration = Duration::from_micros(500);
@@ -44,6 +44,11 @@ impl<'s> Fuzzed<'s> {
         let target = target_of(bytes)?;
         let at = self.kinds.iter().position(|kind| kind.id == target)?;
         Some((self.kinds[at].legal(Input::decode(bytes).ok()?), at))
+    }
+
+    /// The same of an input with a byte before it.
+    fn read_request(&self, request: &[u8]) -> Option<(Input, usize)> {
+        self.read(request.get(1..)?)
     }
 
     /// Whether an input is executed: not if it asks for too much work. A closure's work is its own.
@@ -138,9 +143,10 @@ struct Serving<'a> {
 
 impl Service for Serving<'_> {
     fn next(&self, execute: &mut dyn FnMut(Setting<'_>, Planned, Look) -> bool) -> bool {
-        let bytes = self.recording.next_request();
-        let reusable = self.fuzzed.read(&bytes).is_none_or(|(input, at)| {
-            execute(self.fuzzed.setting(&input, at), input.plan(true), self.fuzzed.look)
+        let request = self.recording.next_request();
+        let remembers = request.first() == Some(&1);
+        let reusable = self.fuzzed.read_request(&request).is_none_or(|(input, at)| {
+            execute(self.fuzzed.setting(&input, at), input.plan(remembers), self.fuzzed.look)
         });
         if reusable {
             self.recording.answer(State::Finished);
@@ -190,9 +196,9 @@ impl Server {
         self.fuzzed.is_executed(input, at)
     }
 
-    /// Has an input executed, and waits for the end of that.
-    pub(super) fn execute(&self, bytes: &[u8]) -> State {
-        self.recording.ask(bytes);
+    /// Has an input executed, and waits for the end of that. `remembers` is whether its points are wanted.
+    pub(super) fn execute(&self, bytes: &[u8], remembers: bool) -> State {
+        self.recording.ask(&[&[u8::from(remembers)], bytes].concat());
         self.recording.await_answer()
     }
 
@@ -200,8 +206,12 @@ impl Server {
         self.recording.shown()
     }
 
-    pub(super) fn passed(&self) -> impl Iterator<Item = (u32, u32, u64)> {
+    pub(super) fn passed(&self) -> impl Iterator<Item = At> {
         self.recording.passed()
+    }
+
+    pub(super) fn made(&self) -> Option<Vec<(At, u32)>> {
+        self.recording.made()
     }
 
     pub(super) fn text(&self) -> String {
@@ -241,7 +251,7 @@ fn broken(recording: &Recording, what: &str) -> State {
 
 /// What libFuzzer is told of a finding.
 fn settle(fuzzed: &Fuzzed<'_>, recording: &Recording, finding: Finding) -> Result<State, String> {
-    let read = fuzzed.read(&recording.next_request());
+    let read = fuzzed.read_request(&recording.next_request());
     let (input, at) = read.ok_or("what was asked for cannot be read any more")?;
     let repro = fuzzed.repro(&input, at, &finding, recording);
     if fuzzed.is_accepted(&repro, &finding, at)? {

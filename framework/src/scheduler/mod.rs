@@ -61,6 +61,10 @@ pub trait Scheduler {
     fn granules(&self) -> &[usize] {
         &[]
     }
+    /// Whether it is asked too when a thread begins another operation.
+    fn asks_at_labels(&self) -> bool {
+        false
+    }
     /// Ends the execution.
     fn end(&mut self, ended: Ended);
     /// What it has learnt, for a scheduler of the same name that goes on with the same scenario in another process.

@@ -40,7 +40,7 @@ struct Lane {
 }
 
 impl Lane {
-    /// How many points ago the thread got the label it has now.
+    /// How many points ago the thread got the label it has now: it was asked about the first of them.
     fn offset(&mut self, label: u32, local_step: u64) -> u64 {
         if self.label != label {
             (self.label, self.since) = (label, local_step);
@@ -60,25 +60,53 @@ impl Lane {
         }
         None
     }
+
+    /// Points until the next switch of the operation under way, from the point that was last asked about.
+    fn until_next(&self, offset: u64) -> u64 {
+        let next = self.switches.front().filter(|next| next.label == self.label);
+        next.map_or(UNBOUNDED, |next| next.offset - offset)
+    }
 }
 
-/// Makes planned switches where they are due; otherwise each thread goes on until it waits or ends. What it is asked
-/// for besides and no decision tells, it draws from a seed: data uniformly, and the reuse of memory half of the time.
+/// Switches that nobody planned, after random numbers of points.
+struct Drift {
+    dice: Dice,
+    /// They are below this.
+    most: u64,
+    /// The step of the next.
+    at: u64,
+}
+
+impl Drift {
+    /// Goes on to the next.
+    fn advance(&mut self, step: u64) {
+        self.at = step + 1 + self.dice.below(self.most);
+    }
+}
+
+/// Makes planned switches where they are due, and others at random; otherwise each thread goes on until it waits or
+/// ends. What it is asked for besides and no decision tells, it draws from a seed: data uniformly, and the reuse of
+/// memory half of the time.
 pub(crate) struct Planned {
     lanes: Vec<Lane>,
     choices: Replayer,
     seed: u64,
+    drift: Option<Drift>,
     /// Whether the points are remembered.
     remembers: bool,
     points: Vec<Point>,
+    /// The switches that were made: who was left, and how.
+    made: Vec<(ThreadId, Switch)>,
 }
 
 impl Planned {
-    /// `switches` are of the thread with the index of their list; `others` has no schedule decisions.
+    /// `switches` are of the thread with the index of their list; `others` has no schedule decisions. A `drift` of 0
+    /// makes no other switches; a byte more makes other ones, seldom or often.
     pub(crate) fn new(
         switches: Vec<Vec<Switch>>,
         others: &Decisions,
         seed: u64,
+        drift: u8,
         remembers: bool,
     ) -> Planned {
         let lane = |mut switches: Vec<Switch>| {
@@ -86,12 +114,22 @@ impl Planned {
             Lane { switches: switches.into(), ..Lane::default() }
         };
         let lanes = switches.into_iter().map(lane).collect();
-        Planned { lanes, choices: Replayer::new(others), seed, remembers, points: Vec::new() }
+        let drift = (drift > 0).then(|| {
+            let dice = Dice::new(seed, drift.into());
+            Drift { dice, most: 8 << (drift % 8), at: 0 }
+        });
+        let (choices, points, made) = (Replayer::new(others), Vec::new(), Vec::new());
+        Planned { lanes, choices, seed, drift, remembers, points, made }
     }
 
     /// The points at which another thread could have gone on, the first few thousand.
     pub(crate) fn points(&self) -> &[Point] {
         &self.points
+    }
+
+    /// The switches that were made: planned in place of what was planned, they make the same execution without drift.
+    pub(crate) fn made(&self) -> &[(ThreadId, Switch)] {
+        &self.made
     }
 
     fn lane(&mut self, thread: ThreadId) -> &mut Lane {
@@ -110,6 +148,36 @@ impl Planned {
             let granule = view.pending.addr / GRANULE;
             self.points.push(Point { thread, label: view.label, offset, granule });
         }
+    }
+
+    /// The switch that drift makes here.
+    fn drifted(&mut self, consult: &Consult<'_>, offset: u64) -> Option<Switch> {
+        let drift = self.drift.as_mut()?;
+        if consult.step < drift.at {
+            return None;
+        }
+        drift.advance(consult.step);
+        let to = drift.dice.below(64) as u32;
+        Some(Switch { label: consult.threads[consult.current as usize].label, offset, to })
+    }
+
+    /// Points until it wants to be asked about this thread, unless it begins another operation before.
+    fn points_of(&mut self, thread: ThreadId, consult: &Consult<'_>) -> u64 {
+        // The root of a scenario has the setup and the teardown to itself, which may be long. That of a closure has no
+        // labels.
+        let alone = thread == 0 && consult.threads[0].label > 0;
+        if self.remembers && !alone {
+            return 1;
+        }
+        let drift = self.drift.as_ref().map_or(UNBOUNDED, |d| d.at.saturating_sub(consult.step));
+        let lane = self.lane(thread);
+        // Where another thread stands is not known: it is asked about its next point.
+        let planned = match lane.switches.is_empty() {
+            true => UNBOUNDED,
+            false if thread == consult.current => lane.until_next(consult.local_step - lane.since),
+            false => 1,
+        };
+        drift.min(planned).max(1)
     }
 }
 
@@ -130,14 +198,17 @@ impl Scheduler for Planned {
         let offset = lane.offset(label, consult.local_step);
         let due = lane.due(offset);
         self.remember(consult, offset);
-        let decided = due.and_then(|switch| led_to(switch, consult));
-        let thread = decided.unwrap_or_else(|| consult.default_thread());
-        // The root of a scenario has the setup and the teardown to itself, which may be long. That of a closure has no
-        // labels.
-        let alone = thread == 0 && consult.threads[0].label > 0;
-        let remembers = self.remembers && !alone;
-        let waits = remembers || !self.lane(thread).switches.is_empty();
-        Slice { thread, points: if waits { 1 } else { UNBOUNDED } }
+        let due = due.or_else(|| self.drifted(consult, offset));
+        let decided = due.and_then(|switch| Some((switch, led_to(switch, consult)?)));
+        if let Some((switch, _)) = decided {
+            self.made.push((consult.current, switch));
+        }
+        let thread = decided.map_or_else(|| consult.default_thread(), |(_, thread)| thread);
+        Slice { thread, points: self.points_of(thread, consult) }
+    }
+
+    fn asks_at_labels(&self) -> bool {
+        true
     }
 
     fn choose(&mut self, kind: ChoiceKind, thread: ThreadId, index: u64, n: u32) -> u32 {
@@ -162,7 +233,7 @@ mod tests {
         for &(thread, label, offset, to) in switches {
             lanes[thread].push(Switch { label, offset, to });
         }
-        Planned::new(lanes, &"panic:1@5.3=1".parse().unwrap(), 1, true)
+        Planned::new(lanes, &"panic:1@5.3=1".parse().unwrap(), 1, 0, true)
     }
 
     fn ask(planned: &mut Planned, current: ThreadId, local_step: u64, label: u32) -> ThreadId {
@@ -204,6 +275,30 @@ mod tests {
         };
         assert_eq!(drawn(1), drawn(1));
         assert_ne!(drawn(1), drawn(2));
+    }
+
+    fn order(planned: &mut Planned) -> Vec<ThreadId> {
+        let fake = Fake::of(&[local(1, 40), local(2, 40), local(3, 40)]);
+        let mut recorder = Recorder { scheduler: planned, sink: &mut |_| {} };
+        fake.steps(&mut recorder).iter().map(|s| s.0).collect()
+    }
+
+    #[test]
+    fn what_drift_has_done_can_be_planned() {
+        let mut orders = std::collections::BTreeSet::new();
+        for drift in 1..=255 {
+            let none = "".parse().unwrap();
+            let mut first = Planned::new(Vec::new(), &none, 9, drift, drift % 2 == 0);
+            let drifted = order(&mut first);
+            let mut lanes = vec![Vec::new(); 4];
+            for (thread, switch) in first.made() {
+                lanes[*thread as usize].push(*switch);
+            }
+            let mut again = Planned::new(lanes, &none, 9, 0, false);
+            assert_eq!(order(&mut again), drifted, "{drift}: {:?}", first.made());
+            orders.insert(drifted);
+        }
+        assert!(orders.len() > 100, "{}", orders.len());
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub use batch::Learnt;
 use batch::scheduler_of;
 pub(crate) use batch::{Batch, LOOK, Words, random_of, recall, words};
 use recording::{ACCEPTED, DONE, FREED, OUTLIVED, POINTS, SWITCHES, UNJUDGED};
-pub(crate) use recording::{BatchResult, Recording, State, Totals};
+pub(crate) use recording::{At, BatchResult, Recording, State, Totals};
 
 use crate::coverage::Coverage;
 use crate::decision::{Decisions, Recorder};

@@ -26,8 +26,11 @@ const EXHAUSTED: usize = 5;
 const REQUEST: usize = 6;
 /// The schedule points that it has passed in doing so.
 const PASSED: usize = 7;
+/// And the switches that it has made.
+const MADE: usize = 8;
 /// Words of each of these. An execution with more decisions is replayed from its batch.
-const LOGS: [usize; 8] = [1 << 20, 1 << 21, 1 << 18, 1 << 18, 1 << 16, 1 << 16, 1 << 12, 1 << 12];
+const LOGS: [usize; 9] =
+    [1 << 20, 1 << 21, 1 << 18, 1 << 18, 1 << 16, 1 << 16, 1 << 12, 1 << 12, 1 << 8];
 const BATCH: u32 = 32;
 /// Sums that are kept.
 const TOTALS: usize = 7;
@@ -78,6 +81,26 @@ fn index_of(state: State) -> u64 {
 
 /// The shared memory of a worker, read by its parent.
 pub(crate) struct Recording(Shared);
+
+/// A point of a thread: under which label, and how many points after it got that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct At {
+    pub thread: u32,
+    pub label: u32,
+    pub offset: u64,
+}
+
+impl At {
+    fn pack(self) -> u64 {
+        let [thread, label] = [u64::from(self.thread), u64::from(self.label)];
+        thread << 48 | label << 32 | self.offset & u64::from(u32::MAX)
+    }
+
+    fn unpack(word: u64) -> At {
+        let [thread, label] = [(word >> 48) as u32, (word >> 32 & 0xffff) as u32];
+        At { thread, label, offset: word & u64::from(u32::MAX) }
+    }
+}
 
 /// Sums over the executions of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -320,13 +343,25 @@ impl Recording {
 
     /// Forgets what earlier executions have shown.
     pub(super) fn forget_shown(&self) {
-        [FEATURES, INTERLEAVINGS, PASSED].into_iter().for_each(|log| self.0.clear(log));
+        [FEATURES, INTERLEAVINGS, PASSED, MADE].into_iter().for_each(|log| self.0.clear(log));
     }
 
     /// Keeps a point that a thread has passed.
-    pub(super) fn pass(&self, thread: u32, label: u32, offset: u64) {
-        let [thread, label] = [u64::from(thread), u64::from(label)];
-        self.0.push(PASSED, thread << 48 | label << 32 | offset & u64::from(u32::MAX));
+    pub(super) fn pass(&self, at: At) {
+        self.0.push(PASSED, at.pack());
+    }
+
+    /// Keeps a switch that was made there, and to which of the others.
+    pub(super) fn switch(&self, at: At, to: u32) {
+        [at.pack(), to.into()].into_iter().for_each(|word| self.0.push(MADE, word));
+    }
+
+    /// The switches that were made; `None` if there were too many.
+    pub(crate) fn made(&self) -> Option<Vec<(At, u32)>> {
+        let words = (!self.0.full(MADE)).then(|| self.0.words(MADE))?;
+        Some(
+            words.as_chunks::<2>().0.iter().map(|[at, to]| (At::unpack(*at), *to as u32)).collect(),
+        )
     }
 
     /// What the last execution has shown.
@@ -334,12 +369,9 @@ impl Recording {
         self.0.words(FEATURES).into_iter().map(|word| word & ((1 << BATCH) - 1))
     }
 
-    /// The points that were kept: thread, label, and points since it got that.
-    pub(crate) fn passed(&self) -> impl Iterator<Item = (u32, u32, u64)> {
-        let unpack = |word: u64| {
-            ((word >> 48) as u32, (word >> 32 & 0xffff) as u32, word & u64::from(u32::MAX))
-        };
-        self.0.words(PASSED).into_iter().map(unpack)
+    /// The points that were kept.
+    pub(crate) fn passed(&self) -> impl Iterator<Item = At> {
+        self.0.words(PASSED).into_iter().map(At::unpack)
     }
 
     pub(crate) fn enter(&self, state: State) {

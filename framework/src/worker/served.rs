@@ -1,7 +1,7 @@
 //! Executions that somebody asks for one at a time, and wants to know what each has shown: a fuzzer's.
 
-use super::{Child, Look, Setting, State};
-use crate::scheduler::Planned;
+use super::{At, Child, Look, Setting, State};
+use crate::scheduler::{Planned, Switch};
 
 /// Points of an execution that are told, at most.
 const POINTS: usize = 256;
@@ -45,14 +45,19 @@ impl Child<'_> {
     }
 
     /// Tells where threads could have been switched, evenly spread over the execution; where communication was looked
-    /// for, at what several of them touched.
+    /// for, at what several of them touched. And where they were.
     fn tell_points(&self, planned: &Planned, look: Look) {
         let coverage = &self.eyes.borrow().coverage;
         let matters = |granule| look != Look::Everything || coverage.is_shared(granule);
         let points: Vec<_> = planned.points().iter().filter(|p| matters(p.granule)).collect();
         let every = points.len().div_ceil(POINTS).max(1);
         for point in points.iter().step_by(every) {
-            self.recording.pass(point.thread, point.label, point.offset);
+            let (thread, label, offset) = (point.thread, point.label, point.offset);
+            self.recording.pass(At { thread, label, offset });
+        }
+        for (thread, switch) in planned.made() {
+            let Switch { label, offset, to } = *switch;
+            self.recording.switch(At { thread: *thread, label, offset }, to);
         }
     }
 }

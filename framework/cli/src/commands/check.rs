@@ -163,7 +163,7 @@ pub fn print(line: &[u8]) {
 
 /// Prints the summary; the exit code with what it tells.
 fn conclude(check: &Check, summary: &Summary, mut code: i32) -> i32 {
-    if summary.findings() + summary.known() > 0 {
+    if summary.found() {
         code = worse(code, exit::FINDING);
     }
     if summary.is_empty() {

@@ -75,6 +75,8 @@ unsafe fn begin(options: &Options, decider: *mut dyn Decider, observer: *mut dyn
     s.decider = Some(decider);
     // SAFETY: by the caller's promise, the decider outlives the execution.
     crate::granules::begin(unsafe { (*decider).granules() });
+    // SAFETY: as above.
+    s.asks_at_labels = unsafe { (*decider).asks_at_labels() };
     s.observer = Some(observer);
     s.threads.clear();
     s.views.clear();

@@ -149,7 +149,7 @@ fn one(plan: &Plan, fuzz: &Fuzz, named: bool) -> Result<Ran, Error> {
     })?;
     let kept = kept.transpose()?;
     let mut code = if done.findings > 0 { exit::FINDING } else { exit::CLEAN };
-    if done.interrupted {
+    if done.interrupted || done.late {
         code = worse(code, exit::BUDGET);
     }
     if let Some(error) = done.error.take() {
@@ -174,20 +174,20 @@ struct Ran {
 
 /// The summary for people. It says what was explored, and nothing of what was not.
 fn sentence(plan: &Plan, done: &Done, kept: Option<usize>, code: i32) -> String {
-    let kept = kept.zip(plan.kept.as_ref()).map_or(String::new(), |(kept, into)| {
-        format!(", {} added to {}", counted(kept as u64, "input"), into.display())
-    });
     let left = match done.left {
         0 => String::new(),
         left => format!(", {} not explained", counted(left as u64, "artifact")),
     };
-    let verdict = match (done.interrupted, code) {
-        (true, _) => "; interrupted",
-        (false, exit::CLEAN) if done.left == 0 => "; nothing found",
+    let verdict = match code {
+        _ if done.interrupted => "; interrupted",
+        exit::CLEAN | exit::BUDGET if done.left == 0 => "; nothing found",
         _ => "",
     };
+    let kept = kept.zip(plan.kept.as_ref()).map(|(kept, into)| {
+        format!("\n{} added to {}", counted(kept as u64, "input"), into.display())
+    });
     format!(
-        "fuzzed {}: {}, {}, {}, {}{left}{kept} in {}.{} s{verdict}",
+        "fuzzed {}: {}, {}, {}, {}{left} in {}.{} s{verdict}{}",
         plan.target,
         counted(done.executions, "execution"),
         counted(done.features, "feature"),
@@ -195,6 +195,7 @@ fn sentence(plan: &Plan, done: &Done, kept: Option<usize>, code: i32) -> String 
         counted(done.findings as u64, "finding"),
         done.took.as_secs(),
         done.took.subsec_millis() / 100,
+        kept.unwrap_or_default(),
     )
 }
 

@@ -114,7 +114,9 @@ impl Plan {
         // Its own is taken from the time if that is 0.
         let seed = self.seed.wrapping_add(start << 16).wrapping_mul(self.workers as u64);
         let seed = (seed.wrapping_add(number as u64) % u64::from(u32::MAX)) + 1;
-        command.arg(format!("-seed={seed}")).arg("-print_final_stats=1");
+        // What takes long is changed less often: others show more in the same time.
+        command.arg(format!("-seed={seed}")).arg("-entropic_scale_per_exec_time=1");
+        command.arg("-print_final_stats=1");
         command.arg(format!("-artifact_prefix={}/", self.artifacts().display()));
         command.args(executions.map(|n| format!("-runs={}", n.min(i32::MAX as u64))));
         command
@@ -189,4 +191,48 @@ pub fn known_beside(
     let folders: Vec<PathBuf> =
         folders.iter().map(|dir| absolute(dir)).collect::<Result<_, _>>()?;
     known(command, &[folders, vec![out.to_owned()]].concat())
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// A plan for two workers.
+    pub fn plan(folder: &Path) -> Plan {
+        Plan {
+            target: "map".into(),
+            bin: "maps".into(),
+            fuzzer: Command::new("maps"),
+            runner: Command::new("runner"),
+            folder: folder.to_owned(),
+            kept: None,
+            workers: 2,
+            executions: None,
+            time: None,
+            seed: 0,
+            keep_going: false,
+        }
+    }
+
+    #[test]
+    fn no_two_processes_have_the_same_seed_and_none_has_one_of_the_time() {
+        let plan = plan(Path::new("/o/map"));
+        let seed = |number, start| {
+            let command = plan.worker(number, start, None);
+            let words: Vec<String> =
+                command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
+            assert_eq!(words[0], "/o/map/fuzz/inputs");
+            assert!(words.contains(&"-artifact_prefix=/o/map/fuzz/artifacts/".to_owned()));
+            words.iter().find_map(|word| word.strip_prefix("-seed=")?.parse::<u32>().ok()).unwrap()
+        };
+        let mut seeds = [seed(0, 0), seed(1, 0), seed(0, 1), seed(1, 1)];
+        seeds.sort_unstable();
+        assert!(seeds[0] > 0 && seeds.windows(2).all(|two| two[0] < two[1]), "{seeds:?}");
+    }
+
+    #[test]
+    fn a_worker_that_has_executions_left_says_how_many() {
+        let command = plan(Path::new("/o")).worker(0, 0, Some(17));
+        assert!(command.get_args().any(|word| word == "-runs=17"));
+    }
 }

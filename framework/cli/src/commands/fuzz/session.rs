@@ -32,6 +32,8 @@ pub struct Done {
     /// Artifacts that came to nothing.
     pub left: usize,
     pub took: Duration,
+    /// Whether the time ended before the executions that were asked for.
+    pub late: bool,
     pub interrupted: bool,
     /// Whether somebody asked twice, so that nothing was waited for.
     pub killed: bool,
@@ -231,6 +233,7 @@ impl<'a> Session<'a> {
     fn tick(&mut self) {
         let (now, time) = (self.started.elapsed(), self.plan.time);
         if self.ending.is_none() && time.is_some_and(|time| now >= time) {
+            self.done.late = self.plan.executions.is_some();
             self.end();
         }
         if self.ending.is_some_and(|since| since.elapsed() > GRACE) {

@@ -156,3 +156,84 @@ impl Worker {
 fn ending(code: i32) -> String {
     if code < 0 { format!("by signal {}", -code) } else { format!("with code {code}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::tests::plan;
+    use super::*;
+
+    /// A worker with a log of this test alone, and its plan.
+    fn worker(name: &str) -> (Worker, Plan) {
+        let folder = std::env::temp_dir().join(format!("mapcheck-{name}-{}", std::process::id()));
+        let plan = plan(&folder);
+        plan.prepare().unwrap();
+        (Worker::new(plan.log("0")).unwrap(), plan)
+    }
+
+    fn says(worker: &mut Worker, plan: &Plan, what: &str) {
+        worker.line(format!("{what}\n").as_bytes(), plan);
+    }
+
+    #[test]
+    fn a_process_that_dies_without_an_input_again_and_again_is_not_started_for_ever() {
+        let (mut worker, plan) = worker("in-vain");
+        says(&mut worker, &plan, "the reason");
+        for _ in 1..TRIES {
+            assert!(matches!(worker.ended(Ok(-9), &plan, |_| true), End::Again));
+        }
+        let End::Broken(error) = worker.ended(Ok(-9), &plan, |_| true) else { panic!("once more") };
+        let said = error.to_string();
+        assert!(said.contains("3 times in a row without an input, at last by signal 9"), "{said}");
+        assert!(said.ends_with("ends with:\n  the reason"), "{said}");
+        fs::remove_dir_all(&plan.folder).unwrap();
+    }
+
+    #[test]
+    fn a_process_that_says_what_is_wrong_is_not_started_again() {
+        let (mut worker, plan) = worker("refused");
+        for code in [exit::USAGE, exit::ADAPTER, exit::INTERNAL] {
+            let End::Broken(error) = worker.ended(Ok(code), &plan, |_| true) else {
+                panic!("code {code}")
+            };
+            assert_eq!(error.code(), code);
+            worker.in_vain = 0;
+        }
+        assert!(matches!(worker.ended(Ok(exit::CLEAN), &plan, |_| true), End::Done));
+        fs::remove_dir_all(&plan.folder).unwrap();
+    }
+
+    #[test]
+    fn an_input_that_ends_each_process_is_given_up() {
+        let (mut worker, plan) = worker("stuck");
+        let path = plan.artifacts().join("crash-1f");
+        let line = format!("Test unit written to {}", path.display());
+        for (is_new, is_stuck) in [(true, false), (false, false), (false, false), (false, true)] {
+            says(&mut worker, &plan, &line);
+            let end = worker.ended(Ok(77), &plan, |told| is_new && told == &path);
+            assert_eq!(matches!(end, End::Stuck(_)), is_stuck, "{end:?}");
+            assert_eq!(matches!(end, End::Artifact(_)), !is_stuck, "{end:?}");
+        }
+        fs::remove_dir_all(&plan.folder).unwrap();
+    }
+
+    #[test]
+    fn files_elsewhere_are_no_artifacts_whoever_names_them() {
+        let (mut worker, plan) = worker("elsewhere");
+        says(&mut worker, &plan, "Test unit written to /etc/crash-1f");
+        assert!(matches!(worker.ended(Ok(77), &plan, |_| true), End::Again));
+        fs::remove_dir_all(&plan.folder).unwrap();
+    }
+
+    #[test]
+    fn executions_of_all_processes_count() {
+        let (mut worker, plan) = worker("counts");
+        worker.state = State::Runs;
+        says(&mut worker, &plan, "#64\tpulse  ft: 7 corp: 2/9b exec/s: 32 rss: 9Mb");
+        assert_eq!((worker.executions(), worker.rate()), (64, 32));
+        says(&mut worker, &plan, "stat::number_of_executed_units: 70");
+        worker.ended(Ok(77), &plan, |_| true);
+        says(&mut worker, &plan, "#2\tINITED exec/s: 0 rss: 9Mb");
+        assert_eq!((worker.executions(), worker.pulse.features), (72, 7));
+        fs::remove_dir_all(&plan.folder).unwrap();
+    }
+}
