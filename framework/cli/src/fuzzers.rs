@@ -18,6 +18,58 @@ pub struct Fuzzer {
     pub bin: String,
     /// The features that it is built with.
     pub features: Vec<String>,
+    /// Whether what it fuzzes is no runner's target but the closure of a test, which it knows alone.
+    pub knows_alone: bool,
+}
+
+/// The fuzz target of a closure that a test explores, in the package of one of these runners.
+///
+/// # Errors
+/// When the manifest of that package is wrong. `None` when no manifest has it.
+pub fn of_closure<'a>(
+    runners: &'a [Runner],
+    name: &str,
+    metadata: &Value,
+) -> Result<Option<(&'a Runner, Fuzzer)>, Error> {
+    let has = |(_, runner, names): &(&String, &Runner, &Value)| {
+        runner.is_member() && list(names).any(|known| known == name)
+    };
+    let found = all(runners, metadata).find(has);
+    let Some(runner) = found.map(|row| row.1) else { return Ok(None) };
+    let fuzzer = of_target(runner, name, metadata)?;
+    Ok(Some((runner, Fuzzer { knows_alone: true, ..fuzzer })))
+}
+
+/// The fuzz targets that know something which is no runner's target.
+///
+/// # Errors
+/// When a manifest is wrong.
+pub fn of_closures<'a>(
+    runners: &'a [Runner],
+    metadata: &Value,
+) -> Result<Vec<(&'a Runner, Fuzzer)>, Error> {
+    let mut found: Vec<(&Runner, Fuzzer)> = Vec::new();
+    for (bin, runner, names) in all(runners, metadata) {
+        let own = |name: &&str| !runner.targets.iter().any(|target| target == name);
+        let alone = list(names).filter_map(Value::as_str).find(own);
+        if let Some(name) = alone.filter(|_| found.iter().all(|(_, known)| known.bin != *bin)) {
+            found.extend(of_closure(runners, name, metadata)?);
+        }
+    }
+    Ok(found)
+}
+
+/// The rows of all tables: a bin, the runner of its package, and what it fuzzes.
+fn all<'a, 'm>(
+    runners: &'a [Runner],
+    metadata: &'m Value,
+) -> impl Iterator<Item = (&'m String, &'a Runner, &'m Value)> {
+    list(&metadata["packages"]).flat_map(|package| {
+        let runner = runners.iter().find(|runner| package["name"] == *runner.package);
+        let table = package["metadata"]["mapcheck"]["fuzz"].as_object();
+        let rows = table.into_iter().flatten();
+        rows.filter_map(move |(bin, names)| Some((bin, runner?, names)))
+    })
 }
 
 /// The binary that fuzzes a runner's target; `metadata` is cargo's, of this workspace.
@@ -39,19 +91,20 @@ pub fn of_target(runner: &Runner, target: &str, metadata: &Value) -> Result<Fuzz
     })
 }
 
-/// The targets of a member's runner that the manifest gives a fuzz target, or that its only one fuzzes.
-pub fn fuzzable<'a>(runner: &'a Runner, metadata: &Value) -> Vec<&'a str> {
+/// What a member's package fuzzes: what its table says, or else the runner's targets, if it has a fuzz target. What the
+/// table says may be wrong still.
+pub fn fuzzable<'a>(runner: &'a Runner, metadata: &'a Value) -> Vec<&'a str> {
     let mut packages = list(&metadata["packages"]);
     let package = packages.find(|package| package["name"] == *runner.package);
-    let targets = runner.targets.iter().map(String::as_str);
-    targets.filter(|target| is_fuzzed(package.unwrap_or(&Value::Null), target)).collect()
+    meant(package.unwrap_or(&Value::Null), &runner.targets)
 }
 
-/// Whether a package's manifest means to fuzz a target. What it says may be wrong still.
-fn is_fuzzed(package: &Value, target: &str) -> bool {
+fn meant<'a>(package: &'a Value, targets: &'a [String]) -> Vec<&'a str> {
+    let is_fuzzed = || list(&package["targets"]).filter_map(read).any(|(is_fuzzer, _)| is_fuzzer);
     match package["metadata"]["mapcheck"]["fuzz"].as_object() {
-        Some(table) => table.values().any(|targets| list(targets).any(|name| name == target)),
-        None => list(&package["targets"]).filter_map(read).any(|(is_fuzzer, _)| is_fuzzer),
+        Some(table) => table.values().flat_map(list).filter_map(Value::as_str).collect(),
+        None if is_fuzzed() => targets.iter().map(String::as_str).collect(),
+        None => Vec::new(),
     }
 }
 
@@ -81,7 +134,7 @@ fn read(target: &Value) -> Option<(bool, Fuzzer)> {
     let features = list(&target["required-features"]).filter_map(Value::as_str);
     let features = features.map(str::to_owned).collect();
     let bin = target["name"].as_str()?.to_owned();
-    Some((folder.ends_with(FOLDER), Fuzzer { bin, features }))
+    Some((folder.ends_with(FOLDER), Fuzzer { bin, features, knows_alone: false }))
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
@@ -108,12 +161,32 @@ mod tests {
         });
         let of = |target| choose(&package, target);
         let features = ["fuzz", "more"].map(str::to_owned).to_vec();
-        assert_eq!(of("b"), Ok(Fuzzer { bin: "one".into(), features }));
+        assert_eq!(of("b"), Ok(Fuzzer { bin: "one".into(), features, knows_alone: false }));
         assert_eq!(of("c").map(|fuzzer| fuzzer.bin), Ok("two".into()));
         assert_eq!(of("d"), Err("its table names `gone`, which is no bin".into()));
         assert_eq!(of("e"), Err("its table names no bin for it".into()));
-        let meant = ["a", "d", "e"].map(|target| is_fuzzed(&package, target));
-        assert_eq!(meant, [true, true, false], "a wrong table is told, and not passed over");
+        // `d` is wrong, and must be told and not passed over.
+        let mut all = meant(&package, &["a".to_owned(), "e".to_owned()]);
+        all.sort_unstable();
+        assert_eq!(all, ["a", "b", "c", "d"]);
+    }
+
+    #[test]
+    fn what_is_no_runner_s_target_is_a_closure_of_its_fuzz_target() {
+        let package = json!({
+            "name": "p",
+            "targets": [bin("one", "fuzz_targets"), bin("two", "fuzz_targets")],
+            "metadata": {"mapcheck": {"fuzz": {"one": ["a"], "two": ["tests::b", "c"]}}},
+        });
+        let metadata = json!({"packages": [package]});
+        let runners =
+            [Runner { package: "p".into(), targets: vec!["a".into()], ..Runner::default() }];
+        let of =
+            |name| of_closure(&runners, name, &metadata).unwrap().map(|(_, fuzzer)| fuzzer.bin);
+        assert_eq!((of("tests::b"), of("d")), (Some("two".into()), None));
+        let all = of_closures(&runners, &metadata).unwrap();
+        let bins: Vec<(&str, bool)> = all.iter().map(|(_, f)| (&*f.bin, f.knows_alone)).collect();
+        assert_eq!(bins, [("two", true)]);
     }
 
     #[test]
@@ -123,8 +196,9 @@ mod tests {
             (bin("main", "src"), bin("one", "fuzz_targets"), bin("two", "fuzz_targets"));
         assert_eq!(of(&[main.clone(), one.clone()]), Ok("one".into()));
         assert_eq!(of(std::slice::from_ref(&main)), Err(String::new()));
-        assert!(!is_fuzzed(&json!({"targets": [main]}), "a"));
-        assert!(is_fuzzed(&json!({"targets": [one]}), "a"));
+        let targets = ["a".to_owned()];
+        assert_eq!(meant(&json!({"targets": [main]}), &targets), [""; 0]);
+        assert_eq!(meant(&json!({"targets": [one]}), &targets), ["a"]);
         assert!(of(&[one, two]).unwrap_err().starts_with("it has several bins"));
     }
 }

@@ -66,26 +66,33 @@ pub fn run(fuzz: &Fuzz) -> Result<i32, Error> {
     Ok(code)
 }
 
-/// The targets that are named; if none is, all of this workspace's members that have a fuzz target.
+/// What is named, targets and closures of tests; if nothing is, all that this workspace's members fuzz.
 fn subjects<'a>(
     fuzz: &'a Fuzz,
     runners: &'a Runners,
-    metadata: &Value,
+    metadata: &'a Value,
 ) -> Result<Vec<Subject<'a>>, Error> {
-    let named = |target| {
-        let runner = runners.of_target(target)?;
-        Ok((target, runner, fuzzers::of_target(runner, target, metadata)?))
-    };
-    if !fuzz.targets.is_empty() {
-        return distinct(&fuzz.targets).into_iter().map(named).collect();
+    let mut names = distinct(&fuzz.targets);
+    if fuzz.targets.is_empty() {
+        let members = runners.0.iter().filter(|runner| runner.is_member());
+        names.extend(members.flat_map(|runner| fuzzers::fuzzable(runner, metadata)));
     }
-    let mut all = Vec::new();
-    for runner in runners.0.iter().filter(|runner| runner.is_member()) {
-        for target in fuzzers::fuzzable(runner, metadata) {
-            all.push((target, runner, fuzzers::of_target(runner, target, metadata)?));
-        }
+    names.into_iter().map(|name| subject(name, runners, metadata)).collect()
+}
+
+/// The subject of a name.
+fn subject<'a>(
+    name: &'a str,
+    runners: &'a Runners,
+    metadata: &Value,
+) -> Result<Subject<'a>, Error> {
+    if let Some((runner, fuzzer)) = fuzzers::of_closure(&runners.0, name, metadata)?
+        && !runner.targets.iter().any(|known| known == name)
+    {
+        return Ok((name, runner, fuzzer));
     }
-    Ok(all)
+    let runner = runners.of_target(name)?;
+    Ok((name, runner, fuzzers::of_target(runner, name, metadata)?))
 }
 
 /// Prints targets and their fuzz targets.
@@ -105,7 +112,7 @@ fn list(subjects: &[Subject<'_>], json: bool) -> i32 {
 /// Builds the fuzz targets of some targets, each once, and prints where they are.
 fn build_only(subjects: &[Subject<'_>], cargo: &Cargo, json: bool) -> Result<i32, Error> {
     let mut built = BTreeSet::new();
-    for (_, runner, Fuzzer { bin, features }) in subjects {
+    for (_, runner, Fuzzer { bin, features, .. }) in subjects {
         if !built.insert((&runner.package, bin)) {
             continue;
         }
@@ -122,13 +129,17 @@ fn build_only(subjects: &[Subject<'_>], cargo: &Cargo, json: bool) -> Result<i32
 
 /// Builds what a target needs, and asks its runner whether it can do what is wanted; the exit code of that.
 fn build(subject: &Subject<'_>, fuzz: &Fuzz, cargo: &Cargo, out: &PathBuf) -> Result<i32, Error> {
-    let (target, runner, Fuzzer { bin, features }) = subject;
+    let (target, runner, Fuzzer { bin, features, knows_alone }) = subject;
+    let what = format!("fuzz target `{bin}`");
+    if *knows_alone {
+        return runner.build_bin(cargo, &what, bin, features).map(|_| exit::CLEAN);
+    }
     let mut command = runner.build(cargo, &format!("target `{target}`"))?;
     command.arg("ready").arg(target);
     plan::settings(&mut command, fuzz, out)?;
     let refused = run_runner(command, runner)?;
     if refused == exit::CLEAN {
-        runner.build_bin(cargo, &format!("fuzz target `{bin}`"), bin, features)?;
+        runner.build_bin(cargo, &what, bin, features)?;
     }
     Ok(refused)
 }

@@ -25,8 +25,8 @@ pub struct Plan {
     pub bin: String,
     /// What starts libFuzzer, without its arguments.
     fuzzer: Command,
-    /// What starts the runner, without its arguments.
-    runner: Command,
+    /// What starts the runner, without its arguments; `None` for a closure, which the runner does not know.
+    runner: Option<Command>,
     /// The target's folder of the out directory.
     pub folder: PathBuf,
     /// Inputs to begin with, and to add to.
@@ -51,7 +51,7 @@ impl Plan {
         cargo: &Cargo,
         out: &Path,
     ) -> Result<Self, Error> {
-        let (runner, Fuzzer { bin, .. }) = built;
+        let (runner, Fuzzer { bin, knows_alone, .. }) = built;
         let mut commands = [runner.command_of(cargo, bin), runner.command(cargo)];
         for command in &mut commands {
             settings(command, fuzz, out)?;
@@ -69,7 +69,7 @@ impl Plan {
             target: target.to_owned(),
             bin: bin.clone(),
             fuzzer,
-            runner,
+            runner: Some(runner).filter(|_| !knows_alone),
             folder: out.join(folder_name(target)),
             kept: fuzz.corpus.as_ref().map(inputs_of),
             workers: workers(&fuzz.budget),
@@ -131,8 +131,11 @@ impl Plan {
 
     /// What makes a repro of an artifact.
     pub fn import(&self, artifact: &Path) -> Command {
-        let mut command = copy(&self.runner);
-        command.arg("import").arg(artifact);
+        let mut command = copy(self.runner.as_ref().unwrap_or(&self.fuzzer));
+        match self.runner {
+            Some(_) => command.arg("import").arg(artifact),
+            None => command.env("MAPCHECK_IMPORT", artifact),
+        };
         command
     }
 
@@ -203,7 +206,7 @@ pub mod tests {
             target: "map".into(),
             bin: "maps".into(),
             fuzzer: Command::new("maps"),
-            runner: Command::new("runner"),
+            runner: Some(Command::new("runner")),
             folder: folder.to_owned(),
             kept: None,
             workers: 2,
