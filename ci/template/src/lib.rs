@@ -50,8 +50,13 @@ impl<K: Hash + Eq + Clone, V> ShardMap<K, V> {
     /// Visits the elements. What is in the map all the while is visited once; what comes or goes may be missed.
     pub fn for_each(&self, mut visit: impl FnMut(&K, &V) -> ControlFlow<()>) {
         for shard in &self.shards {
-            for (key, value) in shard.read().unwrap().iter() {
-                if visit(key, value).is_break() {
+            // By their keys: where an element stands may change between two visits.
+            let elements = shard.read().unwrap();
+            let keys: Vec<K> = elements.iter().map(|(key, _)| key.clone()).collect();
+            drop(elements);
+            for key in keys {
+                let visited = self.get(&key, |value| visit(&key, value));
+                if visited.is_some_and(|flow| flow.is_break()) {
                     return;
                 }
             }
