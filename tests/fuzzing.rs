@@ -77,6 +77,22 @@ fn every_artifact_of_a_run_that_goes_on_is_imported_and_can_be_once_more() {
     what_is_no_whole_input_does_no_harm(&imported[0]);
 }
 
+#[test]
+fn what_is_found_in_a_closure_is_replayed_by_its_test() {
+    let out = tempdir().unwrap();
+    let run = Run::of(&mut fuzz(out.path(), &["no_count_is_lost", "--time", "60s"])).code(2);
+    let finding = &run.of_type("finding")[0];
+    assert_eq!(finding["class"], "panic");
+    assert!(finding["message"].as_str().unwrap().contains("a count is lost"), "{finding}");
+    let repro = finding["repro"].as_str().unwrap();
+    let replayed = Run::of(&mut mapcheck_in(&subject("fuzzed"), ["replay", repro])).code(2);
+    assert!(replayed.stdout.contains("a count is lost"), "{}", replayed.stdout);
+
+    let anew = tempdir().unwrap();
+    let imported = listed(&out.path().join("no_count_is_lost/fuzz/imported"));
+    import(anew.path(), &imported[0]).code(2).only("finding");
+}
+
 /// Imports what is left of an artifact that was cut off, and what is none.
 fn what_is_no_whole_input_does_no_harm(artifact: &Path) {
     let out = tempdir().unwrap();

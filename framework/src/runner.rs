@@ -275,15 +275,11 @@ impl Runner<'_> {
         Ok((bytes, target))
     }
 
-    /// Prints a line of JSON for each input of a fuzzer that is for a target of this runner.
+    /// Tells which inputs of a fuzzer are for targets of this runner.
     fn whose(&self, paths: &[&str]) -> Result<u8, Failure> {
-        for path in paths {
-            if let (_, Some(target)) = self.target_of(Path::new(path))? {
-                let line = Object::of_type("input").text("file", path).text("target", target.name);
-                println!("{}", line.line());
-            }
-        }
-        Ok(exit::CLEAN)
+        let names: Vec<&str> = self.targets.iter().map(|target| target.name).collect();
+        let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
+        fuzz::whose(&paths, &names).map_err(usage)
     }
 
     /// Makes a repro of an input that a fuzzer wrote.

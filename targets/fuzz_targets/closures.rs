@@ -1,5 +1,4 @@
 //! Closures that tests explore, under libFuzzer.
-#![no_main]
 
 use mapcheck_targets::closures;
 

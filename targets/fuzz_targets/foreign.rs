@@ -1,4 +1,3 @@
 //! The maps in other languages under libFuzzer: `cargo mapcheck fuzz`, or `cargo fuzz`.
-#![no_main]
 
 mapcheck::fuzz_maps!(mapcheck_targets::foreign());

@@ -1,4 +1,3 @@
 //! The models of Go's maps under libFuzzer: `cargo mapcheck fuzz`, or `cargo fuzz`.
-#![no_main]
 
 mapcheck::fuzz_maps!(mapcheck_targets::go_models());

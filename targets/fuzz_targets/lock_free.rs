@@ -1,4 +1,3 @@
 //! The models of a lock-free map under libFuzzer: `cargo mapcheck fuzz`, or `cargo fuzz`.
-#![no_main]
 
 mapcheck::fuzz_maps!(mapcheck_targets::lock_free_models());

@@ -18,6 +18,58 @@ pub struct Fuzzer {
     pub bin: String,
     /// The features that it is built with.
     pub features: Vec<String>,
+    /// Whether what it fuzzes is no runner's target but the closure of a test, which it knows alone.
+    pub knows_alone: bool,
+}
+
+/// The fuzz target of a closure that a test explores, in the package of one of these runners.
+///
+/// # Errors
+/// When the manifest of that package is wrong. `None` when no manifest has it.
+pub fn of_closure<'a>(
+    runners: &'a [Runner],
+    name: &str,
+    metadata: &Value,
+) -> Result<Option<(&'a Runner, Fuzzer)>, Error> {
+    let has = |(_, runner, names): &(&String, &Runner, &Value)| {
+        runner.is_member() && list(names).any(|known| known == name)
+    };
+    let found = all(runners, metadata).find(has);
+    let Some(runner) = found.map(|row| row.1) else { return Ok(None) };
+    let fuzzer = of_target(runner, name, metadata)?;
+    Ok(Some((runner, Fuzzer { knows_alone: true, ..fuzzer })))
+}
+
+/// The fuzz targets that know something which is no runner's target.
+///
+/// # Errors
+/// When a manifest is wrong.
+pub fn of_closures<'a>(
+    runners: &'a [Runner],
+    metadata: &Value,
+) -> Result<Vec<(&'a Runner, Fuzzer)>, Error> {
+    let mut found: Vec<(&Runner, Fuzzer)> = Vec::new();
+    for (bin, runner, names) in all(runners, metadata) {
+        let own = |name: &&str| !runner.targets.iter().any(|target| target == name);
+        let alone = list(names).filter_map(Value::as_str).find(own);
+        if let Some(name) = alone.filter(|_| found.iter().all(|(_, known)| known.bin != *bin)) {
+            found.extend(of_closure(runners, name, metadata)?);
+        }
+    }
+    Ok(found)
+}
+
+/// The rows of all tables: a bin, the runner of its package, and what it fuzzes.
+fn all<'a, 'm>(
+    runners: &'a [Runner],
+    metadata: &'m Value,
+) -> impl Iterator<Item = (&'m String, &'a Runner, &'m Value)> {
+    list(&metadata["packages"]).flat_map(|package| {
+        let runner = runners.iter().find(|runner| package["name"] == *runner.package);
+        let table = package["metadata"]["mapcheck"]["fuzz"].as_object();
+        let rows = table.into_iter().flatten();
+        rows.filter_map(move |(bin, names)| Some((bin, runner?, names)))
+    })
 }
 
 /// The binary that fuzzes a runner's target; `metadata` is cargo's, of this workspace.
@@ -66,7 +118,7 @@ fn read(target: &Value) -> Option<(bool, Fuzzer)> {
     let features = list(&target["required-features"]).filter_map(Value::as_str);
     let features = features.map(str::to_owned).collect();
     let bin = target["name"].as_str()?.to_owned();
-    Some((folder.ends_with(FOLDER), Fuzzer { bin, features }))
+    Some((folder.ends_with(FOLDER), Fuzzer { bin, features, knows_alone: false }))
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
@@ -93,10 +145,28 @@ mod tests {
         });
         let of = |target| choose(&package, target);
         let features = ["fuzz", "more"].map(str::to_owned).to_vec();
-        assert_eq!(of("b"), Ok(Fuzzer { bin: "one".into(), features }));
+        assert_eq!(of("b"), Ok(Fuzzer { bin: "one".into(), features, knows_alone: false }));
         assert_eq!(of("c").map(|fuzzer| fuzzer.bin), Ok("two".into()));
         assert_eq!(of("d"), Err("its table names `gone`, which is no bin".into()));
         assert_eq!(of("e"), Err("its table names no bin for it".into()));
+    }
+
+    #[test]
+    fn what_is_no_runner_s_target_is_a_closure_of_its_fuzz_target() {
+        let package = json!({
+            "name": "p",
+            "targets": [bin("one", "fuzz_targets"), bin("two", "fuzz_targets")],
+            "metadata": {"mapcheck": {"fuzz": {"one": ["a"], "two": ["tests::b", "c"]}}},
+        });
+        let metadata = json!({"packages": [package]});
+        let runners =
+            [Runner { package: "p".into(), targets: vec!["a".into()], ..Runner::default() }];
+        let of =
+            |name| of_closure(&runners, name, &metadata).unwrap().map(|(_, fuzzer)| fuzzer.bin);
+        assert_eq!((of("tests::b"), of("d")), (Some("two".into()), None));
+        let all = of_closures(&runners, &metadata).unwrap();
+        let bins: Vec<(&str, bool)> = all.iter().map(|(_, f)| (&*f.bin, f.knows_alone)).collect();
+        assert_eq!(bins, [("two", true)]);
     }
 
     #[test]

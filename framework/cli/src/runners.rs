@@ -10,7 +10,7 @@ use crate::cargo::{self, Cargo};
 use crate::error::Error;
 
 /// A crate whose binary, of the package's name, runs targets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Runner {
     /// The package's name, which is the binary's.
     pub package: String,

@@ -1,6 +1,8 @@
 //! What libFuzzer needs in its own process: counters that it looks at beside those of branches.
 
+use std::ffi::{CString, c_char, c_int};
 use std::ops::Range;
+use std::os::unix::ffi::OsStringExt as _;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 /// How many counters there are.
@@ -23,6 +25,31 @@ pub fn show(what: usize, times: u8) {
 /// whether its crates were built by `cargo mapcheck`; nobody else can know.
 pub fn prepare_fuzzing(instrumented: bool) {
     crate::memory::find_counters(instrumented);
+}
+
+/// Hands the process to libFuzzer, which is linked in, with the process's own arguments; to be called from `main`.
+/// Returns the exit code.
+///
+/// A program whose `main` is libFuzzer's own lacks what the standard library does before `main`: its threads begin in
+/// fewer steps there than in tests, and what was found in such a program would not be found where it is replayed.
+// Inlined, so that only who calls it asks the linker for libFuzzer.
+#[inline]
+pub fn libfuzzer_main() -> i32 {
+    unsafe extern "C" {
+        fn LLVMFuzzerRunDriver(
+            argc: *mut c_int,
+            argv: *mut *mut *mut c_char,
+            test: unsafe extern "C" fn(*const u8, usize) -> c_int,
+        ) -> c_int;
+        fn LLVMFuzzerTestOneInput(data: *const u8, size: usize) -> c_int;
+    }
+    let words = std::env::args_os().filter_map(|word| CString::new(word.into_vec()).ok());
+    let mut words: Vec<*mut c_char> = words.map(CString::into_raw).collect();
+    let mut count = words.len() as c_int;
+    words.push(std::ptr::null_mut());
+    let mut start = words.as_mut_ptr();
+    // SAFETY: as many strings as it says, with a null after them, which all live as long as the process.
+    unsafe { LLVMFuzzerRunDriver(&mut count, &mut start, LLVMFuzzerTestOneInput) }
 }
 
 /// Where they lie. They are no globals of the code under test, which are saved and restored.

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::input::{Input, id_of, target_of};
 use super::serve::Fuzzed;
@@ -49,6 +49,20 @@ pub(crate) fn file(
         Format::Text => println!("{shown}: {told}"),
     }
     Ok(code)
+}
+
+/// Prints a line of JSON for each file that is an input for one of these targets; returns the exit code.
+///
+/// The error is a sentence about a file that cannot be read.
+pub(crate) fn whose(paths: &[PathBuf], names: &[&str]) -> Result<u8, String> {
+    for path in paths {
+        let bytes = fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        if let Some(target) = names.iter().find(|name| is_for(&bytes, name)) {
+            let line = Object::of_type("input").text("file", &path.display().to_string());
+            println!("{}", line.text("target", target).line());
+        }
+    }
+    Ok(exit::CLEAN)
 }
 
 /// Whether bytes are an input for a target of this name.

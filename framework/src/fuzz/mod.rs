@@ -4,7 +4,7 @@
 //! execution. So executions have a process of their own, which is handed each input, and hands back what it has shown.
 //! What kills it is a finding like any other.
 //!
-//! A fuzz target for some maps is a file of three lines, see [`fuzz_maps!`](crate::fuzz_maps).
+//! A fuzz target for some maps is a file of one line, see [`fuzz_maps!`](crate::fuzz_maps).
 
 mod import;
 mod input;
@@ -12,11 +12,11 @@ mod mutate;
 mod serve;
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mapcheck_machine as machine;
 
-pub(crate) use import::{file as import, is_for};
+pub(crate) use import::{file as import, is_for, whose};
 use input::{Gene, Input};
 use mutate::{Mutator, Spot};
 use serve::Server;
@@ -36,6 +36,10 @@ pub const TARGETS: &str = "MAPCHECK_TARGETS";
 /// A file that libFuzzer wrote: it is imported, see `cargo mapcheck import`, and nothing is fuzzed.
 pub const IMPORT: &str = "MAPCHECK_IMPORT";
 
+/// Files that libFuzzer may have written, as of a path: those for what this program fuzzes are told, as a runner's
+/// `whose` does, and nothing is fuzzed.
+pub const WHOSE: &str = "MAPCHECK_WHOSE";
+
 /// What an input shows that is for no target of this program.
 const UNUSABLE: usize = 0;
 /// And one that asks for too much work.
@@ -54,11 +58,10 @@ thread_local! {
     static FUZZER: RefCell<Option<Fuzzer>> = const { RefCell::new(None) };
 }
 
-/// Makes a fuzz target for libFuzzer of a list of [`Target`](crate::Target)s: the main function of a file in
-/// `fuzz_targets/` that begins with `#![no_main]`. Its crate depends on `libfuzzer-sys`.
+/// Makes a fuzz target for libFuzzer of a list of [`Target`](crate::Target)s: all that a file in `fuzz_targets/` needs.
+/// Its crate depends on `libfuzzer-sys`.
 ///
 /// ```text
-/// #![no_main]
 /// mapcheck::fuzz_maps!(my_map_checks::targets());
 /// ```
 ///
@@ -75,7 +78,6 @@ macro_rules! fuzz_maps {
 /// around it, as `cargo test -- --list` shows it: there its repros are replayed.
 ///
 /// ```text
-/// #![no_main]
 /// mapcheck::fuzz_tests!("entries_are_moved_whole" => my_map_checks::entries_are_moved_whole);
 /// ```
 #[macro_export]
@@ -94,6 +96,9 @@ macro_rules! fuzz_tests {
 #[macro_export]
 macro_rules! __fuzz_target {
     (|$instrumented:ident| $start:expr) => {
+        fn main() {
+            ::std::process::exit($crate::fuzz::main());
+        }
         ::libfuzzer_sys::fuzz_target!(
             init: {
                 #[allow(unexpected_cfgs, reason = "only `cargo mapcheck` sets it, or knows it")]
@@ -116,6 +121,12 @@ macro_rules! __fuzz_target {
             $crate::fuzz::cross(one, other, out, seed)
         });
     };
+}
+
+/// Hands the process to libFuzzer, and returns the exit code. Called by [`fuzz_maps!`](crate::fuzz_maps).
+#[inline]
+pub fn main() -> i32 {
+    machine::libfuzzer_main()
 }
 
 /// Readies the process; ends it with a message where that is not possible. `instrumented` says whether the crate that
@@ -155,6 +166,11 @@ fn ready(
     machine::prepare_fuzzing(instrumented);
     let started = Settings::from_env().map_err(|what| (exit::USAGE, what)).and_then(|settings| {
         let subjects = subjects(&settings)?;
+        if let Some(paths) = std::env::var_os(WHOSE) {
+            let names: Vec<&str> = subjects.iter().map(|subject| &*subject.target).collect();
+            let paths: Vec<PathBuf> = std::env::split_paths(&paths).collect();
+            return whose(&paths, &names).map(Some).map_err(|what| (exit::USAGE, what));
+        }
         match std::env::var_os(IMPORT) {
             Some(path) => import(Path::new(&path), subjects, &settings).map(Some),
             None => begin(settings, subjects).map(|()| None).map_err(|what| (exit::INTERNAL, what)),

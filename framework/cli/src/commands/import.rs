@@ -1,6 +1,7 @@
 //! `import`: repros of files that libFuzzer wrote.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -11,6 +12,7 @@ use crate::commands::fuzz::known_beside;
 use crate::commands::list::wants_json;
 use crate::commands::{run_for_lines, run_runner};
 use crate::error::{Error, exit};
+use crate::fuzzers::{self, Fuzzer};
 use crate::runners::{Runner, Runners};
 use crate::summary::worse;
 
@@ -37,7 +39,38 @@ pub fn run(import: &Import) -> Result<i32, Error> {
         let own = whose(runner, &cargo, &left)?;
         left.retain(|path| !own.contains(path));
         for path in own {
-            code = worse(code, one(import, runner, &cargo, &path)?);
+            let mut command = runner.command(&cargo);
+            command.arg("import").arg(&path);
+            code = worse(code, one(import, command, runner)?);
+        }
+    }
+    Ok(worse(code, closures(import, left, &runners, &cargo, &metadata)?))
+}
+
+/// Has the fuzz targets of closures import what is for no runner's target; the exit code.
+fn closures(
+    import: &Import,
+    mut left: Vec<PathBuf>,
+    runners: &Runners,
+    cargo: &Cargo,
+    metadata: &Value,
+) -> Result<i32, Error> {
+    let mut code = exit::CLEAN;
+    for (runner, Fuzzer { bin, features, .. }) in fuzzers::of_closures(&runners.0, metadata)? {
+        if left.is_empty() {
+            break;
+        }
+        let what = format!("fuzz target `{bin}`");
+        let mut command = runner.build_bin(cargo, &what, &bin, &features)?;
+        let files =
+            std::env::join_paths(&left).map_err(|_| Error::NoInput { path: left[0].clone() });
+        command.env("MAPCHECK_WHOSE", files?);
+        let own = told(command, runner)?;
+        left.retain(|path| !own.contains(path));
+        for path in own {
+            let mut command = runner.command_of(cargo, &bin);
+            command.env("MAPCHECK_IMPORT", &path);
+            code = worse(code, one(import, command, runner)?);
         }
     }
     for path in left {
@@ -52,6 +85,11 @@ pub fn run(import: &Import) -> Result<i32, Error> {
 fn whose(runner: &Runner, cargo: &Cargo, files: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut command = runner.command(cargo);
     command.arg("whose").args(files);
+    told(command, runner)
+}
+
+/// The files that a command tells of.
+fn told(command: Command, runner: &Runner) -> Result<Vec<PathBuf>, Error> {
     let mut own = Vec::new();
     let each = &mut |line: &Value| {
         let file = line["file"].as_str().filter(|_| line["type"] == "input");
@@ -61,11 +99,10 @@ fn whose(runner: &Runner, cargo: &Cargo, files: &[PathBuf]) -> Result<Vec<PathBu
     Ok(own)
 }
 
-/// Has a file's runner import it; the exit code.
-fn one(import: &Import, runner: &Runner, cargo: &Cargo, path: &PathBuf) -> Result<i32, Error> {
+/// Runs what imports a file; the exit code.
+fn one(import: &Import, mut command: Command, runner: &Runner) -> Result<i32, Error> {
     let out = absolute(&out_dir(import.out.as_ref()))?;
-    let mut command = runner.command(cargo);
-    command.arg("import").arg(path).env("MAPCHECK_OUT", &out);
+    command.env("MAPCHECK_OUT", &out);
     command.env("MAPCHECK_FORMAT", if wants_json(import.format) { "json" } else { "text" });
     if !import.faults.is_empty() {
         command.env("MAPCHECK_FAULTS", import.faults.join(","));

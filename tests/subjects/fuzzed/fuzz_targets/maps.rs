@@ -1,4 +1,3 @@
 //! The fuzz target.
-#![no_main]
 
 mapcheck::fuzz_maps!(mapcheck_fuzzed::all());

@@ -37,6 +37,11 @@ pub fn run(fuzz: &Fuzz) -> Result<i32, Error> {
     let metadata = cargo::metadata()?;
     let runners = Runners::find(&metadata)?.require()?;
     let subject = |target| {
+        if let Some((runner, fuzzer)) = fuzzers::of_closure(&runners.0, target, &metadata)?
+            && !runner.targets.iter().any(|known| known == target)
+        {
+            return Ok((target, runner, fuzzer));
+        }
         let runner = runners.of_target(target)?;
         Ok((target, runner, fuzzers::of_target(runner, target, &metadata)?))
     };
@@ -67,13 +72,17 @@ pub fn run(fuzz: &Fuzz) -> Result<i32, Error> {
 
 /// Builds what a target needs, and asks its runner whether it can do what is wanted; the exit code of that.
 fn build(subject: &Subject<'_>, fuzz: &Fuzz, cargo: &Cargo, out: &PathBuf) -> Result<i32, Error> {
-    let (target, runner, Fuzzer { bin, features }) = subject;
+    let (target, runner, Fuzzer { bin, features, knows_alone }) = subject;
+    let what = format!("fuzz target `{bin}`");
+    if *knows_alone {
+        return runner.build_bin(cargo, &what, bin, features).map(|_| exit::CLEAN);
+    }
     let mut command = runner.build(cargo, &format!("target `{target}`"))?;
     command.arg("ready").arg(target);
     plan::settings(&mut command, fuzz, out)?;
     let refused = run_runner(command, runner)?;
     if refused == exit::CLEAN {
-        runner.build_bin(cargo, &format!("fuzz target `{bin}`"), bin, features)?;
+        runner.build_bin(cargo, &what, bin, features)?;
     }
     Ok(refused)
 }

@@ -25,8 +25,8 @@ pub struct Plan {
     pub bin: String,
     /// What starts libFuzzer, without its arguments.
     fuzzer: Command,
-    /// What starts the runner, without its arguments.
-    runner: Command,
+    /// What starts the runner, without its arguments; `None` for a closure, which the runner does not know.
+    runner: Option<Command>,
     /// The target's folder of the out directory.
     pub folder: PathBuf,
     /// Inputs to begin with, and to add to.
@@ -51,7 +51,7 @@ impl Plan {
         cargo: &Cargo,
         out: &Path,
     ) -> Result<Self, Error> {
-        let (runner, Fuzzer { bin, .. }) = built;
+        let (runner, Fuzzer { bin, knows_alone, .. }) = built;
         let mut commands = [runner.command_of(cargo, bin), runner.command(cargo)];
         for command in &mut commands {
             settings(command, fuzz, out)?;
@@ -69,7 +69,7 @@ impl Plan {
             target: target.to_owned(),
             bin: bin.clone(),
             fuzzer,
-            runner,
+            runner: Some(runner).filter(|_| !knows_alone),
             folder: out.join(folder_name(target)),
             kept: fuzz.corpus.as_ref().map(inputs_of),
             workers: workers(&fuzz.budget),
@@ -114,7 +114,9 @@ impl Plan {
         // Its own is taken from the time if that is 0.
         let seed = self.seed.wrapping_add(start << 16).wrapping_mul(self.workers as u64);
         let seed = (seed.wrapping_add(number as u64) % u64::from(u32::MAX)) + 1;
-        command.arg(format!("-seed={seed}")).arg("-print_final_stats=1");
+        // What takes long is changed less often: others show more in the same time.
+        command.arg(format!("-seed={seed}")).arg("-entropic_scale_per_exec_time=1");
+        command.arg("-print_final_stats=1");
         command.arg(format!("-artifact_prefix={}/", self.artifacts().display()));
         command.args(executions.map(|n| format!("-runs={}", n.min(i32::MAX as u64))));
         command
@@ -129,8 +131,11 @@ impl Plan {
 
     /// What makes a repro of an artifact.
     pub fn import(&self, artifact: &Path) -> Command {
-        let mut command = copy(&self.runner);
-        command.arg("import").arg(artifact);
+        let mut command = copy(self.runner.as_ref().unwrap_or(&self.fuzzer));
+        match self.runner {
+            Some(_) => command.arg("import").arg(artifact),
+            None => command.env("MAPCHECK_IMPORT", artifact),
+        };
         command
     }
 
@@ -201,7 +206,7 @@ pub mod tests {
             target: "map".into(),
             bin: "maps".into(),
             fuzzer: Command::new("maps"),
-            runner: Command::new("runner"),
+            runner: Some(Command::new("runner")),
             folder: folder.to_owned(),
             kept: None,
             workers: 2,

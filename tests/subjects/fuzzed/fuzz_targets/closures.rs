@@ -1,0 +1,3 @@
+//! The fuzz target of what a test explores.
+
+mapcheck::fuzz_tests!("no_count_is_lost" => mapcheck_fuzzed::count);

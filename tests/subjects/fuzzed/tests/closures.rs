@@ -1,0 +1,6 @@
+//! What its fuzz target fuzzes, explored.
+
+#[test]
+fn no_count_is_lost() {
+    mapcheck::explore(mapcheck_fuzzed::count);
+}
