@@ -6,7 +6,7 @@ mod plan;
 mod session;
 mod worker;
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -71,7 +71,7 @@ pub fn run(fuzz: &Fuzz) -> Result<i32, Error> {
 }
 
 /// Builds what a target needs, and asks its runner whether it can do what is wanted; the exit code of that.
-fn build(subject: &Subject<'_>, fuzz: &Fuzz, cargo: &Cargo, out: &PathBuf) -> Result<i32, Error> {
+fn build(subject: &Subject<'_>, fuzz: &Fuzz, cargo: &Cargo, out: &Path) -> Result<i32, Error> {
     let (target, runner, Fuzzer { bin, features, knows_alone }) = subject;
     let what = format!("fuzz target `{bin}`");
     if *knows_alone {
