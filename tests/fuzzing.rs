@@ -30,7 +30,7 @@ fn listed(dir: &Path) -> Vec<PathBuf> {
 #[test]
 fn a_mistake_is_found_from_nothing_and_its_repro_replays() {
     let out = tempdir().unwrap();
-    let run = Run::of(&mut fuzz(out.path(), &["several", "--time", "60s"])).code(2);
+    let run = Run::of(&mut fuzz(out.path(), &["several", "--time", "10m"])).code(2);
     let (findings, summary) = (run.of_type("finding"), run.only("fuzz-summary"));
     // Each of the two processes may have found one before it was asked to end.
     assert!([1, 2].contains(&findings.len()), "{}", run.stdout);
@@ -38,7 +38,7 @@ fn a_mistake_is_found_from_nothing_and_its_repro_replays() {
         (&summary["target"], &summary["findings"]),
         (&"several".into(), &findings.len().into())
     );
-    assert!(summary["wall_ms"].as_u64() < Some(30_000), "it ended with the finding: {summary}");
+    assert!(summary["wall_ms"].as_u64() < Some(300_000), "it ended with the finding: {summary}");
     for counted in ["executions", "features", "inputs"] {
         assert!(summary[counted].as_u64() > Some(0), "{counted} in {summary}");
     }
@@ -86,7 +86,7 @@ fn what_is_found_in_a_closure_is_replayed_by_its_test() {
     assert!(finding["message"].as_str().unwrap().contains("a count is lost"), "{finding}");
     let repro = finding["repro"].as_str().unwrap();
     let replayed = Run::of(&mut mapcheck_in(&subject("fuzzed"), ["replay", repro])).code(2);
-    assert!(replayed.stdout.contains("a count is lost"), "{}", replayed.stdout);
+    replayed.says(&["a count is lost", "replayed once: the same finding"]);
 
     let anew = tempdir().unwrap();
     let imported = listed(&out.path().join("no_count_is_lost/fuzz/imported"));

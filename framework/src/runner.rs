@@ -35,8 +35,8 @@ fn internal(what: String) -> Failure {
 /// Does what the arguments say with `targets`, and returns the exit code, one of [`exit`].
 ///
 /// The arguments are `list`, `check TARGET…`, `ready TARGET…`, which only says whether that could be checked,
-/// `faults [MUTANT…]`, `matrix [TARGET…]`, `replay FILE`, `shrink FILE`, and of a fuzzer's inputs `whose FILE…`, which tells
-/// which of them are for targets of this runner, and `import FILE`; settings come from the environment, see
+/// `faults [MUTANT…]`, `matrix [TARGET…]`, `replay FILE`, `shrink FILE`, and for a fuzzer's inputs `whose FILE…`, which
+/// tells those that are for targets of this runner, and `import FILE`; settings come from the environment, see
 /// [`Settings::from_env`]. `cargo mapcheck` calls it so.
 ///
 /// The first SIGINT or SIGTERM, and the death of a supervisor, make what explores save what it has found so far and

@@ -238,9 +238,9 @@ pub struct Fuzz {
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Switch {
-    /// It is done.
+    /// It is told of both
     On,
-    /// It is not.
+    /// It is told of branches alone
     Off,
 }
 

@@ -101,26 +101,23 @@ macro_rules! fuzz_tests {
 macro_rules! __fuzz_target {
     (|$instrumented:ident| $start:expr) => {
         fn main() {
+            #[allow(unexpected_cfgs, reason = "only `cargo mapcheck` sets it, or knows it")]
+            let $instrumented = cfg!(mapcheck_instrumented);
+            $start;
             ::std::process::exit($crate::fuzz::main());
         }
-        ::libfuzzer_sys::fuzz_target!(
-            init: {
-                #[allow(unexpected_cfgs, reason = "only `cargo mapcheck` sets it, or knows it")]
-                let $instrumented = cfg!(mapcheck_instrumented);
-                $start
-            },
-            |data: &[u8]| -> ::libfuzzer_sys::Corpus {
-                match $crate::fuzz::run(data) {
-                    true => ::libfuzzer_sys::Corpus::Keep,
-                    false => ::libfuzzer_sys::Corpus::Reject,
-                }
+        ::libfuzzer_sys::fuzz_target!(|data: &[u8]| -> ::libfuzzer_sys::Corpus {
+            match $crate::fuzz::run(data) {
+                true => ::libfuzzer_sys::Corpus::Keep,
+                false => ::libfuzzer_sys::Corpus::Reject,
             }
-        );
-        ::libfuzzer_sys::fuzz_mutator!(
-            |data: &mut [u8], size: usize, max_size: usize, seed: u32| {
-                $crate::fuzz::mutate(data, size, max_size, seed)
-            }
-        );
+        });
+        ::libfuzzer_sys::fuzz_mutator!(|data: &mut [u8],
+                                        size: usize,
+                                        max_size: usize,
+                                        seed: u32| {
+            $crate::fuzz::mutate(data, size, max_size, seed)
+        });
         ::libfuzzer_sys::fuzz_crossover!(|one: &[u8], other: &[u8], out: &mut [u8], seed: u32| {
             $crate::fuzz::cross(one, other, out, seed)
         });

@@ -113,12 +113,12 @@ impl Mutator {
         self.spots.insert(key_of(input), spots);
     }
 
-    /// Another input near this one; seldom one that has nothing to do with it. The same for the same seed, as long as
+    /// Another input near this one; now and then one that has nothing to do with it. The same for the same seed, as long as
     /// the same inputs were executed before.
     pub(super) fn mutate(&self, bytes: &[u8], seed: u64) -> Input {
         let dice = &mut Dice::new(seed, 0);
         let known = Input::decode(bytes).ok().filter(|input| self.kind(input).is_some());
-        let Some(input) = known.filter(|_| dice.below(32) > 0) else { return self.fresh(dice) };
+        let Some(input) = known.filter(|_| dice.below(6) > 0) else { return self.fresh(dice) };
         let mut changed = self.thawed(&input, dice);
         // One change keeps most of what an input was kept for; several lead further away.
         let changes = if dice.below(2) == 0 { 1 } else { 1 + dice.below(4) };

@@ -38,7 +38,7 @@ pub fn parse(line: &str) -> Option<Line> {
     pulse(line).map(Line::Pulse)
 }
 
-/// `#4096	NEW    ft: 5026 corp: 428/32Kb lim: 4096 exec/s: 622 rss: 50Mb …`
+/// `#4096 NEW    ft: 5026 corp: 428/32Kb lim: 4096 exec/s: 622 rss: 50Mb …`
 fn pulse(line: &str) -> Option<Pulse> {
     let (number, rest) = line.strip_prefix('#')?.split_once('\t')?;
     let executions = number.parse().ok()?;

@@ -7,7 +7,7 @@ mod session;
 mod worker;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -128,7 +128,7 @@ fn build_only(subjects: &[Subject<'_>], cargo: &Cargo, json: bool) -> Result<i32
 }
 
 /// Builds what a target needs, and asks its runner whether it can do what is wanted; the exit code of that.
-fn build(subject: &Subject<'_>, fuzz: &Fuzz, cargo: &Cargo, out: &PathBuf) -> Result<i32, Error> {
+fn build(subject: &Subject<'_>, fuzz: &Fuzz, cargo: &Cargo, out: &Path) -> Result<i32, Error> {
     let (target, runner, Fuzzer { bin, features, knows_alone }) = subject;
     let what = format!("fuzz target `{bin}`");
     if *knows_alone {
