@@ -119,6 +119,35 @@ fn what_is_no_whole_input_does_no_harm(artifact: &Path) {
 }
 
 #[test]
+fn a_fuzz_target_that_is_copied_elsewhere_needs_nothing_and_shows_the_same_in_each_process() {
+    let listed = Run::of(&mut mapcheck_in(&subject("fuzzed"), ["fuzz", "--list"])).code(0);
+    assert!(
+        listed.stdout.lines().any(|line| line.starts_with("several ") && line.ends_with(" maps"))
+    );
+    let built = Run::of(&mut mapcheck_in(&subject("fuzzed"), ["fuzz", "--build-only"])).code(0);
+    assert_eq!(built.stdout.lines().count(), 2, "each once: {}", built.stdout);
+    let dir = tempdir().unwrap();
+    let path = built.stdout.lines().find(|path| path.ends_with("/maps")).unwrap();
+    fs::copy(path, dir.path().join("maps")).unwrap();
+    let done = |arguments: &str, fixed: bool| {
+        let mut command = Command::new(dir.path().join("maps"));
+        command.env_clear().current_dir(dir.path()).args(arguments.split(' '));
+        command.env("MAPCHECK_TARGETS", "healthy");
+        // Then it takes its addresses as they are, and they are others in each process.
+        command.envs(fixed.then_some(("MAPCHECK_ADDRESSES_FIXED", "1")));
+        let run = Run::of(&mut command);
+        let done = run.stderr.lines().find_map(|line| line.split_once("\tDONE ").map(|l| l.1));
+        (run.code, done.and_then(|done| Some(done.split_once(" lim:")?.0.to_owned())))
+    };
+    let arguments = "-seed=1 -runs=300";
+    let (code, shown) = done(arguments, false);
+    assert!(code == 0 && shown.as_ref().is_some_and(|shown| shown.contains("ft: ")), "{shown:?}");
+    for moved in [true, true, false] {
+        assert_eq!(done(arguments, moved), (0, shown.clone()), "moved: {moved}");
+    }
+}
+
+#[test]
 fn inputs_that_show_more_are_kept_and_the_next_run_begins_with_them() {
     let dir = tempdir().unwrap();
     let (out, corpus) = (dir.path().join("out"), dir.path().join("corpus"));

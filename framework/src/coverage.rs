@@ -13,7 +13,7 @@
 
 use std::ops::RangeInclusive;
 
-use mapcheck_machine::{Access, Change, Kind, Touch};
+use mapcheck_machine::{Access, Change, Kind, Touch, unmoved};
 
 use crate::scheduler::splitmix;
 
@@ -370,7 +370,7 @@ fn place_of(touch: &Touch) -> u64 {
     let Touch { site, label, access: Access { addr, kind, .. }, .. } = touch;
     match site {
         0 => splitmix(u64::from(*label) << 8 | *kind as u64) ^ *addr as u64,
-        site => *site as u64,
+        site => unmoved(*site) as u64,
     }
 }
 

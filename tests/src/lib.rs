@@ -75,6 +75,21 @@ pub fn mapcheck_in<S: AsRef<OsStr>>(subject: &Path, args: impl IntoIterator<Item
     command
 }
 
+/// A line for the shell, in a folder, with `cargo mapcheck` installed; what it builds is kept with these tests.
+///
+/// # Panics
+/// When there is no path to programs.
+pub fn shell(dir: &Path, line: &str) -> Command {
+    let mut command = Command::new("sh");
+    clean(&mut command);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let own = binary().parent().expect("it lies in a folder").to_owned();
+    let path = std::env::join_paths([own].into_iter().chain(std::env::split_paths(&path)));
+    command.args(["-c", line]).current_dir(dir).env("PATH", path.expect("no name has a colon"));
+    command.env("CARGO_TARGET_DIR", subjects_target());
+    command
+}
+
 /// Where the subjects are built: one folder, so that they share what they depend on.
 pub fn subjects_target() -> PathBuf {
     // `<target>/release/cargo-mapcheck`

@@ -49,7 +49,9 @@ Examples:
   cargo mapcheck fuzz lock-free-map                             one minute, all processors
   cargo mapcheck fuzz go-map go-swiss-map --time 10m            ten minutes each
   cargo mapcheck fuzz lock-free-map --fault F34                 with a mistake switched on
-  cargo mapcheck fuzz papaya --corpus corpus --keep-going       begin with the inputs kept, keep more";
+  cargo mapcheck fuzz papaya --corpus corpus --keep-going       begin with the inputs kept, keep more
+  cargo mapcheck fuzz --list                                    what can be fuzzed
+  cargo mapcheck fuzz --build-only                              binaries that run anywhere";
 const IMPORT_EXAMPLES: &str = "\
 Examples:
   cargo mapcheck import targets/artifacts/lock_free/crash-2f1a      what cargo fuzz has found
@@ -205,8 +207,14 @@ pub struct Check {
 #[derive(Debug, Args)]
 pub struct Fuzz {
     /// Targets, one after the other, each with all of the budget; a minute unless one is given
-    #[arg(value_name = "TARGET", required = true)]
+    #[arg(value_name = "TARGET", required_unless_present_any = ["list", "build_only"])]
     pub targets: Vec<String>,
+    /// Show the targets that can be fuzzed, each with the fuzz target that does it, and do nothing else
+    #[arg(long, conflicts_with = "build_only")]
+    pub list: bool,
+    /// Build the fuzz targets, of all targets unless some are named, show where they are, and run none
+    #[arg(long)]
+    pub build_only: bool,
     /// Inject this fault, or switch this mutant of the target on; may be given several times
     #[arg(long = "fault", value_name = "FAULT")]
     pub faults: Vec<String>,

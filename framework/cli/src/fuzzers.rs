@@ -82,14 +82,30 @@ pub fn of_target(runner: &Runner, target: &str, metadata: &Value) -> Result<Fuzz
         true => None,
         false => Some(cargo::metadata_of(Some(&runner.manifest))?),
     };
-    let packages = own.as_ref().unwrap_or(metadata)["packages"].as_array();
-    let mut packages = packages.into_iter().flatten();
+    let mut packages = list(&own.as_ref().unwrap_or(metadata)["packages"]);
     let package = packages.find(|package| package["name"] == *runner.package);
     choose(package.unwrap_or(&Value::Null), target).map_err(|why| Error::NoFuzzer {
         package: runner.package.clone(),
         target: target.to_owned(),
         why,
     })
+}
+
+/// What a member's package fuzzes: what its table says, or else the runner's targets, if it has a fuzz target. What the
+/// table says may be wrong still.
+pub fn fuzzable<'a>(runner: &'a Runner, metadata: &'a Value) -> Vec<&'a str> {
+    let mut packages = list(&metadata["packages"]);
+    let package = packages.find(|package| package["name"] == *runner.package);
+    meant(package.unwrap_or(&Value::Null), &runner.targets)
+}
+
+fn meant<'a>(package: &'a Value, targets: &'a [String]) -> Vec<&'a str> {
+    let is_fuzzed = || list(&package["targets"]).filter_map(read).any(|(is_fuzzer, _)| is_fuzzer);
+    match package["metadata"]["mapcheck"]["fuzz"].as_object() {
+        Some(table) => table.values().flat_map(list).filter_map(Value::as_str).collect(),
+        None if is_fuzzed() => targets.iter().map(String::as_str).collect(),
+        None => Vec::new(),
+    }
 }
 
 /// The one of a package that is a target's. The error says what is wrong with the manifest, if there is something.
@@ -149,6 +165,10 @@ mod tests {
         assert_eq!(of("c").map(|fuzzer| fuzzer.bin), Ok("two".into()));
         assert_eq!(of("d"), Err("its table names `gone`, which is no bin".into()));
         assert_eq!(of("e"), Err("its table names no bin for it".into()));
+        // `d` is wrong, and must be told and not passed over.
+        let mut all = meant(&package, &["a".to_owned(), "e".to_owned()]);
+        all.sort_unstable();
+        assert_eq!(all, ["a", "b", "c", "d"]);
     }
 
     #[test]
@@ -175,7 +195,10 @@ mod tests {
         let (main, one, two) =
             (bin("main", "src"), bin("one", "fuzz_targets"), bin("two", "fuzz_targets"));
         assert_eq!(of(&[main.clone(), one.clone()]), Ok("one".into()));
-        assert_eq!(of(&[main]), Err(String::new()));
+        assert_eq!(of(std::slice::from_ref(&main)), Err(String::new()));
+        let targets = ["a".to_owned()];
+        assert_eq!(meant(&json!({"targets": [main]}), &targets), [""; 0]);
+        assert_eq!(meant(&json!({"targets": [one]}), &targets), ["a"]);
         assert!(of(&[one, two]).unwrap_err().starts_with("it has several bins"));
     }
 }

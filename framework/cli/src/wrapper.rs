@@ -58,7 +58,7 @@ pub fn is_wrapper_call(args: &[OsString]) -> bool {
 /// Becomes rustc with what the crate needs added. `args` starts with rustc's path. Returns only if that fails.
 pub fn run(args: &[OsString]) -> i32 {
     let chained = std::env::var_os(CHAINED).filter(|wrapper| !wrapper.is_empty());
-    let mut words: Vec<OsString> = chained.into_iter().chain(args.iter().cloned()).collect();
+    let mut words: Vec<OsString> = chained.into_iter().chain(without_coverage(args)).collect();
     words.extend(additions(args, std::env::var_os(STUBS)));
     let program = words.remove(0);
     let mut command = Command::new(&program);
@@ -81,6 +81,35 @@ fn replace(mut command: Command) -> std::io::Error {
         Ok(status) => std::process::exit(status.code().unwrap_or(exit::INTERNAL)),
         Err(error) => error,
     }
+}
+
+/// The arguments without those that ask for another instrumentation, such as cargo-fuzz puts into RUSTFLAGS: rustc takes
+/// no second list of passes, and what the machine executes is not to be counted as the map's.
+fn without_coverage(args: &[OsString]) -> Vec<OsString> {
+    if !Call::read(args).for_target {
+        return args.to_vec();
+    }
+    let mut kept = Vec::new();
+    let mut words = args.iter();
+    while let Some(word) = words.next() {
+        let text = word.to_string_lossy();
+        match text.strip_prefix("-C") {
+            Some("") => {
+                let value = words.next();
+                if !value.is_some_and(|value| is_coverage(&value.to_string_lossy())) {
+                    kept.extend([Some(word), value].into_iter().flatten().cloned());
+                }
+            }
+            Some(value) if is_coverage(value) => {}
+            _ => kept.push(word.clone()),
+        }
+    }
+    kept
+}
+
+/// Whether an option of the code generator asks for coverage by LLVM's passes.
+fn is_coverage(option: &str) -> bool {
+    option == "passes=sancov-module" || option.starts_with("llvm-args=-sanitizer-coverage-")
 }
 
 /// The arguments to add to this rustc call.
@@ -169,6 +198,27 @@ mod tests {
             "rustc --crate-name dashmap --crate-type lib --emit=dep-info,metadata,link --target x",
         );
         assert_eq!(added, INSTRUMENTATION);
+    }
+
+    #[test]
+    fn what_cargo_fuzz_asks_for_is_left_out_where_it_would_be_in_the_way() {
+        let kept = |line: &str| {
+            let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let kept = without_coverage(&args);
+            kept.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+        };
+        let flags = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+            -C llvm-args=-sanitizer-coverage-pc-table --cfg fuzzing -C opt-level=3 -Ccodegen-units=1";
+        let left = "--cfg fuzzing -C opt-level=3 -Ccodegen-units=1";
+        for name in ["dashmap", "mapcheck_machine"] {
+            let call = format!("rustc --crate-name {name} --target x");
+            assert_eq!(kept(&format!("{call} {flags}")), format!("{call} {left}"));
+        }
+        // A pass of the user's own is not ours to drop: rustc says that there are two lists.
+        let own = "rustc --crate-name a --target x -Cpasses=mine -C";
+        assert_eq!(kept(own), own);
+        let for_host = format!("rustc --crate-name build_script_build {flags}");
+        assert_eq!(kept(&for_host), for_host);
     }
 
     #[test]

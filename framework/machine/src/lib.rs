@@ -52,7 +52,7 @@ pub use border::*;
 pub use fuzzing::{EXTRA_COUNTERS, libfuzzer_main, prepare_fuzzing, show};
 pub use heap::allocator::ModelledHeap;
 pub use interrupt::{heed_interrupts, interrupted, stop_with_parent};
-pub use process::{Exit, Shared, Worker, addresses_fixed, fix_addresses, single_threaded};
+pub use process::{Exit, Shared, Worker, addresses_fixed, fix_addresses, single_threaded, unmoved};
 pub use stack::{Frame, Stack};
 pub use thread::execute::execute;
 pub use usage::{cpu_time, silence, wait_until_others_sleep};

@@ -282,6 +282,22 @@ pub fn addresses_fixed() -> bool {
     std::env::var_os(FIXED).is_some()
 }
 
+unsafe extern "C" {
+    /// Every linker defines it: where the executable begins.
+    #[link_name = "__executable_start"]
+    static EXECUTABLE: u8;
+}
+
+/// Where the kernel loads an executable while address-space randomisation is off.
+const UNMOVED: usize = 0x5555_5555_4000;
+
+/// What an address of the executable's code is while address-space randomisation is off. So a place of the code has the
+/// same number in each process, where containers do not let [`fix_addresses`] switch it off.
+#[inline]
+pub fn unmoved(address: usize) -> usize {
+    address.wrapping_sub((&raw const EXECUTABLE).addr()).wrapping_add(UNMOVED)
+}
+
 /// Makes stack and code addresses the same from run to run: switches address-space randomisation off and runs the
 /// program anew. Does nothing if that is done already, or not permitted; executions are then reproducible within one
 /// process and its forks, and across processes as far as the code under test does not depend on addresses.

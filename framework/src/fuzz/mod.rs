@@ -40,6 +40,9 @@ pub const IMPORT: &str = "MAPCHECK_IMPORT";
 /// `whose` does, and nothing is fuzzed.
 pub const WHOSE: &str = "MAPCHECK_WHOSE";
 
+/// The folder beside a program with what is known, if no variable names another.
+const BESIDE: &str = "mapcheck-known";
+
 /// What an input shows that is for no target of this program.
 const UNUSABLE: usize = 0;
 /// And one that asks for too much work.
@@ -66,7 +69,8 @@ thread_local! {
 /// ```
 ///
 /// Settings come from the environment, see [`Settings`](crate::Settings): faults, which mutant, what is known already.
-/// `MAPCHECK_TARGETS` names some of the targets.
+/// `MAPCHECK_TARGETS` names some of the targets. Where `MAPCHECK_KNOWN` is not set, a folder `mapcheck-known` beside the
+/// program says what is known, in the form of a corpus.
 #[macro_export]
 macro_rules! fuzz_maps {
     ($targets:expr) => {
@@ -161,7 +165,7 @@ fn ready(
         std::process::exit(exit::BUDGET.into());
     }
     machine::prepare_fuzzing(instrumented);
-    let started = Settings::from_env().map_err(|what| (exit::USAGE, what)).and_then(|settings| {
+    let started = settings().map_err(|what| (exit::USAGE, what)).and_then(|settings| {
         let subjects = subjects(&settings)?;
         if let Some(paths) = std::env::var_os(WHOSE) {
             let names: Vec<&str> = subjects.iter().map(|subject| &*subject.target).collect();
@@ -182,6 +186,22 @@ fn ready(
         }
     };
     std::process::exit(code.into());
+}
+
+/// What the environment says. Who starts a copy of the program elsewhere, as ClusterFuzz does, cannot say there what is
+/// known: then the folder beside it does.
+fn settings() -> Result<Settings, String> {
+    let mut settings = Settings::from_env()?;
+    if std::env::var_os("MAPCHECK_KNOWN").is_none() {
+        let program = std::env::current_exe().ok();
+        settings.known.extend(program.and_then(|program| known_beside(&program)));
+    }
+    Ok(settings)
+}
+
+/// The folder beside a program with what is known.
+fn known_beside(program: &Path) -> Option<PathBuf> {
+    Some(program.parent()?.join(BESIDE)).filter(|folder| folder.is_dir())
 }
 
 /// The process with which this one is to end, if it is one of `cargo mapcheck`: libFuzzer starts processes of its own
@@ -349,6 +369,18 @@ impl Fuzzer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_known_lies_beside_a_program_that_was_copied() {
+        let dir = std::env::temp_dir().join(format!("mapcheck-beside-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let program = dir.join("maps");
+        assert_eq!(known_beside(&program), None);
+        let folder = dir.join("mapcheck-known");
+        std::fs::create_dir(&folder).unwrap();
+        assert_eq!(known_beside(&program), Some(folder));
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
 
     #[test]
     fn what_has_no_room_leaves_what_was_there() {

@@ -6,9 +6,10 @@ mod plan;
 mod session;
 mod worker;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::Fuzz;
 use crate::cargo::{self, Cargo};
@@ -36,19 +37,14 @@ type Subject<'a> = (&'a str, &'a Runner, Fuzzer);
 pub fn run(fuzz: &Fuzz) -> Result<i32, Error> {
     let metadata = cargo::metadata()?;
     let runners = Runners::find(&metadata)?.require()?;
-    let subject = |target| {
-        if let Some((runner, fuzzer)) = fuzzers::of_closure(&runners.0, target, &metadata)?
-            && !runner.targets.iter().any(|known| known == target)
-        {
-            return Ok((target, runner, fuzzer));
-        }
-        let runner = runners.of_target(target)?;
-        Ok((target, runner, fuzzers::of_target(runner, target, &metadata)?))
-    };
-    let names = distinct(&fuzz.targets);
-    let subjects: Vec<Subject<'_>> =
-        names.into_iter().map(subject).collect::<Result<_, Error>>()?;
+    let subjects = subjects(fuzz, &runners, &metadata)?;
+    if fuzz.list {
+        return Ok(list(&subjects, wants_json(fuzz.budget.format)));
+    }
     let cargo = Cargo::new(&metadata)?;
+    if fuzz.build_only {
+        return build_only(&subjects, &cargo, wants_json(fuzz.budget.format));
+    }
     let out = absolute(&out_dir(fuzz.budget.out.as_ref()))?;
     for subject in &subjects {
         let refused = build(subject, fuzz, &cargo, &out)?;
@@ -68,6 +64,67 @@ pub fn run(fuzz: &Fuzz) -> Result<i32, Error> {
         }
     }
     Ok(code)
+}
+
+/// What is named, targets and closures of tests; if nothing is, all that this workspace's members fuzz.
+fn subjects<'a>(
+    fuzz: &'a Fuzz,
+    runners: &'a Runners,
+    metadata: &'a Value,
+) -> Result<Vec<Subject<'a>>, Error> {
+    let mut names = distinct(&fuzz.targets);
+    if fuzz.targets.is_empty() {
+        let members = runners.0.iter().filter(|runner| runner.is_member());
+        names.extend(members.flat_map(|runner| fuzzers::fuzzable(runner, metadata)));
+    }
+    names.into_iter().map(|name| subject(name, runners, metadata)).collect()
+}
+
+/// The subject of a name.
+fn subject<'a>(
+    name: &'a str,
+    runners: &'a Runners,
+    metadata: &Value,
+) -> Result<Subject<'a>, Error> {
+    if let Some((runner, fuzzer)) = fuzzers::of_closure(&runners.0, name, metadata)?
+        && !runner.targets.iter().any(|known| known == name)
+    {
+        return Ok((name, runner, fuzzer));
+    }
+    let runner = runners.of_target(name)?;
+    Ok((name, runner, fuzzers::of_target(runner, name, metadata)?))
+}
+
+/// Prints targets and their fuzz targets.
+fn list(subjects: &[Subject<'_>], json: bool) -> i32 {
+    for (target, runner, Fuzzer { bin, .. }) in subjects {
+        let package = &runner.package;
+        if json {
+            let line = json!({"type": "fuzzable", "target": target, "bin": bin, "runner": package});
+            anstream::println!("{line}");
+        } else {
+            anstream::println!("{target:24} {bin}");
+        }
+    }
+    exit::CLEAN
+}
+
+/// Builds the fuzz targets of some targets, each once, and prints where they are.
+fn build_only(subjects: &[Subject<'_>], cargo: &Cargo, json: bool) -> Result<i32, Error> {
+    let mut built = BTreeSet::new();
+    for (_, runner, Fuzzer { bin, features, .. }) in subjects {
+        if !built.insert((&runner.package, bin)) {
+            continue;
+        }
+        let command = runner.build_bin(cargo, &format!("fuzz target `{bin}`"), bin, features)?;
+        let path = command.get_program().to_string_lossy();
+        if json {
+            anstream::println!("{}", json!({"type": "fuzz-binary", "bin": bin, "path": path}));
+        } else {
+            anstream::println!("{path}");
+        }
+    }
+    Ok(exit::CLEAN)
 }
 
 /// Builds what a target needs, and asks its runner whether it can do what is wanted; the exit code of that.
