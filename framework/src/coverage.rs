@@ -7,8 +7,9 @@
 //!
 //! A *feature* is something that an execution may show for the first time: that what one place of the code wrote
 //! another thread read at another place (Yu, Narayanasamy, Pereira and Pokam, *Maple*, OOPSLA 2012, call that an
-//! inter-thread dependency), or that a branch was taken; where it is known what the threads' operations are, also a
-//! stage in a block's life that one of them brought it to beside another, see [`Stage`].
+//! inter-thread dependency), or that a branch was taken; where it is known what the threads' operations are, also that
+//! one read what another has overwritten since, and a stage in a block's life that one of them brought it to beside
+//! another, see [`Stage`].
 
 use std::ops::RangeInclusive;
 
@@ -18,6 +19,8 @@ use crate::scheduler::splitmix;
 
 /// Different features that are told apart, at most: they are numbers below this.
 pub(crate) const FEATURES: u64 = 1 << 16;
+/// Tells what was read before another thread wrote it from what was written before another thread read it.
+const STALE: u64 = 1 << 62;
 /// Bytes of memory that conflicts are noticed in.
 const GRANULE: usize = 8;
 /// Granules of an execution that are watched at most, times two; a power of two. Nothing is told of an execution with
@@ -40,6 +43,10 @@ struct Place {
     wrote: u64,
     /// In which step, and under which label.
     wrote_in: (u64, u32),
+    /// Who read last, plus one, where, in which step, and under which label.
+    reader: u32,
+    read: u64,
+    read_in: (u64, u32),
     /// The sum of the numbers of the reads since.
     reads: u64,
     /// Whose reads these are, a bit a thread.
@@ -162,15 +169,15 @@ impl Coverage {
         }
     }
 
-    /// Whether the operation in which a thread wrote something and the one in which another reads it now overlap. Where
+    /// Whether the operation in which one thread touched something and the one in which another does now overlap. Where
     /// the operations are known, what one left to the other is no communication of threads that run at the same time:
     /// every schedule has it. The root runs alone.
-    fn overlap(&self, writer: u32, (step, label): (u64, u32), reader: u32) -> bool {
+    fn overlap(&self, one: u32, (step, label): (u64, u32), other: u32) -> bool {
         if self.operations.is_empty() {
             return true;
         }
-        let (writes, reads) = (self.labels[writer as usize], self.labels[reader as usize]);
-        writer > 0 && reader > 0 && (writes.0 == label || reads.1 < step)
+        let (ones, others) = (self.labels[one as usize], self.labels[other as usize]);
+        one > 0 && other > 0 && (ones.0 == label || others.1 < step)
     }
 
     /// Notices what a step does to the life of blocks.
@@ -239,10 +246,13 @@ impl Coverage {
             let (from, wrote_in) = (place.writer - 1, place.wrote_in);
             pair = (!writes || place.readers == 0).then_some((place.wrote, from, wrote_in));
         }
+        let stale = (writes && place.reader > 0 && place.reader != thread + 1)
+            .then(|| (place.read, place.reader - 1, place.read_in));
         let mine = 1 << (thread % 64);
         if !writes {
             place.reads = place.reads.wrapping_add(splitmix(number));
             place.readers |= mine;
+            (place.reader, place.read, place.read_in) = (thread + 1, at, (touch.step, touch.label));
         } else {
             if place.readers & !mine != 0 {
                 sum = pair_of(place.reads, number).wrapping_add(sum);
@@ -258,6 +268,12 @@ impl Coverage {
             && self.overlap(writer, wrote_in, thread)
         {
             self.feature(splitmix(wrote ^ splitmix(at)));
+        }
+        if let Some((read, reader, read_in)) = stale
+            && !self.operations.is_empty()
+            && self.overlap(reader, read_in, thread)
+        {
+            self.feature(splitmix(STALE ^ read ^ splitmix(at)));
         }
     }
 
@@ -431,6 +447,31 @@ mod tests {
         (pairs.map(|(a, b)| when[0][a] < when[1][b]).collect(), steps)
     }
 
+    #[test]
+    fn what_operations_that_overlap_leave_to_each_other_is_a_feature_and_nothing_else() {
+        let shown = |steps: &[(u32, u32, Kind)]| {
+            let mut coverage = Coverage::default();
+            coverage.begin();
+            coverage.know(0..9);
+            for (step, &(thread, label, kind)) in (1..).zip(steps) {
+                let access = Access { kind, addr: 8, size: 8, order: Order::SeqCst };
+                let site = thread as usize;
+                let change = Change::Plain;
+                coverage.touch(&Touch { thread, step, label, site, access, change });
+            }
+            coverage.news().len()
+        };
+        // Thread 1's operation 1 goes on; thread 2 reads what it wrote, and writes what it read.
+        assert_eq!(shown(&[(1, 1, W), (2, 2, R)]), 1);
+        assert_eq!(shown(&[(1, 1, R), (2, 2, W)]), 1);
+        assert_eq!(shown(&[(1, 1, W), (1, 3, R), (2, 2, W)]), 1, "only what was read by 3");
+        // Thread 2's operation began before thread 1 wrote in one that has ended.
+        assert_eq!(shown(&[(2, 2, R), (1, 1, W), (1, 3, W), (2, 2, R)]), 2);
+        // The setup is over before anything else begins.
+        assert_eq!(shown(&[(0, 1, W), (1, 2, R)]), 0);
+        assert_eq!(shown(&[(1, 1, R), (1, 3, R), (2, 2, R)]), 0);
+    }
+
     /// How many stages of blocks' lives these steps of operations that are all different show: thread, label, what,
     /// where, and what a write finds.
     fn stages(steps: &[(u32, u32, Kind, usize, u64)]) -> usize {
@@ -454,9 +495,9 @@ mod tests {
     #[test]
     fn what_happens_to_a_block_beside_an_operation_that_uses_it_is_a_feature() {
         let read = (1, 1, R, 8, 0);
-        // Beside another operation; and of a block which that has read.
+        // Beside another operation; and of a block which that has read, which is a write after a read as well.
         assert_eq!(stages(&[read, (2, 2, Kind::Free, 64, 0)]), 1);
-        assert_eq!(stages(&[read, (2, 2, Kind::Free, 8, 0)]), 2);
+        assert_eq!(stages(&[read, (2, 2, Kind::Free, 8, 0)]), 3);
         // The operation that read it has ended since.
         assert_eq!(stages(&[read, (1, 3, R, 16, 0), (2, 2, Kind::Free, 8, 0)]), 1);
         // The pointer to it was at 32.

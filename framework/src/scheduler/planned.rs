@@ -84,7 +84,7 @@ impl Drift {
     }
 }
 
-/// Makes planned switches where they are due, and others at random; otherwise each thread goes on until it waits or
+/// Makes planned switches where they are due, and after the last of them others at random; otherwise each thread goes on until it waits or
 /// ends. What it is asked for besides and no decision tells, it draws from a seed: data uniformly, and the reuse of
 /// memory half of the time.
 pub(crate) struct Planned {
@@ -101,7 +101,7 @@ pub(crate) struct Planned {
 
 impl Planned {
     /// `switches` are of the thread with the index of their list; `others` has no schedule decisions. A `drift` of 0
-    /// makes no other switches; a byte more makes other ones, seldom or often.
+    /// makes no other switches; any other byte makes some, seldom or often, when all those are made or passed.
     pub(crate) fn new(
         switches: Vec<Vec<Switch>>,
         others: &Decisions,
@@ -152,11 +152,18 @@ impl Planned {
 
     /// The switch that drift makes here.
     fn drifted(&mut self, consult: &Consult<'_>, offset: u64) -> Option<Switch> {
+        if !self.lanes.iter().all(|lane| lane.switches.is_empty()) {
+            return None;
+        }
         let drift = self.drift.as_mut()?;
         if consult.step < drift.at {
             return None;
         }
+        let begins = drift.at == 0;
         drift.advance(consult.step);
+        if begins {
+            return None;
+        }
         let to = drift.dice.below(64) as u32;
         Some(Switch { label: consult.threads[consult.current as usize].label, offset, to })
     }

@@ -26,7 +26,7 @@ pub struct Elements {
 pub static ELEMENTS: Elements = Elements { hash, equal, release };
 
 /// C's type of a visitor.
-pub type Visit = extern "C" fn(*const Key, *mut Value, *mut c_void) -> c_int;
+pub type Visit = unsafe extern "C" fn(*const Key, *mut Value, *mut c_void) -> c_int;
 
 /// What a visitor answers besides 0: visit no more.
 pub const STOP: c_int = 1;
@@ -101,10 +101,13 @@ impl Visitor<'_> {
 }
 
 /// Shows an element to the [`Visitor`] that the context is.
-pub extern "C" fn visit(key: *const Key, value: *mut Value, context: *mut c_void) -> c_int {
+///
+/// # Safety
+/// The context must be of a [`Visitor`] that lives, and the element valid, for as long as this runs.
+pub unsafe extern "C" fn visit(key: *const Key, value: *mut Value, context: *mut c_void) -> c_int {
     called(STOP, || {
-        // SAFETY: the context is the visitor that the operation under way was given; the element is valid for as long
-        // as this runs, by the map's promise.
+        // SAFETY: the context is the visitor that the operation under way was given, and the element is valid, by the
+        // map's promise.
         unsafe { ((*context.cast::<Visitor<'_>>()).0)(&*key, &*value) }
     })
 }

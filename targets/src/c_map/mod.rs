@@ -74,7 +74,8 @@ impl CMap {
 impl Drop for CMap {
     fn drop(&mut self) {
         // SAFETY: the map lives, and nobody else has it any more.
-        returned(unsafe { cmap_free(self.raw()) });
+        unsafe { cmap_free(self.raw()) };
+        returned(());
     }
 }
 
@@ -179,7 +180,8 @@ impl Map for CMap {
 
     fn reclaim(&self) -> Result<(), Unsupported> {
         // SAFETY: the map lives.
-        returned(unsafe { cmap_reclaim(self.raw()) });
+        unsafe { cmap_reclaim(self.raw()) };
+        returned(());
         Ok(())
     }
 }
