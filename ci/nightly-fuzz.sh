@@ -55,7 +55,7 @@ mapcheck fuzz "${targets[@]}" --time "$time" --seed "$seed" --keep-going --known
 # What came of each target.
 grep '"type":"fuzz-summary"' "$out/runs.jsonl" | while IFS= read -r line; do
     value() { sed -n 's/.*"'"$1"'":"\{0,1\}\([^",}]*\).*/\1/p' <<<"$line"; }
-    echo "$(value target): $(value executions) executions, $(value features) features, $(value kept) inputs added," \
+    echo "$(value target): $(value executions) executions, $(value features) features, $(value kept | sed s/null/0/) inputs added," \
         "$(value findings) findings, $(value artifacts) artifacts without one"
 done | tee -a "$out/summary.txt" || true
 
