@@ -1,5 +1,5 @@
-//! `docs/nightly.md` is true: its files are written and its commands run, in order, in an empty folder; what they print is
-//! what it quotes, and what there is at the end is `ci/template`.
+//! `docs/nightly.md` is true: its files are written and its commands run, in order, in an empty folder; what they print
+//! is what it quotes, and what there is at the end is `ci/template`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -83,8 +83,8 @@ fn replace(mut command: Command) -> std::io::Error {
     }
 }
 
-/// The arguments without those that ask for another instrumentation, such as cargo-fuzz puts into RUSTFLAGS: rustc takes
-/// no second list of passes, and what the machine executes is not to be counted as the map's.
+/// The arguments without those that ask for another instrumentation, such as cargo-fuzz puts into RUSTFLAGS: rustc
+/// takes no second list of passes, and what the machine executes is not to be counted as the map's.
 fn without_coverage(args: &[OsString]) -> Vec<OsString> {
     if !Call::read(args).for_target {
         return args.to_vec();

@@ -69,8 +69,8 @@ thread_local! {
 /// ```
 ///
 /// Settings come from the environment, see [`Settings`](crate::Settings): faults, which mutant, what is known already.
-/// `MAPCHECK_TARGETS` names some of the targets. Where `MAPCHECK_KNOWN` is not set, a folder `mapcheck-known` beside the
-/// program says what is known, in the form of a corpus.
+/// `MAPCHECK_TARGETS` names some of the targets. Where `MAPCHECK_KNOWN` is not set, a folder `mapcheck-known` beside
+/// the program says what is known, in the form of a corpus.
 #[macro_export]
 macro_rules! fuzz_maps {
     ($targets:expr) => {

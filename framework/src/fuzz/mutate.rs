@@ -113,8 +113,8 @@ impl Mutator {
         self.spots.insert(key_of(input), spots);
     }
 
-    /// Another input near this one; now and then one that has nothing to do with it. The same for the same seed, as long
-    /// as the same inputs were executed before.
+    /// Another input near this one; now and then one that has nothing to do with it. The same for the same seed, as
+    /// long as the same inputs were executed before.
     pub(super) fn mutate(&self, bytes: &[u8], seed: u64) -> Input {
         let dice = &mut Dice::new(seed, 0);
         let known = Input::decode(bytes).ok().filter(|input| self.kind(input).is_some());

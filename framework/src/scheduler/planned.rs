@@ -84,9 +84,9 @@ impl Drift {
     }
 }
 
-/// Makes planned switches where they are due, and after the last of them others at random; otherwise each thread goes on until it waits or
-/// ends. What it is asked for besides and no decision tells, it draws from a seed: data uniformly, and the reuse of
-/// memory half of the time.
+/// Makes planned switches where they are due, and after the last of them others at random; otherwise each thread goes
+/// on until it waits or ends. What it is asked for besides and no decision tells, it draws from a seed: data uniformly,
+/// and the reuse of memory half of the time.
 pub(crate) struct Planned {
     lanes: Vec<Lane>,
     choices: Replayer,
