@@ -166,7 +166,8 @@ mod tests {
         assert_eq!(of("d"), Err("its table names `gone`, which is no bin".into()));
         assert_eq!(of("e"), Err("its table names no bin for it".into()));
         // `d` is wrong, and must be told and not passed over.
-        let mut all = meant(&package, &["a".to_owned(), "e".to_owned()]);
+        let targets = ["a", "e"].map(str::to_owned);
+        let mut all = meant(&package, &targets);
         all.sort_unstable();
         assert_eq!(all, ["a", "b", "c", "d"]);
     }
