@@ -3,10 +3,12 @@
 use mapcheck_machine as machine;
 
 use super::{Candidate, Subject};
+use crate::decision::Decisions;
 use crate::explain;
-use crate::oracle::race;
+use crate::oracle::{Class, race};
 use crate::report::{Finding, Race};
 use crate::repro::{self, History, Repro};
+use crate::scenario::Scenario;
 use crate::settings::Settings;
 use crate::shrink;
 use crate::worker::watch;
@@ -18,18 +20,19 @@ pub(super) struct Settled {
     pub notes: Vec<String>,
 }
 
-/// Whether a candidate is a data race in a function where such are accepted. From now on workers pass it over.
-pub(super) fn is_accepted(
+/// Whether a finding is a data race in a function where such are accepted; `repro` replays it. From now on workers pass
+/// it over.
+pub(crate) fn is_accepted(
     subject: &Subject<'_>,
-    settings: &Settings,
-    candidate: &Candidate,
+    finding: &Finding,
+    repro: &dyn Fn() -> Repro,
 ) -> Result<bool, String> {
     let may_be = |race: &&Race| !subject.accepts.is_empty() || race.functions.is_empty();
-    let Some(race) = candidate.finding.race.as_ref().filter(may_be) else { return Ok(false) };
+    let Some(race) = finding.race.as_ref().filter(may_be) else { return Ok(false) };
     // Replaying it accepts it.
     let before = race::accepted();
     if !before.contains(&race.pair) {
-        watch::replay(subject.code(), &repro(subject, settings, candidate), true)?;
+        watch::replay(subject.code(), &repro(), true)?;
     }
     Ok(race::accepted().contains(&race.pair))
 }
@@ -110,27 +113,51 @@ fn history(candidate: &Candidate) -> History {
     }
 }
 
-fn repro(subject: &Subject<'_>, settings: &Settings, candidate: &Candidate) -> Repro {
-    Repro {
-        mapcheck: repro::MAPCHECK.to_owned(),
-        target: subject.target.clone(),
-        versions: subject.versions.clone(),
-        runner: subject.runner.clone(),
-        test: subject.test.clone(),
-        instrumented: machine::instrumented(),
+/// What replays a candidate alone.
+pub(super) fn repro(subject: &Subject<'_>, settings: &Settings, candidate: &Candidate) -> Repro {
+    let seen = Seen {
         class: candidate.finding.class,
-        site: candidate.finding.site.clone(),
-        earlier_site: String::new(),
         random: candidate.job.batch.random(candidate.execution),
-        max_steps: settings.max_steps,
-        patience: settings.patience,
-        faults: settings.faults.clone(),
-        mutant: subject.mutant.map(|m| m.name.to_owned()),
-        decisions: candidate.decisions.clone().unwrap_or_default(),
-        history: None,
-        order: Vec::new(),
-        inflection: String::new(),
-        scenario: subject.scenarios[candidate.job.scenario].clone(),
+        decisions: candidate.decisions.clone(),
+        scenario: &subject.scenarios[candidate.job.scenario],
+    };
+    seen.repro(subject, settings).with_sites_of(&candidate.finding)
+}
+
+/// An execution in which something was found.
+pub(crate) struct Seen<'a> {
+    pub class: Class,
+    /// Seed of the randomness that the code under test asked for.
+    pub random: u64,
+    /// `None` if there were too many to keep.
+    pub decisions: Option<Decisions>,
+    pub scenario: &'a Scenario,
+}
+
+impl Seen<'_> {
+    /// What replays it, without the sites of what was found.
+    pub(crate) fn repro(self, subject: &Subject<'_>, settings: &Settings) -> Repro {
+        Repro {
+            mapcheck: repro::MAPCHECK.to_owned(),
+            target: subject.target.clone(),
+            versions: subject.versions.clone(),
+            runner: subject.runner.clone(),
+            test: subject.test.clone(),
+            instrumented: machine::instrumented(),
+            class: self.class,
+            site: String::new(),
+            earlier_site: String::new(),
+            random: self.random,
+            max_steps: settings.max_steps,
+            patience: settings.patience,
+            faults: settings.faults.clone(),
+            mutant: subject.mutant.map(|m| m.name.to_owned()),
+            decisions: self.decisions.unwrap_or_default(),
+            history: None,
+            order: Vec::new(),
+            inflection: String::new(),
+            scenario: self.scenario.clone(),
+        }
     }
 }
 

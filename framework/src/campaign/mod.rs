@@ -30,6 +30,7 @@ use crate::settings::Settings;
 pub(crate) use crate::worker::Totals;
 use crate::worker::watch::Watched;
 use crate::worker::{Code, Foreign, Script, Setting, random_of, sees_races};
+pub(crate) use confirm::{Seen, is_accepted};
 use console::{Console, Progress};
 pub(crate) use import::{Imported, import};
 use journal::Journal;
@@ -470,7 +471,8 @@ impl Campaign<'_> {
             return Ok(false);
         }
         let candidate = self.candidates.swap_remove(first);
-        if confirm::is_accepted(self.subject, self.settings, &candidate)? {
+        let repro = || confirm::repro(self.subject, self.settings, &candidate);
+        if confirm::is_accepted(self.subject, &candidate.finding, &repro)? {
             self.queue.done(&candidate.job, Some(candidate.execution));
             return Ok(false);
         }

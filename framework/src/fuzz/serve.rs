@@ -2,13 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use mapcheck_machine::{self as machine, ChoiceKind, Worker};
+use mapcheck_machine::{ChoiceKind, Worker};
 
 use super::INTERLEAVINGS;
 use super::input::{Input, id_of, target_of};
 use super::mutate::Kind;
-use crate::campaign::Subject;
-use crate::oracle::race;
+use crate::campaign::{self, Seen, Subject};
 use crate::report::Finding;
 use crate::repro::{self, Repro};
 use crate::scenario::Scenario;
@@ -88,39 +87,13 @@ impl<'s> Fuzzed<'s> {
         finding: &Finding,
         recording: &Recording,
     ) -> Repro {
-        let subject = &self.subjects[at];
-        let repro = Repro {
-            mapcheck: repro::MAPCHECK.to_owned(),
-            target: subject.target.clone(),
-            versions: subject.versions.clone(),
-            runner: subject.runner.clone(),
-            test: subject.test.clone(),
-            instrumented: machine::instrumented(),
+        let seen = Seen {
             class: finding.class,
-            site: String::new(),
-            earlier_site: String::new(),
             random: splitmix(input.random.into()),
-            max_steps: self.settings.max_steps,
-            patience: self.settings.patience,
-            faults: self.settings.faults.clone(),
-            mutant: subject.mutant.map(|mutant| mutant.name.to_owned()),
-            decisions: recording.decisions().unwrap_or_default(),
-            history: None,
-            order: Vec::new(),
-            inflection: String::new(),
-            scenario: input.scenario.clone(),
+            decisions: recording.decisions(),
+            scenario: &input.scenario,
         };
-        repro.with_sites_of(finding)
-    }
-
-    /// Whether what was found is a data race where such are accepted. From now on workers pass it over.
-    fn is_accepted(&self, repro: &Repro, finding: &Finding, at: usize) -> Result<bool, String> {
-        let subject = &self.subjects[at];
-        let may_be =
-            |race: &&crate::report::Race| !subject.accepts.is_empty() || race.functions.is_empty();
-        let Some(race) = finding.race.as_ref().filter(may_be) else { return Ok(false) };
-        watch::replay(subject.code(), repro, true)?;
-        Ok(race::accepted().contains(&race.pair))
+        seen.repro(&self.subjects[at], &self.settings).with_sites_of(finding)
     }
 }
 
@@ -254,7 +227,7 @@ fn settle(fuzzed: &Fuzzed<'_>, recording: &Recording, finding: Finding) -> Resul
     let read = fuzzed.read_request(&recording.next_request());
     let (input, at) = read.ok_or("what was asked for cannot be read any more")?;
     let repro = fuzzed.repro(&input, at, &finding, recording);
-    if fuzzed.is_accepted(&repro, &finding, at)? {
+    if campaign::is_accepted(&fuzzed.subjects[at], &finding, &|| repro.clone())? {
         return Ok(State::Finished);
     }
     recording.publish(&finding);
