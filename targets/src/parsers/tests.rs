@@ -1,6 +1,8 @@
 use std::fs;
 use std::path::Path;
 
+use toml::de::DeTable;
+
 use super::*;
 
 #[test]
@@ -12,16 +14,22 @@ fn the_fuzz_targets_are_those_of_the_manifest() {
         .collect();
     files.sort();
     let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
-    let path = |line: &str| {
-        let name = line.strip_prefix("path = \"fuzz_targets/")?.strip_suffix(".rs\"")?.to_owned();
-        let whole = format!(
-            "[[bin]]\nname = \"{name}\"\n{line}\nrequired-features = [\"fuzz\"]\ntest = false\ndoc = false\n\
-             bench = false\n"
-        );
-        assert!(manifest.contains(&whole), "{name} is not built like the others");
-        Some(name)
-    };
-    let mut listed: Vec<String> = manifest.lines().filter_map(path).collect();
+    let manifest = DeTable::parse(&manifest).unwrap();
+    let bins = manifest.get_ref().get("bin").and_then(|bins| bins.get_ref().as_array()).unwrap();
+    let mut listed = Vec::new();
+    for bin in bins.iter().filter_map(|bin| bin.get_ref().as_table()) {
+        let value = |key: &str| bin.get(key).map(|value| value.get_ref());
+        let path = value("path").and_then(|path| path.as_str()).unwrap();
+        let Some(file) = path.strip_prefix("fuzz_targets/") else { continue };
+        let name = value("name").and_then(|name| name.as_str()).unwrap();
+        assert_eq!(file, format!("{name}.rs"));
+        // Who builds, tests or documents the rest does not build libFuzzer for it.
+        let off = ["test", "doc", "bench"].map(|key| value(key).and_then(|on| on.as_bool()));
+        assert_eq!(off, [Some(false); 3], "{name}");
+        let features = value("required-features").and_then(|features| features.as_array());
+        assert!(features.is_some_and(|features| !features.is_empty()), "{name}");
+        listed.push(name.to_owned());
+    }
     listed.sort();
     assert_eq!(listed, files);
 }
