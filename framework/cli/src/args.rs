@@ -22,7 +22,7 @@ pub enum Command {
     List(List),
     /// Explore the executions of targets, within a budget
     Check(Box<Check>),
-    /// Explore the executions of targets with libFuzzer: it draws scenarios and schedules by their coverage
+    /// Explore the executions of targets with libFuzzer, and make repros of what it finds
     #[command(after_help = FUZZ_EXAMPLES)]
     Fuzz(Box<Fuzz>),
     /// Make repros of files that libFuzzer wrote
