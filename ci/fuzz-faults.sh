@@ -12,18 +12,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 time=15s workers=2 seeds=1 out=mapcheck.out/fuzz-faults
-mutants=()
-while [ $# -gt 0 ]; do
-    case "$1" in
-    --time | --workers | --seeds | --out)
-        [ $# -ge 2 ] || { echo "error: $1 needs a value" >&2; exit 1; }
-        printf -v "${1#--}" %s "$2"
-        shift 2
-        ;;
-    -*) echo "error: there is no option $1" >&2; exit 1 ;;
-    *) mutants+=("$1"); shift ;;
-    esac
-done
+options="time workers seeds out"
+source ci/options.sh
+mutants=("${words[@]}")
 [ ${#mutants[@]} -gt 0 ] || mapfile -t mutants < <(seq -f 'F%g' 40)
 
 cargo build --quiet --release --package cargo-mapcheck

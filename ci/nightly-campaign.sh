@@ -12,18 +12,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 time=5m shard=1/1 seed="$(date -u +%Y%m%d)" out=mapcheck.out/nightly
-targets=()
-while [ $# -gt 0 ]; do
-    case "$1" in
-    --time | --shard | --seed | --out)
-        [ $# -ge 2 ] || { echo "error: $1 needs a value" >&2; exit 1; }
-        printf -v "${1#--}" %s "$2"
-        shift 2
-        ;;
-    -*) echo "error: there is no option $1" >&2; exit 1 ;;
-    *) targets+=("$1"); shift ;;
-    esac
-done
+options="time shard seed out"
+source ci/options.sh
+targets=("${words[@]}")
 
 cargo build --quiet --release --package cargo-mapcheck
 mapcheck() { cargo mapcheck "$@"; }

@@ -14,18 +14,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 time=5m seed="$(date -u +%Y%m%d)" out=mapcheck.out/nightly-fuzz corpus=mapcheck.out/fuzz-corpus
-wanted=()
-while [ $# -gt 0 ]; do
-    case "$1" in
-    --time | --out | --seed | --corpus)
-        [ $# -ge 2 ] || { echo "error: $1 needs a value" >&2; exit 1; }
-        printf -v "${1#--}" %s "$2"
-        shift 2
-        ;;
-    -*) echo "error: there is no option $1" >&2; exit 1 ;;
-    *) wanted+=("$1"); shift ;;
-    esac
-done
+options="time out seed corpus"
+source ci/options.sh
+wanted=("${words[@]}")
 
 cargo build --quiet --release --package cargo-mapcheck
 mapcheck() { cargo mapcheck "$@"; }

@@ -50,7 +50,7 @@ const UNREASONABLE: usize = 1;
 
 /// A fuzzer of some targets, in libFuzzer's process.
 struct Fuzzer {
-    mutator: Mutator,
+    mutator: Mutator<'static>,
     server: Server,
     /// What is known of each subject.
     known: Vec<Vec<Repro>>,
@@ -222,19 +222,21 @@ fn begin(settings: Settings, subjects: Vec<Subject<'static>>) -> Result<(), Stri
 }
 
 /// The targets that are wanted, and have the mutant that is.
-pub(crate) fn subjects<'a>(
-    targets: &'a [Target],
+fn subjects(
+    targets: &'static [Target],
     settings: &Settings,
-) -> Result<Vec<Subject<'a>>, (u8, String)> {
+) -> Result<Vec<Subject<'static>>, (u8, String)> {
     let wanted = std::env::var(TARGETS).ok();
     let is_wanted = |name: &str| wanted.as_ref().is_none_or(|w| w.split(',').any(|w| w == name));
     let (mut subjects, mut refused) = (Vec::new(), None);
     for target in targets.iter().filter(|target| is_wanted(target.name)) {
         let mut subject = runner::subject(target, settings.seed, Vec::new());
-        match subject.restrict(settings).and_then(|()| subject.bears(&settings.faults)) {
-            Ok(()) => subjects.push(subject),
-            Err(what) => refused = Some(what),
+        if let Err(what) = subject.restrict(settings).and_then(|()| subject.bears(&settings.faults))
+        {
+            refused = Some(what);
+            continue;
         }
+        subjects.push(subject);
         let wrong = runner::self_check(target).map_err(|what| (exit::INTERNAL, what))?;
         if let Some(what) = wrong {
             let what = format!("the adapter of {} is wrong: {what}", target.name);

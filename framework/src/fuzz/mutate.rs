@@ -66,8 +66,8 @@ pub(super) fn closure() -> Scenario {
 }
 
 /// Changes inputs, and remembers where executions of their scenarios can be switched.
-pub(super) struct Mutator {
-    kinds: Vec<Kind>,
+pub(super) struct Mutator<'a> {
+    kinds: &'a [Kind],
     spots: HashMap<Vec<u8>, Vec<Spot>>,
     /// Of inputs with drift, the switches that were made.
     frozen: HashMap<Vec<u8>, Vec<Gene>>,
@@ -80,8 +80,8 @@ fn key_of(input: &Input) -> Vec<u8> {
     key
 }
 
-impl Mutator {
-    pub(super) fn new(kinds: Vec<Kind>) -> Mutator {
+impl<'a> Mutator<'a> {
+    pub(super) fn new(kinds: &'a [Kind]) -> Mutator<'a> {
         Mutator { kinds, spots: HashMap::new(), frozen: HashMap::new() }
     }
 
@@ -444,9 +444,10 @@ mod tests {
     use crate::scenario::bytes::tests::profile;
     use std::collections::BTreeSet;
 
-    fn mutator() -> Mutator {
+    fn mutator() -> Mutator<'static> {
         let kind = |id| Kind::new(id, Some(profile()), true, vec![ChoiceKind::Panic]);
-        Mutator::new(vec![kind(0x1234), kind(7), Kind::new(9, None, true, Vec::new())])
+        let kinds = vec![kind(0x1234), kind(7), Kind::new(9, None, true, Vec::new())];
+        Mutator::new(kinds.leak())
     }
 
     #[test]

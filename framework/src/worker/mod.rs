@@ -33,7 +33,7 @@ use crate::fault::{self, Fault};
 use crate::mutant::{self, Mutant, Mutants};
 use crate::oracle::race::{self, Races};
 use crate::oracle::{self, Class, Promises, Violation};
-use crate::report::{self, Diagnosis, Finding, PanicNote, Trace, short_file};
+use crate::report::{self, Diagnosis, PanicNote, Trace, short_file};
 use crate::repro::Repro;
 use crate::scenario::{self, Scenario};
 use crate::scheduler::{Ended, Scheduler};
@@ -299,7 +299,7 @@ impl<'a> Child<'a> {
             }
             // At once: what is dropped after a finding may end the process.
             Event::Found(class, message) => {
-                self.publish(&report::told(class, &message, self.setting.scenario));
+                self.recording.publish(&report::told(class, &message, self.setting.scenario));
             }
         };
         let explored = engine::explore(foreign.engine, &limits, body, &mut tell);
@@ -473,11 +473,7 @@ impl<'a> Child<'a> {
             panic: note.as_ref().filter(|_| panicked),
             past,
         };
-        self.publish(&diagnosis.finding());
-    }
-
-    fn publish(&self, finding: &Finding) {
-        self.recording.publish(finding);
+        self.recording.publish(&diagnosis.finding());
     }
 }
 

@@ -213,7 +213,7 @@ impl Child<'_> {
         let all: Vec<Doing> = at.iter().map(|step| doing(step).unwrap_or_default()).collect();
         let mut finding = report::died("surveyed", self.setting.scenario);
         finding.report = Doing::write_all(&all);
-        self.publish(&finding);
+        self.recording.publish(&finding);
     }
 
     fn doing(&self, (kind, label, stack): &(Kind, u32, Stack)) -> Doing {
