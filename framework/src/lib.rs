@@ -81,6 +81,7 @@ mod explain;
 pub mod fault;
 pub mod fuzz;
 mod in_test;
+pub mod log;
 pub mod map;
 mod matrix;
 pub mod model;

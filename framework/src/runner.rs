@@ -19,7 +19,7 @@ use crate::scenario::{Scenario, families};
 use crate::settings::{Format, PATIENCE, Settings};
 use crate::worker::watch::{self, Outcome};
 use crate::worker::{Code, Script, Setting};
-use crate::{Target, catalogue, exit, fault, fuzz, matrix, replay, scheduler};
+use crate::{Target, catalogue, exit, fault, fuzz, log, matrix, replay, scheduler};
 
 /// Why a runner stopped: an exit code and a sentence.
 type Failure = (u8, String);
@@ -82,6 +82,10 @@ fn with_flag(what: String) -> Failure {
         return usage(what);
     }
     let variable = what.split(':').next().unwrap_or_default();
+    if variable == log::VARIABLE {
+        // It has none.
+        return usage(what);
+    }
     let name = variable.trim_start_matches("MAPCHECK_").to_lowercase().replace('_', "-");
     let flag = if name == "faults" { "fault" } else { &name };
     usage(format!("--{flag} or {what}"))
@@ -464,6 +468,7 @@ pub(crate) fn self_check(target: &Target) -> Result<Option<String>, String> {
         judging: true,
         leaks: false,
         stack_at: None,
+        log: false,
         patience: PATIENCE,
     };
     let (outcome, _) = watch::run(setting, &Script::Replay(&Decisions::default(), false))?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::fault::{self, Fault};
+use crate::log;
 use crate::mutant::{Mutant, Mutants};
 use crate::scheduler::{self, Limit};
 use crate::text::one_line;
@@ -262,7 +263,7 @@ impl Settings {
 
 type Set = fn(&mut Settings, &str) -> Result<(), String>;
 
-const VARIABLES: [(&str, Set); 22] = [
+const VARIABLES: [(&str, Set); 23] = [
     ("MAPCHECK_EXECUTIONS", |s, v| {
         s.counted = true;
         number(v).map(|n| s.executions = n)
@@ -320,6 +321,8 @@ const VARIABLES: [(&str, Set); 22] = [
         s.shrink = v != "0";
         Ok(())
     }),
+    // Read again where an execution is recorded.
+    ("MAPCHECK_LOG", |_, v| log::check(v)),
     ("MAPCHECK_KEEP_GOING", |s, v| {
         s.keep_going = v != "0";
         Ok(())

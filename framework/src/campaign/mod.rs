@@ -396,6 +396,7 @@ impl Campaign<'_> {
             judging: true,
             leaks: self.settings.leaks && !self.leaks_told && looked_for(Class::Leak),
             stack_at: None,
+            log: false,
             patience: self.settings.patience,
         }
     }

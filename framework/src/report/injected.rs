@@ -6,11 +6,13 @@ use super::push_wrapped;
 use crate::decision::{Decision, DecisionKind};
 use crate::fault::{self, Fault};
 use crate::repro::Repro;
+use crate::scenario::Scenario;
 
 /// The part of a report that tells which faults were injected, and where; empty if none was.
 pub(super) fn section(repro: &Repro) -> String {
     let mut out = String::new();
-    let sentences = repro.decisions.0.iter().filter_map(|d| sentence(repro, d));
+    let sentence = |d| sentence(&repro.scenario, &repro.faults, d);
+    let sentences = repro.decisions.0.iter().filter_map(sentence);
     for (sentence, i) in sentences.zip(0..) {
         let start = if i == 0 { "  injected:   " } else { "              " };
         push_wrapped(&mut out, start, &sentence, "                ");
@@ -19,11 +21,15 @@ pub(super) fn section(repro: &Repro) -> String {
 }
 
 /// What a decision injects; `None` for one that injects nothing.
-fn sentence(repro: &Repro, decision: &Decision) -> Option<String> {
+pub(crate) fn sentence(
+    scenario: &Scenario,
+    faults: &[Fault],
+    decision: &Decision,
+) -> Option<String> {
     let DecisionKind::Choice(kind) = decision.kind else { return None };
     let (label, number) = operation_and_number(decision.index);
     let (nth, choice) = (nth(number + 1), decision.choice);
-    let during = during(repro, decision.thread, label as u32);
+    let during = during(scenario, decision.thread, label as u32);
     Some(match kind {
         ChoiceKind::Data | ChoiceKind::Suspend => return None,
         ChoiceKind::Panic => format!("{during}, the {nth} callback that may panic does"),
@@ -41,7 +47,7 @@ fn sentence(repro: &Repro, decision: &Decision) -> Option<String> {
         ChoiceKind::Stall => format!(
             "{during}, the thread stalls after {choice} schedule points until no other can go on"
         ),
-        ChoiceKind::Force => format!("before {during}, {}", forced(&repro.faults, choice)),
+        ChoiceKind::Force => format!("before {during}, {}", forced(faults, choice)),
         ChoiceKind::Delay => {
             format!(
                 "{during}, what may be put off is so for the {nth} time: a visitor stays, or reclamation is not driven"
@@ -53,8 +59,8 @@ fn sentence(repro: &Repro, decision: &Decision) -> Option<String> {
 }
 
 /// The operation: `in "insert 3" of thread 1`.
-fn during(repro: &Repro, thread: u32, label: u32) -> String {
-    match repro.scenario.operation(label) {
+fn during(scenario: &Scenario, thread: u32, label: u32) -> String {
+    match scenario.operation(label) {
         Some(operation) if operation.thread.is_some() => {
             format!("in `{}` of thread {thread}", operation.text)
         }
