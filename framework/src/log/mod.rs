@@ -25,9 +25,7 @@ use std::os::fd::AsFd as _;
 
 pub(crate) use machine::{Heard, Teller};
 #[cfg(not(feature = "tracing"))]
-pub(crate) use off::{
-    begin, check, install, is_spent, is_telling, lets_through, listening, tell,
-};
+pub(crate) use off::{begin, check, install, is_spent, is_telling, lets_through, listening, tell};
 #[cfg(feature = "tracing")]
 pub(crate) use subscriber::{
     begin, check, install, is_spent, is_telling, lets_through, listening, tell,
@@ -78,6 +76,7 @@ fn filter() -> Option<OsString> {
 }
 
 /// Where a log of an execution goes, and what it needs to name its operations.
+#[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "nothing is printed"))]
 pub(crate) struct Log<'a> {
     pub scenario: &'a Scenario,
     out: &'a File,

@@ -83,15 +83,12 @@ fn targets() -> Option<Targets> {
 ///
 /// The error is a fragment that goes on after variable and value.
 pub(crate) fn check(text: &str) -> Result<(), String> {
-    let is_of_targets = |c: char| c.is_ascii_alphanumeric() || "_:-./=,".contains(c);
-    let said = match text.parse::<Targets>() {
-        Ok(_) if text.chars().all(is_of_targets) => return Ok(()),
-        Ok(_) => "something in it is neither a target nor a level".to_owned(),
-        Err(said) => said.to_string(),
-    };
+    let is_of_targets = |c: char| c.is_ascii_alphanumeric() || "_:-./=".contains(c);
+    let is_right = |part: &&str| part.parse::<Targets>().is_ok() && part.chars().all(is_of_targets);
+    let Some(wrong) = text.split(',').find(|part| !is_right(part)) else { return Ok(()) };
     Err(format!(
-        "is no filter ({said}): it is a level, one of off, error, warn, info, debug and trace, or a list of \
-         targets with levels, such as {VARIABLE}=my_map=trace,mapcheck::heap=debug"
+        "is no filter: `{wrong}` is no level (off, error, warn, info, debug, trace), nor a target, nor one with \
+         the other, such as in {VARIABLE}=my_map=trace,mapcheck::heap=debug"
     ))
 }
 
@@ -241,9 +238,11 @@ fn site(target: &str) -> Option<&'static Site> {
 pub(crate) fn lets_through(target: &'static str) -> bool {
     let mut through = false;
     with_listener(&mut |listener| {
-        through = listener.filter.as_ref().zip(site(target)).is_some_and(|(filter, site)| {
-            filter.would_enable(site.0.target(), site.0.level())
-        });
+        through = listener
+            .filter
+            .as_ref()
+            .zip(site(target))
+            .is_some_and(|(filter, site)| filter.would_enable(site.0.target(), site.0.level()));
     });
     through
 }
@@ -253,7 +252,8 @@ pub(crate) fn lets_through(target: &'static str) -> bool {
 pub(crate) fn tell(target: &'static str, at: Stamp, text: &str) {
     let Some(site) = site(target) else { return };
     let mut fields = site.0.fields().iter();
-    let [Some(message), Some(thread), Some(step), Some(label)] = [(); 4].map(|()| fields.next()) else {
+    let [Some(message), Some(thread), Some(step), Some(label)] = [(); 4].map(|()| fields.next())
+    else {
         return;
     };
     let numbers = [u64::from(at.thread), at.step, u64::from(at.label)];
