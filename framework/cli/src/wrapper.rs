@@ -16,11 +16,7 @@ pub const CHAINED: &str = "MAPCHECK_CHAINED_WRAPPER";
 pub const STUBS: &str = "MAPCHECK_STUBS";
 
 /// mapcheck's own crates and what they depend on: instrumented, they would call themselves.
-///
-/// The crates of `tracing` are among them though a map may use them too: what a map says of itself is not what is
-/// tested, and would cost a dozen schedule points an event. What is generic or inlined of them stands in the map's crate,
-/// and is instrumented there. `once_cell`, which they depend on, is not among them, since maps synchronise by it.
-const OWN_CRATES: [&str; 13] = [
+const OWN_CRATES: [&str; 10] = [
     "mapcheck",
     "mapcheck_machine",
     "mapcheck_macros",
@@ -31,9 +27,6 @@ const OWN_CRATES: [&str; 13] = [
     "toml_datetime",
     "toml_parser",
     "winnow",
-    "tracing",
-    "tracing_core",
-    "tracing_subscriber",
 ];
 
 /// The callbacks around atomics and plain accesses, the edge counters, and the cfg that tells of them.
