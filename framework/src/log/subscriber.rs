@@ -265,3 +265,36 @@ pub(crate) fn tell(target: &'static str, at: Stamp, text: &str) {
     let event = Event::new(&site.0, &values);
     with_listener(&mut |listener| listener.layers.event(&event));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_levels_and_targets() {
+        for right in
+            ["debug", "off", "my_map", "my_map=trace,mapcheck::heap=debug", "a-b=INFO", "3"]
+        {
+            assert_eq!(check(right), Ok(()), "{right}");
+        }
+        for (text, wrong) in [("a=loud", "a=loud"), ("debug,a=b=c", "a=b=c"), ("a[b]", "a[b]")] {
+            let said = check(text).unwrap_err();
+            assert!(said.starts_with(&format!("is no filter: `{wrong}` is no level")), "{said}");
+        }
+    }
+
+    #[test]
+    fn the_machine_s_own_events_have_the_fields_that_the_layer_looks_for() {
+        for site in SITES {
+            let names: Vec<&str> = site.0.fields().iter().map(|field| field.name()).collect();
+            assert_eq!(names, ["message", THREAD, STEP, LABEL]);
+            assert!(super::site(site.0.target()).is_some_and(|s| std::ptr::eq(s, *site)));
+        }
+    }
+
+    #[test]
+    fn to_the_map_it_makes_no_difference_whether_anybody_listens() {
+        assert!(Always.enabled(&HEAP.0) && Always.register_callsite(&HEAP.0).is_always());
+        assert_eq!(Always.max_level_hint(), Some(LevelFilter::TRACE));
+    }
+}

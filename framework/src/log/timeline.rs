@@ -237,3 +237,28 @@ impl Visit for Words {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_a_line_of_the_log() {
+        let (target, text) = ("my_map::raw".to_owned(), "resize from=8 to=16".to_owned());
+        let note = Note { thread: 1, step: 123, label: 2, level: "debug", target, text };
+        let told = line(&note, "iterate");
+        assert_eq!(
+            told,
+            "step 123   thread 1  iterate          | my_map::raw: resize from=8 to=16\n"
+        );
+    }
+
+    #[test]
+    fn formatting_that_panics_leaves_what_it_had_written() {
+        let told = words(&mut |words| {
+            words.text += " so far";
+            std::panic::resume_unwind(Box::new(()));
+        });
+        assert_eq!(told.text, " so far (a panic while this was formatted)");
+    }
+}
