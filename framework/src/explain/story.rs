@@ -46,7 +46,7 @@ pub(super) struct Line {
 /// A place to look at first, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Suspect {
-    pub why: String,
+    pub why: &'static str,
     pub places: Vec<Place>,
 }
 
@@ -72,6 +72,7 @@ pub(super) fn steps(flow: &Flow<'_>, plot: &Plot) -> Vec<u64> {
     }
     all.extend(end.unlinked.iter().chain(&end.lost).map(|cut| cut.at));
     all.extend(plot.nothing.map(|(at, _)| at));
+    all.extend(plot.raced);
     if let [Retirement::Stored(at)] = end.retired[..] {
         all.push(at);
     }
@@ -234,7 +235,8 @@ impl Teller<'_> {
                 "freed the block again".to_owned()
             }
             _ if self.plot.nothing.is_some() => "followed a pointer that was null".to_owned(),
-            fact => oracle::verb(fact).to_owned() + ": " + &self.studied.finding.message,
+            Fact::Signal { .. } => format!("crashed: {}", self.studied.finding.message),
+            _ => self.studied.finding.message.clone(),
         };
         let places = self.used_places();
         Line { role: "used", at: self.plot.user.at, what, note: String::new(), places }
@@ -242,18 +244,10 @@ impl Teller<'_> {
 
     /// The other access of a data race that is about no freed block.
     fn raced(&self) -> Option<Line> {
-        let Fact::Race { earlier, .. } = &self.studied.found.fact else { return None };
-        if self.plot.end.freed.is_some() {
-            return None;
-        }
-        let at = self.flow.before(earlier.step);
-        let verb = oracle::verb_of(earlier.kind);
-        let moment = self.studied.tape.moments.get(at).filter(|m| m.touch.step == earlier.step)?;
+        let at = self.plot.raced?;
+        let verb = oracle::verb_of(self.flow.moment(at).touch.access.kind);
         let what = format!("{verb} the same memory, and nothing orders the two");
-        Some(Line {
-            at: Stamp { thread: moment.touch.thread, ..self.stamp(at) },
-            ..self.line("raced", at, what)
-        })
+        Some(self.line("raced", at, what))
     }
 
     fn found_nothing(&self) -> Option<Line> {
@@ -411,13 +405,30 @@ impl Teller<'_> {
     }
 
     fn what_happened(&self) -> String {
+        if !self.is_about_memory() {
+            return capital(&self.studied.finding.message) + ".";
+        }
         let used = self.used();
-        let what = format!("{} {}", capital(&self.who(&used.at)), used.what);
+        // Who tells it may not be who did it.
+        let told = matches!(self.studied.found.fact, Fact::Told { .. }) && !self.is_again();
+        let by = if told { ":" } else { "" };
+        let what = format!("{}{by} {}", capital(&self.who(&used.at)), used.what);
         let freed = self.plot.end.freed.filter(|freed| freed.step <= used.at.step);
         let Some(freed) = freed else { return what + "." };
         let same = (freed.thread, freed.label) == (used.at.thread, used.at.label);
         let by = if same { "the same operation".to_owned() } else { self.who(&freed) };
         format!("{what}; {by} had freed it {} steps earlier.", used.at.step - freed.step)
+    }
+
+    /// Whether somebody used memory that they must not have used.
+    fn is_about_memory(&self) -> bool {
+        use Fact::{BadAccess, DoubleFree, InvalidFree, Race, Signal};
+        let fact = &self.studied.found.fact;
+        let told = self.plot.block.is_some() && !matches!(fact, Fact::Leaked { .. });
+        told || matches!(
+            fact,
+            BadAccess { .. } | DoubleFree { .. } | InvalidFree { .. } | Race { .. } | Signal { .. }
+        )
     }
 
     /// How the user came to have the pointer.
@@ -504,7 +515,7 @@ impl Teller<'_> {
             let from = places.iter().position(|p| *p == place).unwrap_or_default();
             let places = places[from..].to_vec();
             if all.iter().all(|suspect| suspect.places.first() != places.first()) {
-                all.push(Suspect { why: why.to_owned(), places });
+                all.push(Suspect { why, places });
             }
         }
         all.truncate(SUSPECTS);
@@ -527,7 +538,11 @@ impl Teller<'_> {
     fn likely(&self) -> &'static [&'static str] {
         let (plot, end) = (self.plot, &self.plot.end);
         if plot.nothing.is_some() {
-            return &["unlinked", "stored", "entered", "loaded", "looked", "used"];
+            let itself = self.cut_by().is_some_and(|by| by.thread == plot.user.at.thread);
+            return match itself {
+                true => &["unlinked", "used", "stored", "entered", "loaded"],
+                false => &["unlinked", "stored", "entered", "loaded", "used"],
+            };
         }
         if self.is_again() {
             return match self.plot.end.retired.len() {
@@ -552,12 +567,15 @@ impl Teller<'_> {
         &["unlinked", "guarded", "stored", "loaded", "entered", "retired", "used"]
     }
 
+    /// Who had unlinked the block, and when.
+    fn cut_by(&self) -> Option<Stamp> {
+        self.plot.end.unlinked.as_ref().map(|cut| self.stamp(cut.at))
+    }
+
     /// Whether who freed the block is not who had unlinked it: a collector.
     fn frees_for_others(&self) -> bool {
-        let end = &self.plot.end;
-        let cut = end.unlinked.as_ref().map(|cut| self.stamp(cut.at));
-        cut.zip(end.freed)
-            .is_some_and(|(cut, freed)| (cut.thread, cut.label) != (freed.thread, freed.label))
+        let both = self.cut_by().zip(self.plot.end.freed);
+        both.is_some_and(|(cut, freed)| (cut.thread, cut.label) != (freed.thread, freed.label))
     }
 }
 
