@@ -115,10 +115,7 @@ fn place(place: &Place) -> Object {
 }
 
 fn suspect(suspect: &Suspect) -> Object {
-    let callers: Vec<&str> = suspect.places.iter().skip(1).map(|p| p.function.as_str()).collect();
-    let object = Object::default().text("why", suspect.why);
-    let first = suspect.places.first();
-    object.object("place", first.map_or_else(Object::default, place)).texts("callers", &callers)
+    Object::default().text("why", suspect.why).objects("places", suspect.places.iter().map(place))
 }
 
 fn operation_of(scenario: &Scenario, label: u32) -> String {

@@ -91,12 +91,6 @@ impl Object {
         }
     }
 
-    pub(crate) fn object(self, key: &str, value: Object) -> Object {
-        let mut object = self.key(key);
-        object.0.push_str(&value.line());
-        object
-    }
-
     pub(crate) fn objects(self, key: &str, values: impl IntoIterator<Item = Object>) -> Object {
         let mut object = self.key(key);
         object.0.push('[');
