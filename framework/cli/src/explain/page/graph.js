@@ -1,6 +1,7 @@
 // The memory around the block: where each block stands is settled once, which pointers there are at each step.
 
-const BOX = { width: 158, height: 44, across: 74, down: 16, rows: 7 };
+const BOX = { width: 146, height: 42, across: 64, down: 15, rows: 7 };
+const LEAST = 0.8; // how small the letters may get, to fit
 const NEAR = 2; // how many pointers away from the block is near
 const SMALL = 12; // blocks that are shown together anyway
 const HELD_BY = 'thread';
@@ -26,6 +27,9 @@ const near = () => {
   }
   return found;
 };
+
+/** `insert 0..8 at node.rs:22`: without the folders. */
+const shortPath = text => text.replaceAll('`', '').replace(/[^\s]*\/([^\s/]+)$/, '$1');
 
 class Graph {
   constructor(host) {
@@ -59,10 +63,11 @@ class Graph {
     const holders = new Set(pointers.map(p => p.holder));
     this.ids = [...this.roots.keys()].filter(id => holders.has(id));
     const starts = [...this.ids];
-    if (held) starts.unshift(HELD_BY), this.ids.unshift(HELD_BY);
     this.ids.push(...data.blocks.map(b => b.id).filter(shown));
     this.pairs = this.paired(pointers);
-    this.place(this.columns(this.layers(starts)));
+    const layers = this.layers(starts);
+    if (held) this.beside(layers);
+    this.place(this.columns(layers));
     this.fit = true;
     this.show(this.step);
   }
@@ -96,6 +101,15 @@ class Graph {
     const layers = [];
     for (const id of this.ids) (layers[of.get(id)] ??= []).push(id);
     return layers.filter(Boolean);
+  }
+
+  /** Puts the thread that holds a pointer right before the block. */
+  beside(layers) {
+    const layer = layers.findIndex(ids => ids.includes(data.block));
+    if (layer === 0) layers.unshift([]);
+    layers[Math.max(0, layer - 1)].push(HELD_BY);
+    this.ids.unshift(HELD_BY);
+    this.pairs.push({ holder: HELD_BY, to: data.block, pointers: [] });
   }
 
   /** Rows sorted by the mean row of what points there; layers that are too long are folded. */
@@ -134,11 +148,13 @@ class Graph {
   show(step) {
     this.step = step;
     const edges = this.pairs.map(pair => this.edge(pair, step)).join('') + this.holding(step);
+    const scale = clamp((this.view.clientWidth - 2) / this.width, LEAST, 1);
     const nodes = this.ids.map(id => this.node(id, step)).join('');
-    this.view.innerHTML = `<svg width="${this.width}" height="${this.height}" role="img" ` +
+    this.view.innerHTML = `<svg width="${this.width * scale}" height="${this.height * scale}" role="img" ` +
+      `viewBox="0 0 ${this.width} ${this.height}" ` +
       `aria-label="${escaped(this.said(step))}"><defs><pattern id="dead" width="6" height="6" ` +
       'patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path d="M0 0V6" class="hatch"/></pattern></defs>' +
-      `${nodes}${edges}</svg>`;
+      `${edges}${nodes}</svg>`;
     if (this.fit) this.center();
     this.fit = false;
   }
@@ -147,8 +163,9 @@ class Graph {
   center() {
     const at = this.at.get(data.block);
     if (!at) return;
-    this.view.scrollLeft = at.x + BOX.width / 2 - this.view.clientWidth / 2;
-    this.view.scrollTop = at.y + BOX.height / 2 - this.view.clientHeight / 2;
+    const scale = this.view.scrollWidth / Math.max(this.view.scrollWidth, this.width);
+    this.view.scrollLeft = (at.x + BOX.width / 2) * scale - this.view.clientWidth / 2;
+    this.view.scrollTop = (at.y + BOX.height / 2) * scale - this.view.clientHeight / 2;
   }
 
   said(step) {
@@ -200,7 +217,7 @@ class Graph {
     const tip = forward ? 'l-8 -4v8z' : 'l8 -4v8z';
     const base = end.x + (forward ? -7 : 7);
     const path = `M${from.x} ${from.y}C${from.x + bend} ${from.y} ${base + (forward ? -bend : bend)} ${end.y} ${base} ${end.y}`;
-    const text = label ? `<text x="${forward ? end.x - 12 : end.x + 14}" y="${end.y - 6}" ` +
+    const text = label ? `<text x="${forward ? end.x - 9 : end.x + 14}" y="${end.y - 6}" ` +
       `text-anchor="${forward ? 'end' : 'start'}">${escaped(label)}</text>` : '';
     return `<g class="edge ${kind}"><title>${escaped(said)}</title><path d="${path}" class="reach"/><path d="${path}"/>` +
       `<path d="M${end.x} ${end.y}${tip}" class="tip"/>${text}</g>`;
@@ -222,8 +239,8 @@ class Graph {
     const by = block.freed_by === null ? '' : ` by ${threadName(block.freed_by)}`;
     const said = `${block.name}, ${block.size} bytes, from ${block.from}, allocated at step ${block.allocated} by ` +
       threadName(block.by) + (freed ? `, freed at step ${block.freed}${by}` : '');
-    const line = freed ? `freed at ${block.freed}` + (block.freed_by === null ? '' : ` by ${block.freed_by}`) : block.from;
-    return this.box(id, (freed ? 'freed' : 'live') + found, block.name, line.replaceAll('`', ''), said);
+    const line = freed ? `freed at ${block.freed}` + (block.freed_by === null ? '' : ` by ${block.freed_by}`) : shortPath(block.from);
+    return this.box(id, (freed ? 'freed' : 'live') + found, block.name, line, said);
   }
 
   box(id, kind, name, line, said) {
@@ -232,7 +249,7 @@ class Graph {
     const indent = kind === 'root' ? 16 : 9;
     return `<g class="node ${kind}"><title>${escaped(said)}</title><rect ${size}/>` +
       (kind.startsWith('freed') ? `<rect ${size} class="hatched"/>` : '') +
-      `<text x="${x + indent}" y="${y + (line ? 18 : 26)}" class="name">${escaped(clipped(name, 21))}</text>` +
-      (line ? `<text x="${x + indent}" y="${y + 33}">${escaped(clipped(line, 23))}</text>` : '') + '</g>';
+      `<text x="${x + indent}" y="${y + (line ? 18 : 26)}" class="name">${escaped(clipped(name, 19))}</text>` +
+      (line ? `<text x="${x + indent}" y="${y + 33}">${escaped(clipped(line, 22))}</text>` : '') + '</g>';
   }
 }

@@ -16,6 +16,8 @@ const shortName = id => {
 const clamp = (n, low, high) => Math.max(low, Math.min(high, n));
 const escaped = text =>
   String(text).replace(/[&<>"]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]);
+/** Text with what stands between backticks as code. */
+const prose = text => escaped(text).replace(/`([^`]+)`/g, '<code>$1</code>');
 const clipped = (text, characters) =>
   text.length <= characters ? text : characters < 4 ? '' : text.slice(0, characters - 1) + '…';
 
@@ -29,7 +31,7 @@ const FEW = 12;
 /** Everything with a step of its own, in order, with words for it. */
 const events = [
   ...walk.map(e => ({ step: e.step, thread: e.thread, kind: 'walk', number: e.number, role: e.role,
-    text: `${e.role}: ${threadName(e.thread)} ${e.what}` + (e.operation ? `, in ${e.operation}` : '') })),
+    text: `${e.role}: ${threadName(e.thread)} ${e.what}` + (e.operation ? `, in \`${e.operation}\`` : '') })),
   ...data.faults.map(f => ({ step: f.step, thread: f.thread, kind: 'fault',
     text: `fault in ${threadName(f.thread)}: ${f.text}` })),
   ...data.notes.map(n => ({ step: n.step, thread: n.thread, kind: 'note',

@@ -36,11 +36,11 @@ function show() {
 function showNow() {
   const run = lastBegun(runs, chosen);
   const operation = run && operationAt(run.thread, chosen);
-  const who = run ? `${threadName(run.thread)} runs` + (operation ? ` ${operation.text}` : '') : '';
+  const who = run ? `${threadName(run.thread)} runs` + (operation ? ` \`${operation.text}\`` : '') : '';
   const here = events.filter(event => event.step === chosen);
-  element('now').textContent = `Step ${chosen} of ${data.steps}` + (who ? `: ${who}` : '');
-  element('here').innerHTML = here.map(event => `<li class="${event.kind}">` +
-    (event.number ? `<span class="number">${event.number}</span> ` : '') + `${escaped(event.text)}</li>`).join('');
+  element('now').innerHTML = prose(`Step ${chosen} of ${data.steps}` + (who ? `: ${who}` : ''));
+  element('here').innerHTML = here.map(event => `<li class="of-${event.kind}">` +
+    (event.number ? `<span class="number">${event.number}</span> ` : '') + `${prose(event.text)}</li>`).join('');
   const said = [who, ...here.map(event => event.text)].filter(Boolean).join('; ');
   timeline.scroll.setAttribute('aria-valuetext', `step ${chosen}${said ? `: ${said}` : ''}`);
 }
@@ -73,6 +73,21 @@ function showPlaces() {
     }
     excerpt.classList.toggle('chosen', any);
   }
+  const code = [...document.querySelectorAll('#source .excerpt.chosen')].map(excerpt => excerpt.cloneNode(true));
+  element('code').replaceChildren(...code);
+}
+
+/** Goes to the timeline if it is out of sight, as it is below the walk on a phone. */
+function comeIntoView() {
+  const { top, bottom } = element('timeline').getBoundingClientRect();
+  if (bottom > 60 && top < innerHeight - 60) return;
+  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  explorer.scrollIntoView({ behavior: calm ? 'auto' : 'smooth' });
+}
+
+/** Keeps the execution beside the walk where there is room for all of it. */
+function stick() {
+  explorer.classList.toggle('sticks', explorer.offsetHeight + 24 < innerHeight);
 }
 
 const next = () => choose(stops.find(step => step > chosen) ?? chosen);
@@ -114,7 +129,9 @@ function listen() {
   // A link to the step that the address names already changes no address.
   document.addEventListener('click', event => {
     const link = event.target.closest?.('a[href^="#step="]');
-    if (link) choose(Number(link.hash.slice('#step='.length)));
+    if (!link) return;
+    choose(Number(link.hash.slice('#step='.length)));
+    comeIntoView();
   });
   element('controls').addEventListener('click', event => {
     const button = event.target.closest('button');
@@ -129,6 +146,8 @@ function explore() {
   chosen = clamp(firstStep(), 1, data.steps);
   listen();
   show();
+  new ResizeObserver(stick).observe(explorer);
+  addEventListener('resize', stick);
 }
 
 /** Light, dark, or as the system has it. */

@@ -27,8 +27,8 @@ pub fn headline(explanation: &Explanation) -> Markup {
             }
             div.lead {
                 div {
-                    @for sentence in &explanation.summary { p.summary { (sentence) } }
-                    @for sentence in &explanation.injected { p.injected { (sentence) } }
+                    @for sentence in &explanation.summary { p.summary { (prose(sentence)) } }
+                    @for sentence in &explanation.injected { p.injected { (prose(sentence)) } }
                 }
                 (suspects(explanation))
             }
@@ -51,7 +51,7 @@ fn suspects(explanation: &Explanation) -> Markup {
 fn one_suspect(explanation: &Explanation, suspect: &Suspect) -> Markup {
     html! {
         li {
-            p { (suspect.why) }
+            p { (prose(&suspect.why)) }
             (line_of(explanation, &suspect.place))
             (place(&suspect.place))
         }
@@ -86,10 +86,19 @@ fn place(place: &Place) -> Markup {
     }
 }
 
-/// A path that may be broken where it has a separator.
+/// A path, which may be broken where it has a separator.
 fn breakable(path: &str) -> Markup {
     html! {
         @for part in path.split_inclusive(['/', ':']) { (part) @if part.ends_with('/') || part == ":" { wbr; } }
+    }
+}
+
+/// A sentence, in which code stands between backticks.
+fn prose(sentence: &str) -> Markup {
+    html! {
+        @for (part, i) in sentence.split('`').zip(0..) {
+            @if i % 2 == 1 { code { (part) } } @else { (part) }
+        }
     }
 }
 
@@ -98,7 +107,7 @@ pub fn walk(explanation: &Explanation) -> Markup {
     html! {
         @if !explanation.walk.is_empty() {
             section #walk aria-labelledby="walk-title" {
-                h2 #walk-title { "Back from the use" }
+                h2 #walk-title { (walk_title(explanation)) }
                 ol.walk {
                     @for (event, number) in explanation.walk.iter().zip(1..) {
                         (walk_step(explanation, event, number))
@@ -106,6 +115,13 @@ pub fn walk(explanation: &Explanation) -> Markup {
                 }
             }
         }
+    }
+}
+
+fn walk_title(explanation: &Explanation) -> &'static str {
+    match explanation.walk.first().is_some_and(|event| event.role == "used") {
+        true => "Back from the use",
+        false => "What befell the block",
     }
 }
 
@@ -118,7 +134,7 @@ fn walk_step(explanation: &Explanation, event: &Event, number: usize) -> Markup 
                 span.at { "step " (event.step) }
             }
             p {
-                (explanation.thread(event.thread)) " " (event.what)
+                (explanation.thread(event.thread)) " " (prose(&event.what))
                 @if !event.operation.is_empty() { ", in " code { (event.operation) } }
             }
             @if let Some(first) = event.places.first() {
@@ -126,7 +142,7 @@ fn walk_step(explanation: &Explanation, event: &Event, number: usize) -> Markup 
                 (place(first))
             }
             (callers(event.places.get(1..).unwrap_or_default()))
-            @if !event.note.is_empty() { p.note { (event.note) } }
+            @if !event.note.is_empty() { p.note { (prose(&event.note)) } }
         }
     }
 }
@@ -171,6 +187,7 @@ pub fn execution(explanation: &Explanation) -> Markup {
                         ul #threads {}
                     }
                 }
+                div #code {}
             }
         }
     }
@@ -254,7 +271,7 @@ pub fn reasons(explanation: &Explanation) -> Markup {
                 @if !explanation.why.is_empty() {
                     section #why {
                         h2 { "Why it was taken for free" }
-                        @for sentence in &explanation.why { p { (sentence) } }
+                        @for sentence in &explanation.why { p { (prose(sentence)) } }
                     }
                 }
                 @if ordered { (order(explanation)) }
@@ -268,11 +285,11 @@ fn order(explanation: &Explanation) -> Markup {
         section #order {
             h2 { "The order it needs" }
             @if !explanation.order.is_empty() {
-                ul { @for sentence in &explanation.order { li { (sentence) } } }
+                ul { @for sentence in &explanation.order { li { (prose(sentence)) } } }
             }
             @if !explanation.inflection.is_empty() {
                 p {
-                    b { "From where on it cannot be avoided: " } (explanation.inflection)
+                    b { "From where on it cannot be avoided: " } (prose(&explanation.inflection))
                     @if let Some(step) = explanation.inflection_step {
                         " " a href={ "#step=" (step) } { "Step " (step) }
                     }

@@ -2,6 +2,7 @@
 
 const LANE = 46, AXIS = 24, RIBBON = 24, HELD = 20, GAP = 8;
 const MARKED = 15; // how wide a step with a mark is, at least
+const MANY = 60; // more operations than these get no room of their own
 const LETTER = 6.3; // about, in the font of the bars
 
 /** Where steps lie across a width: each run and each marked step has room, long stretches have little more. */
@@ -9,6 +10,9 @@ const scaleFor = width => {
   const marked = new Set(stops);
   const cuts = new Set([0, data.steps]);
   for (const run of data.runs) cuts.add(clamp(run.from - 1, 0, data.steps)).add(clamp(run.to, 0, data.steps));
+  if (data.operations.length <= MANY) {
+    for (const { from, to } of data.operations) cuts.add(clamp(from - 1, 0, data.steps)).add(clamp(to, 0, data.steps));
+  }
   for (const step of marked) cuts.add(step - 1).add(step);
   const ends = [...cuts].sort((a, b) => a - b);
   const isMark = i => ends[i + 1] - ends[i] === 1 && marked.has(ends[i + 1]);
@@ -17,7 +21,7 @@ const scaleFor = width => {
   for (let i = 0; i + 1 < ends.length; i++) isMark(i) ? marks++ : (sum += weight(i));
   const wide = Math.min(MARKED, width * 0.6 / Math.max(1, marks));
   const unit = sum > 0 ? Math.max(0, width - wide * marks) / sum : 0;
-  const mark = sum > 0 && unit * 4 > wide ? 4 * width / (sum + 4 * marks) : sum > 0 ? wide : width / marks;
+  const mark = sum > 0 ? Math.max(wide, Math.min(unit * 4, 2 * MARKED)) : width / Math.max(1, marks);
   const rest = sum > 0 ? (width - mark * marks) / sum : 0;
   const xs = [0];
   for (let i = 0; i + 1 < ends.length; i++) xs.push(xs[i] + (isMark(i) ? mark : weight(i) * rest));
@@ -65,7 +69,7 @@ class Timeline {
     const lanes = data.threads.map(t => name(shortName(t.id), this.lanes.get(t.id), LANE, threadName(t.id)));
     if (!this.block) return lanes.join('');
     const top = this.below + GAP;
-    lanes.push(name(this.block.name, top, RIBBON, `${this.block.name}, from ${this.block.from}`));
+    lanes.push(name('the block', top, RIBBON, `${this.block.name}, from ${this.block.from}`));
     if (held && held.from < held.to) {
       lanes.push(name(`held by ${held.thread}`, top + RIBBON, HELD, `${threadName(held.thread)} holds a pointer to it`));
     }
@@ -89,7 +93,7 @@ class Timeline {
       '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" ' +
       'patternTransform="rotate(45)"><path d="M0 0V6" class="hatch"/></pattern></defs>' +
       this.axis(width) + this.rails(width) + this.bars() + this.bands() + this.switches() + this.ribbon() +
-      this.inflection() + this.marks() + '<g class="cursor"></g></svg>';
+      this.inflection() + '<g class="cursor"></g>' + this.marks() + '</svg>';
     this.show(this.step);
   }
 
@@ -97,9 +101,9 @@ class Timeline {
     let out = '', last = -99;
     const candidates = [1, ...stops, ...runs.map(run => run.from), data.steps];
     for (const step of [...new Set(candidates)].sort((a, b) => a - b)) {
-      const x = this.middle(step);
-      const half = String(step).length * LETTER / 2;
-      if (x - half < last + 14 || x + half > width) continue;
+      const half = String(step).length * LETTER / 2 + 1;
+      const x = clamp(this.middle(step), half, width - half);
+      if (x - half < last + 12) continue;
       out += `<text x="${x.toFixed(1)}" y="11" class="tick">${step}</text>` +
         `<path d="M${x.toFixed(1)} 15v4" class="tick"/>`;
       last = x + half;
