@@ -132,7 +132,9 @@ impl Browser {
         let attached =
             self.call("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
         self.session = attached["sessionId"].as_str().map(str::to_owned);
-        ["Page.enable", "Runtime.enable", "Log.enable"].map(|method| self.call(method, json!({})));
+        for domain in ["Page", "Runtime", "Log"] {
+            self.call(&format!("{domain}.enable"), json!({}));
+        }
         let Looks { width, height, dark } = looks;
         let scheme =
             json!({"name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" }});
