@@ -67,15 +67,15 @@ fn large() -> Value {
     };
     large["operations"] = (0..200).map(operation).collect();
     let block = |i: u64| {
-        let freed = (i % 3 == 0).then_some(2000 + i * 50);
+        let freed = i.is_multiple_of(3).then_some(2000 + i * 50);
         json!({"id": i, "name": format!("node {i}"), "from": "`insert 3` at a/src/map.rs:12", "size": 48,
             "allocated": 1 + i * 20, "freed": freed, "by": i % 8, "freed_by": freed.map(|_| 2)})
     };
     large["blocks"] = (0..40).map(block).collect();
     let pointer = |i: u64| {
-        let holder = if i % 20 == 0 { 1000 } else { i * 7 % 40 };
+        let holder = if i.is_multiple_of(20) { 1000 } else { i * 7 % 40 };
         json!({"holder": holder, "offset": i % 8 * 8, "to": i * 11 % 40, "to_offset": 0, "since": i * 10 + 1,
-            "until": (i % 3 == 0).then_some(i * 10 + 900), "by": i % 8})
+            "until": i.is_multiple_of(3).then_some(i * 10 + 900), "by": i % 8})
     };
     large["pointers"] = (0..400).map(pointer).collect();
     let steps = [4900, 3100, 200, 3500, 3600, 4000, 61];
@@ -383,6 +383,21 @@ fn the_mouse_and_links_choose_the_step() {
 }
 
 #[test]
+fn a_finger_chooses_a_step_of_the_timeline_and_links_lead_to_it() {
+    let (_dir, mut browser) = opened("", PHONE);
+    browser.tap("#timeline .mark[data-step='71']");
+    is_at(&mut browser, 71);
+    browser.tap("[data-event='6'] .step");
+    is_at(&mut browser, FREED);
+    let top = "document.querySelector('#timeline').getBoundingClientRect().top";
+    let seen = format!(
+        "new Promise(done => {{ const look = n => n === 0 || ({top} > 0 && {top} < innerHeight) \
+         ? done(n > 0) : setTimeout(look, 50, n - 1); look(100); }})"
+    );
+    assert_eq!(browser.eval(&seen), true, "the timeline comes into the window");
+}
+
+#[test]
 fn the_chosen_event_shows_its_code() {
     let (_dir, mut browser) = opened(&format!("#step={USED}"), DESK);
     let line =
@@ -413,6 +428,37 @@ fn a_pointer_dangles_from_the_free_on_and_not_before() {
     assert!(said.as_str().unwrap().ends_with("1 dangling pointers"), "{said}");
 }
 
+/// Puts markup into every text that is no word of the format.
+fn spoil(value: &mut Value) {
+    match value {
+        Value::String(text) => text.insert_str(0, "<b class=evil>&amp;\"'`"),
+        Value::Array(items) => items.iter_mut().for_each(spoil),
+        Value::Object(keys) => {
+            let words = ["type", "role", "ends"];
+            keys.iter_mut()
+                .filter(|(key, _)| !words.contains(&key.as_str()))
+                .for_each(|(_, v)| spoil(v));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn what_a_map_is_called_and_says_is_text_and_no_markup() {
+    let mut spoilt = sample("premature-reclamation");
+    spoil(&mut spoilt);
+    let (_dir, page) = page_of(&spoilt);
+    let mut browser = Browser::start();
+    browser.open(&page, "#step=36", DESK);
+    for key in ["n", "f", "u"] {
+        browser.press(key);
+        assert_eq!(browser.number("document.querySelectorAll('.evil').length"), 0.0);
+    }
+    let title = browser.eval("document.querySelector('h1').textContent");
+    assert_eq!(title, spoilt["message"], "and it is shown as it is");
+    assert_eq!(browser.complaints(), Vec::<Value>::new());
+}
+
 #[test]
 fn blocks_stay_where_they_are_from_step_to_step() {
     let (_dir, mut browser) = opened("#step=90", DESK);
@@ -432,10 +478,11 @@ fn a_finding_about_no_block_reads_well() {
     let mut browser = Browser::start();
     browser.open(&page, "", DESK);
     is_at(&mut browser, 30);
-    let headings = browser.eval("[...document.querySelectorAll('main h1, main h2, main h3')].map(h => h.textContent).join('; ')");
+    let headings = "[...document.querySelectorAll('main h1, main h2, main h3')]
+        .map(h => h.textContent).join('; ')";
     let wanted = "the iteration passed over key 5, which was in the map from its begin to its end; \
                   The execution; Threads at this step";
-    assert_eq!(headings, wanted);
+    assert_eq!(browser.eval(headings), wanted);
     let empty =
         "[...document.querySelectorAll('main section, main aside, main ol, main .lead > div')]
         .filter(e => e.textContent.trim() === '').length";

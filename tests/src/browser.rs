@@ -218,6 +218,18 @@ impl Browser {
         self.drag(&[middle]);
     }
 
+    /// Taps with a finger at the middle of the first element that a selector finds.
+    #[track_caller]
+    pub fn tap(&mut self, selector: &str) {
+        let (x, y) = self.middle(selector);
+        self.call("Emulation.setTouchEmulationEnabled", json!({"enabled": true}));
+        self.call(
+            "Input.synthesizeTapGesture",
+            json!({"x": x, "y": y, "gestureSourceType": "touch"}),
+        );
+        self.settle();
+    }
+
     /// What the page has said on the console, and what went wrong in it, since it was opened.
     pub fn complaints(&mut self) -> Vec<Value> {
         self.settle();

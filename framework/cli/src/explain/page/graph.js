@@ -205,7 +205,7 @@ class Graph {
     if (!held || !block || step < held.from || step > held.to || block.allocated > step) return '';
     const kind = this.isHeldDangling(step) ? 'dangling' : 'valid';
     const said = `${threadName(held.thread)} holds a pointer to ${block.name} from step ${held.from} to ${held.to}`;
-    return this.arrow(HELD_BY, data.block, kind, said, kind === 'dangling' ? 'dangling' : 'holds');
+    return this.arrow(HELD_BY, data.block, kind, said, kind === 'dangling' ? 'dangling' : '');
   }
 
   arrow(holder, to, kind, said, label) {
@@ -228,7 +228,10 @@ class Graph {
   }
 
   node(id, step) {
-    if (id === HELD_BY) return this.box(id, 'root', threadName(held.thread), 'a local of it', threadName(held.thread));
+    if (id === HELD_BY) {
+      const holds = step >= held.from && step <= held.to ? 'holds a pointer' : '';
+      return this.box(id, 'root', threadName(held.thread), holds, threadName(held.thread));
+    }
     const name = this.roots.get(id)?.name;
     if (name !== undefined) return this.box(id, 'root', name, '', name);
     const block = blocks.get(id), found = id === data.block ? ' found' : '';

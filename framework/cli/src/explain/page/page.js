@@ -2,6 +2,7 @@
 
 const element = id => document.getElementById(id);
 const explorer = element('execution');
+const LEAST_MEMORY = 240, LEAST_CODE = 90; // pixels
 let chosen = 0, pending = 0, noted = 0, timeline = null, graph = null;
 
 const stepInAddress = () => Number(/(?:^#|&)step=(\d+)/.exec(location.hash)?.[1] ?? 0);
@@ -75,6 +76,7 @@ function showPlaces() {
   }
   const code = [...document.querySelectorAll('#source .excerpt.chosen')].map(excerpt => excerpt.cloneNode(true));
   element('code').replaceChildren(...code);
+  stick();
 }
 
 /** Goes to the timeline if it is out of sight, as it is below the walk on a phone. */
@@ -85,9 +87,17 @@ function comeIntoView() {
   explorer.scrollIntoView({ behavior: calm ? 'auto' : 'smooth' });
 }
 
-/** Keeps the execution beside the walk where there is room for all of it. */
+/** Keeps the execution beside the walk: the memory and the code get what room the window has left. */
 function stick() {
-  explorer.classList.toggle('sticks', explorer.offsetHeight + 24 < innerHeight);
+  const code = element('code'), memory = explorer.querySelector('.memory');
+  const room = innerHeight - 24 - (explorer.offsetHeight - code.offsetHeight - memory.offsetHeight);
+  explorer.style.setProperty('--room', `${Math.max(LEAST_MEMORY, room)}px`);
+  explorer.classList.toggle('sticks', room >= LEAST_MEMORY);
+  const left = room - memory.offsetHeight;
+  code.style.maxHeight = room >= LEAST_MEMORY ? `${left}px` : '';
+  code.hidden = room >= LEAST_MEMORY && left < LEAST_CODE;
+  const line = code.querySelector('.line.chosen');
+  if (line) code.scrollTop = line.offsetTop - code.clientHeight / 2;
 }
 
 const next = () => choose(stops.find(step => step > chosen) ?? chosen);
@@ -140,7 +150,7 @@ function listen() {
 }
 
 function explore() {
-  element('controls').hidden = false;
+  element('controls').hidden = explorer.querySelector('.memory').hidden = false;
   timeline = new Timeline(element('timeline'), choose);
   if (element('graph')) graph = new Graph(element('graph'));
   chosen = clamp(firstStep(), 1, data.steps);

@@ -175,7 +175,7 @@ pub fn execution(explanation: &Explanation) -> Markup {
                 div #timeline {}
                 p #now role="status" {}
                 ul #here {}
-                div.memory.alone[!of_memory] {
+                div.memory.alone[!of_memory] hidden {
                     @if of_memory {
                         section #memory aria-labelledby="memory-title" {
                             h3 #memory-title { "Memory at this step" }

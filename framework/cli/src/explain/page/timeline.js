@@ -89,7 +89,8 @@ class Timeline {
     this.scale = scaleFor(width);
     this.host.classList.toggle('zoomed', width > this.drawnAt + 1);
     this.canvas.innerHTML =
-      `<svg width="${width}" height="${this.height}" viewBox="0 0 ${width} ${this.height}" aria-hidden="true">` +
+      `<svg width="${width}" height="${this.height}" viewBox="0 0 ${width} ${this.height}" ` +
+      'preserveAspectRatio="none" aria-hidden="true">' +
       '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" ' +
       'patternTransform="rotate(45)"><path d="M0 0V6" class="hatch"/></pattern></defs>' +
       this.axis(width) + this.rails(width) + this.bars() + this.bands() + this.switches() + this.ribbon() +
@@ -212,9 +213,10 @@ class Timeline {
   holding(top) {
     if (!held || held.from === held.to) return '';
     const from = this.middle(held.from), to = this.middle(held.to), y = top + 8;
+    const freed = this.block.freed === null ? to : clamp(this.middle(clamp(this.block.freed, 1, data.steps)), from, to);
     return `<g class="held"><title>${escaped(threadName(held.thread))} holds a pointer to it from step ${held.from}` +
-      ` to ${held.to}</title><path d="M${from} ${y - 5}v10M${from} ${y}H${to}"/>` +
-      `<path d="M${to} ${y}l-7 -4v8z" class="tip"/></g>`;
+      ` to ${held.to}</title><path d="M${from} ${y - 5}v10M${from} ${y}H${freed}"/>` +
+      `<path d="M${freed} ${y}H${to}" class="dangles"/><path d="M${to} ${y}l-7 -4v8z" class="tip"/></g>`;
   }
 
   show(step) {
@@ -246,7 +248,7 @@ class Timeline {
   stepAt(event) {
     const x = event.clientX - this.canvas.getBoundingClientRect().left;
     const mark = event.target.closest?.('.mark');
-    if (mark && event.type === 'pointerdown') return Number(mark.dataset.step);
+    if (mark && event.type !== 'pointermove') return Number(mark.dataset.step);
     return clamp(Math.floor(between(this.scale.xs, this.scale.ends, clamp(x, 0, this.scale.width - 0.01))) + 1, 1, data.steps);
   }
 
@@ -254,12 +256,15 @@ class Timeline {
     let dragging = false;
     this.scroll.addEventListener('pointerdown', event => {
       if (event.button !== 0 || event.offsetY > this.scroll.clientHeight + 1) return;
-      // A finger that moves over a zoomed timeline scrolls it.
+      // A finger that moves over a zoomed timeline scrolls it, and one that goes up or down the page.
       dragging = event.pointerType === 'mouse' || this.zoom === 1;
-      this.choose(this.stepAt(event));
+      if (event.pointerType === 'mouse') this.choose(this.stepAt(event));
     });
     this.scroll.addEventListener('pointermove', event => {
       if (dragging && event.buttons & 1) this.choose(this.stepAt(event));
+    });
+    this.scroll.addEventListener('click', event => {
+      if (event.pointerType !== 'mouse') this.choose(this.stepAt(event));
     });
     for (const end of ['pointerup', 'pointercancel']) addEventListener(end, () => { dragging = false; });
     this.scroll.addEventListener('wheel', event => {
