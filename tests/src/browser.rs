@@ -223,11 +223,13 @@ impl Browser {
     pub fn tap(&mut self, selector: &str) {
         let (x, y) = self.middle(selector);
         self.call("Emulation.setTouchEmulationEnabled", json!({"enabled": true}));
+        // The browser makes a click of it, which is no answer to these.
+        let click = "new Promise(done => addEventListener('click', () => done(1), true))";
+        self.eval(&format!("void (window.tapped = {click})"));
         let finger = json!({"type": "touchStart", "touchPoints": [{"x": x, "y": y}]});
         self.call("Input.dispatchTouchEvent", finger);
         self.call("Input.dispatchTouchEvent", json!({"type": "touchEnd", "touchPoints": []}));
-        // The browser makes a click of it, which is no answer to these.
-        self.eval("new Promise(done => setTimeout(done, 100))");
+        self.eval("tapped");
         self.settle();
     }
 

@@ -24,9 +24,11 @@ pub fn page(explanation: &Explanation, value: &Value) -> Markup {
         (parts::bar())
         main {
             (parts::headline(explanation))
-            div.desk.alone[explanation.walk.is_empty()] {
-                (parts::walk(explanation))
-                (parts::execution(explanation))
+            @if explanation.steps > 0 || !explanation.walk.is_empty() {
+                div.desk.alone[explanation.walk.is_empty()] {
+                    (parts::walk(explanation))
+                    (parts::execution(explanation))
+                }
             }
             (parts::sources(explanation))
             (parts::reasons(explanation))

@@ -4,6 +4,9 @@ use maud::{Markup, html};
 
 use crate::explain::{Event, Explanation, Place, Source, Suspect};
 
+/// Bytes of a message that is no headline any more.
+const LONG: usize = 90;
+
 /// The line on top: what this is, and how it is shown.
 pub fn bar() -> Markup {
     html! {
@@ -19,12 +22,8 @@ pub fn headline(explanation: &Explanation) -> Markup {
     html! {
         section.headline {
             p.class { (explanation.class) }
-            h1 { (explanation.message) }
-            p.of {
-                b { (explanation.target) } " " span.quiet { (explanation.versions) } br;
-                span.quiet { "scenario " } code { (explanation.scenario) }
-                @if let Some(mutant) = &explanation.mutant { br; span.quiet { "mutant " } code { (mutant) } }
-            }
+            h1.long[explanation.message.len() > LONG] { (prose(&explanation.message)) }
+            (subject(explanation))
             div.lead {
                 div {
                     @for sentence in &explanation.summary { p.summary { (prose(sentence)) } }
@@ -33,6 +32,24 @@ pub fn headline(explanation: &Explanation) -> Markup {
                 (suspects(explanation))
             }
             (replay(explanation))
+        }
+    }
+}
+
+/// What was run.
+fn subject(explanation: &Explanation) -> Markup {
+    let (first, rest) =
+        explanation.versions.split_once(", ").unwrap_or((&explanation.versions, ""));
+    html! {
+        div.of {
+            b { (explanation.target) } " " span.quiet { (first) }
+            @if !rest.is_empty() {
+                details.quiet { summary { "and what it depends on" } (rest) }
+            }
+            div { span.quiet { "scenario " } code { (explanation.scenario) } }
+            @if let Some(mutant) = &explanation.mutant {
+                div { span.quiet { "mutant " } code { (mutant) } }
+            }
         }
     }
 }
@@ -95,11 +112,12 @@ fn breakable(path: &str) -> Markup {
 
 /// A sentence, in which code stands between backticks.
 fn prose(sentence: &str) -> Markup {
-    html! {
-        @for (part, i) in sentence.split('`').zip(0..) {
-            @if i % 2 == 1 { code { (part) } } @else { (part) }
-        }
-    }
+    let Some((text, (code, rest))) =
+        sentence.split_once('`').and_then(|(text, rest)| Some((text, rest.split_once('`')?)))
+    else {
+        return html! { (sentence) };
+    };
+    html! { (text) code { (code) } (prose(rest)) }
 }
 
 /// What befell the block, from its use back to its allocation.
@@ -335,5 +353,22 @@ pub fn keys() -> Markup {
             dl { @for (key, what) in keys { dt { kbd { (key) } } dd { (what) } } }
             form method="dialog" { button { "Close" } }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_between_backticks_is_code() {
+        let shown = |sentence: &str| prose(sentence).into_string();
+        assert_eq!(shown("a `b` <c> `d`"), "a <code>b</code> &lt;c&gt; <code>d</code>");
+        assert_eq!(shown("a ` b"), "a ` b", "one alone is none");
+    }
+
+    #[test]
+    fn a_path_may_be_broken_after_its_separators() {
+        assert_eq!(breakable("a/b::c").into_string(), "a/<wbr>b::<wbr>c");
     }
 }

@@ -1,6 +1,10 @@
 // The timeline: a lane a thread, the block's life below. Steps are as wide as they are of interest.
 
-const LANE = 46, AXIS = 24, RIBBON = 24, HELD = 20, GAP = 8;
+const DENSE = data.threads.length > 10;
+const LANE = DENSE ? 31 : 46; // of its height, bars begin at BAR.top, and runs and marks are around LINE
+const BAR = DENSE ? { top: 1, height: 13 } : { top: 4, height: 18 };
+const LINE = DENSE ? 22 : 32;
+const AXIS = 24, RIBBON = 24, HELD = 20, GAP = 8;
 const MARKED = 15; // how wide a step with a mark is, at least
 const MANY = 60; // more operations than these get no room of their own
 const LETTER = 6.3; // about, in the font of the bars
@@ -65,7 +69,7 @@ class Timeline {
 
   names() {
     const name = (text, top, height, full) =>
-      `<span style="top:${top}px;height:${height}px" title="${escaped(full)}">${escaped(text)}</span>`;
+      `<span style="top:${top}px;line-height:${height}px" title="${escaped(full)}">${escaped(text)}</span>`;
     const lanes = data.threads.map(t => name(shortName(t.id), this.lanes.get(t.id), LANE, threadName(t.id)));
     if (!this.block) return lanes.join('');
     const top = this.below + GAP;
@@ -126,8 +130,8 @@ class Timeline {
       const x = this.x(operation.from - 1), width = Math.max(2, this.x(operation.to) - x - 1);
       const text = clipped(operation.text, Math.floor((width - 8) / LETTER));
       out += `<g class="bar"><title>${escaped(operation.text)}, steps ${operation.from} to ${operation.to}` +
-        `</title><rect x="${x.toFixed(1)}" y="${top + 4}" width="${width.toFixed(1)}" height="18" rx="3"/>` +
-        (text ? `<text x="${(x + 4).toFixed(1)}" y="${top + 17}">${escaped(text)}</text>` : '') + '</g>';
+        `</title><rect x="${x.toFixed(1)}" y="${top + BAR.top}" width="${width.toFixed(1)}" height="${BAR.height}" rx="3"/>` +
+        (text ? `<text x="${(x + 4).toFixed(1)}" y="${top + BAR.top + BAR.height / 2 + 4}">${escaped(text)}</text>` : '') + '</g>';
     }
     return out;
   }
@@ -139,7 +143,7 @@ class Timeline {
       const top = this.lanes.get(run.thread);
       if (top === undefined) continue;
       const x = this.x(run.from - 1), to = Math.max(x + 0.7, this.x(run.to));
-      paths.set(top, (paths.get(top) ?? '') + `M${x.toFixed(1)} ${top + 29}h${(to - x).toFixed(1)}v6H${x.toFixed(1)}z`);
+      paths.set(top, (paths.get(top) ?? '') + `M${x.toFixed(1)} ${top + LINE - 3}h${(to - x).toFixed(1)}v6H${x.toFixed(1)}z`);
     }
     return [...paths.values()].map(path => `<path d="${path}" class="band"/>`).join('');
   }
@@ -151,9 +155,9 @@ class Timeline {
       const next = runs[i + 1], top = this.lanes.get(run.thread);
       if (run.ends !== 'preempted' || top === undefined) return;
       const x = this.x(run.to).toFixed(1);
-      ticks += `M${x} ${top + 24}v16`;
+      ticks += `M${x} ${top + LINE - 8}v16`;
       const to = next && this.lanes.get(next.thread);
-      if (to !== undefined && preempted.length <= 5 * FEW) lines += `M${x} ${top + 32}V${to + 32}`;
+      if (to !== undefined && preempted.length <= 5 * FEW) lines += `M${x} ${top + LINE}V${to + LINE}`;
     });
     return `<path d="${lines}" class="switch"/><path d="${ticks}" class="preempted"/>`;
   }
@@ -169,14 +173,15 @@ class Timeline {
   marks() {
     return events.map(event => {
       const top = this.lanes.get(event.thread), x = this.middle(event.step);
-      return top === undefined || event.kind === 'switch' ? '' : this.mark(event, x, top + 32);
+      return top === undefined || event.kind === 'switch' ? '' : this.mark(event, x, top + LINE);
     }).join('');
   }
 
   mark(event, x, y) {
     const title = `<title>step ${event.step}: ${escaped(event.text)}</title>`;
     const shapes = {
-      walk: `<circle cx="${x}" cy="${y}" r="7.5"/><text x="${x}" y="${y + 3.6}">${event.number}</text>`,
+      walk: `<circle cx="${x}" cy="${y}" r="7.5"/><text x="${x}" y="${y + 3.4}"` +
+        `${event.number > 9 ? ' class="long"' : ''}>${event.number}</text>`,
       fault: `<path d="M${x} ${y - 9}l9 9l-9 9l-9 -9z"/><text x="${x}" y="${y + 3.6}">!</text>`,
       note: `<rect x="${x - 6}" y="${y - 6}" width="12" height="12" rx="2"/><text x="${x}" y="${y + 3.6}">i</text>`,
     };
