@@ -76,8 +76,8 @@ pub struct Explanation {
 pub struct Suspect {
     /// The reason.
     pub why: String,
-    /// Where it is.
-    pub place: Place,
+    /// Where it is, the innermost line first.
+    pub places: Vec<Place>,
 }
 
 /// A line of code.

@@ -36,6 +36,9 @@ class Graph {
     this.host = host;
     this.step = 0;
     this.roots = new Map(data.roots.map(root => [root.id, root]));
+    // Roots of one name cannot be told apart, and are one.
+    const first = new Map([...data.roots].reverse().map(root => [root.name, root.id]));
+    this.nodeOf = id => first.get(this.roots.get(id)?.name) ?? id;
     const close = data.block === null ? null : near();
     const far = close ? data.blocks.filter(block => !close.has(block.id)).length : 0;
     this.close = close && far > 0 && data.blocks.length > SMALL ? close : null;
@@ -60,7 +63,7 @@ class Graph {
   layout(all) {
     const shown = id => all || this.close.has(id);
     const pointers = data.pointers.filter(p => shown(p.to) && shown(p.holder) && blocks.has(p.to));
-    const holders = new Set(pointers.map(p => p.holder));
+    const holders = new Set(pointers.map(p => this.nodeOf(p.holder)));
     this.ids = [...this.roots.keys()].filter(id => holders.has(id));
     const starts = [...this.ids];
     this.ids.push(...data.blocks.map(b => b.id).filter(shown));
@@ -75,8 +78,8 @@ class Graph {
   paired(pointers) {
     const pairs = new Map();
     for (const pointer of pointers) {
-      const key = `${pointer.holder}>${pointer.to}`;
-      if (!pairs.has(key)) pairs.set(key, { holder: pointer.holder, to: pointer.to, pointers: [] });
+      const holder = this.nodeOf(pointer.holder), key = `${holder}>${pointer.to}`;
+      if (!pairs.has(key)) pairs.set(key, { holder, to: pointer.to, pointers: [] });
       pairs.get(key).pointers.push(pointer);
     }
     return [...pairs.values()];
@@ -210,13 +213,14 @@ class Graph {
 
   arrow(holder, to, kind, said, label) {
     const a = this.at.get(holder), b = this.at.get(to);
-    const forward = b.x > a.x;
-    const from = { x: a.x + BOX.width, y: a.y + BOX.height / 2 };
+    const forward = b.x > a.x, back = b.x < a.x;
+    const side = forward ? -1 : 1; // from where it comes to the target: its left, or its right
+    const from = { x: back ? a.x : a.x + BOX.width, y: a.y + BOX.height / 2 };
     const end = { x: forward ? b.x : b.x + BOX.width, y: b.y + BOX.height / 2 + (holder === to ? 10 : 0) };
-    const bend = forward ? Math.max(30, (end.x - from.x) * 0.4) : 44;
-    const tip = forward ? 'l-8 -4v8z' : 'l8 -4v8z';
-    const base = end.x + (forward ? -7 : 7);
-    const path = `M${from.x} ${from.y}C${from.x + bend} ${from.y} ${base + (forward ? -bend : bend)} ${end.y} ${base} ${end.y}`;
+    const bend = b.x === a.x ? 44 : Math.max(30, Math.abs(end.x - from.x) * 0.4);
+    const tip = `l${8 * side} -4v8z`, base = end.x + 7 * side;
+    const path = `M${from.x} ${from.y}C${from.x + (back ? -bend : bend)} ${from.y} ` +
+      `${base + bend * side} ${end.y} ${base} ${end.y}`;
     const text = label ? `<text x="${forward ? end.x - 9 : end.x + 14}" y="${end.y - 6}" ` +
       `text-anchor="${forward ? 'end' : 'start'}">${escaped(label)}</text>` : '';
     return `<g class="edge ${kind}"><title>${escaped(said)}</title><path d="${path}" class="reach"/><path d="${path}"/>` +

@@ -28,10 +28,10 @@ pub fn headline(explanation: &Explanation) -> Markup {
                 div {
                     @for sentence in &explanation.summary { p.summary { (prose(sentence)) } }
                     @for sentence in &explanation.injected { p.injected { (prose(sentence)) } }
+                    (replay(explanation))
                 }
                 (suspects(explanation))
             }
-            (replay(explanation))
         }
     }
 }
@@ -69,8 +69,7 @@ fn one_suspect(explanation: &Explanation, suspect: &Suspect) -> Markup {
     html! {
         li {
             p { (prose(&suspect.why)) }
-            (line_of(explanation, &suspect.place))
-            (place(&suspect.place))
+            (places(explanation, &suspect.places))
         }
     }
 }
@@ -99,6 +98,23 @@ fn place(place: &Place) -> Markup {
         span.place {
             span.site { (breakable(&place.site)) }
             @if !place.function.is_empty() { " " span.function { (breakable(&place.function)) } }
+        }
+    }
+}
+
+/// The innermost of the places that there is an excerpt of, with its line; and all of them on request.
+fn places(explanation: &Explanation, places: &[Place]) -> Markup {
+    let has_line = |place: &&Place| explanation.line_at(&place.site).is_some();
+    html! {
+        @if let Some(shown) = places.iter().find(has_line).or(places.first()) {
+            (line_of(explanation, shown))
+            (place(shown))
+        }
+        @if places.len() > 1 {
+            details.stack {
+                summary { "all " (places.len()) " places of the stack" }
+                @for one in places { (place(one)) }
+            }
         }
     }
 }
@@ -155,23 +171,8 @@ fn walk_step(explanation: &Explanation, event: &Event, number: usize) -> Markup 
                 (explanation.thread(event.thread)) " " (prose(&event.what))
                 @if !event.operation.is_empty() { ", in " code { (event.operation) } }
             }
-            @if let Some(first) = event.places.first() {
-                (line_of(explanation, first))
-                (place(first))
-            }
-            (callers(event.places.get(1..).unwrap_or_default()))
+            (places(explanation, &event.places))
             @if !event.note.is_empty() { p.note { (prose(&event.note)) } }
-        }
-    }
-}
-
-fn callers(places: &[Place]) -> Markup {
-    html! {
-        @if !places.is_empty() {
-            details.callers {
-                summary { "called from " (places.len()) @if places.len() == 1 { " place" } @else { " places" } }
-                @for caller in places { (place(caller)) }
-            }
         }
     }
 }

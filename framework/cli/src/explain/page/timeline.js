@@ -193,10 +193,12 @@ class Timeline {
   ribbon() {
     if (!this.block) return '';
     const top = this.below + GAP;
-    const stages = { allocated: 'private', published: 'reachable', unlinked: 'unlinked', retired: 'retired', freed: 'freed' };
+    // Where it is not known when others could reach it, it is no more than live.
+    const first = walk.some(e => e.role === 'published') ? 'private' : 'live';
+    const stages = { allocated: first, published: 'reachable', unlinked: 'unlinked', retired: 'retired', freed: 'freed' };
     const points = walk.filter(e => stages[e.role]).map(e => ({ step: e.step, stage: stages[e.role], n: e.number }));
     const { allocated, freed } = this.block;
-    if (!points.some(p => p.stage === 'private')) points.push({ step: allocated, stage: 'private' });
+    if (!points.some(p => p.stage === first)) points.push({ step: allocated, stage: first });
     if (freed !== null && !points.some(p => p.stage === 'freed')) points.push({ step: freed, stage: 'freed' });
     points.sort((a, b) => a.step - b.step);
     const parts = points.map((point, i) => this.stage(point, points[i + 1], top)).join('');
