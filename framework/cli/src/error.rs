@@ -157,6 +157,20 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// An explanation is unusable.
+    #[error("{} {what}", path.display())]
+    Explanation {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A test that replayed a repro told no explanation.
+    #[error("test `{test}` failed, and explained nothing")]
+    Unexplained {
+        /// The test.
+        test: String,
+    },
     /// A scenario file is unusable.
     #[error("{} is not a scenario: {what}", path.display())]
     Scenario {
@@ -250,6 +264,13 @@ impl Error {
             }
             Self::Repro { .. } => {
                 "a repro is written by `cargo mapcheck check` into its --out directory".into()
+            }
+            Self::Explanation { .. } => {
+                "`cargo mapcheck explain REPRO -o FILE.json` makes it".into()
+            }
+            Self::Unexplained { .. } => {
+                "see its output above; the test must be of a crate with this version of mapcheck"
+                    .into()
             }
             Self::Scenario { .. } => "docs/formats.md says what a scenario file is".into(),
             Self::NoResults { .. } => {

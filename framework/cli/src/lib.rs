@@ -7,9 +7,11 @@ mod cargo;
 mod commands;
 mod corpus;
 mod error;
+mod explain;
 mod fuzzers;
 #[doc(hidden)]
 pub mod fuzzing;
+mod html;
 mod out;
 mod runners;
 mod std_calls;

@@ -62,7 +62,10 @@ impl<'a> Teller<'a> {
                 tell(HEAP, at, &format!("frees {block}"));
             }
             Event::Label { at } => self.label(at),
-            Event::Change { .. } => {}
+            Event::Retired { at, addr, .. } => {
+                tell(HEAP, at, &format!("retires what is {}", self.place(addr)));
+            }
+            Event::Change { .. } | Event::Known { .. } => {}
         }
     }
 

@@ -11,16 +11,24 @@ use crate::scenario::Scenario;
 /// The part of a report that tells which faults were injected, and where; empty if none was.
 pub(super) fn section(repro: &Repro) -> String {
     let mut out = String::new();
-    let sentence = |d| sentence(&repro.scenario, &repro.faults, d);
-    let sentences = repro.decisions.0.iter().filter_map(sentence);
-    for (sentence, i) in sentences.zip(0..) {
+    for (sentence, i) in injected(repro).into_iter().zip(0..) {
         let start = if i == 0 { "  injected:   " } else { "              " };
         push_wrapped(&mut out, start, &sentence, "                ");
     }
     out
 }
 
+/// A sentence for each fault that was injected.
+pub(crate) fn injected(repro: &Repro) -> Vec<String> {
+    repro.decisions.0.iter().filter_map(|d| injects(repro, d)).collect()
+}
+
 /// What a decision injects; `None` for one that injects nothing.
+pub(crate) fn injects(repro: &Repro, decision: &Decision) -> Option<String> {
+    sentence(&repro.scenario, &repro.faults, decision)
+}
+
+/// The same, of an execution of this scenario under these faults.
 pub(crate) fn sentence(
     scenario: &Scenario,
     faults: &[Fault],

@@ -115,6 +115,7 @@ impl<E: Engine> Reclaim<E> for Epochs {
         let epoch = heap.fetch_add(self.current, 0, AcqRel);
         heap.exclusively(|| locked(&self.bag).push((epoch, block)));
         note::<E>(|| debug!(target: TOLD, "retires {block:?} in epoch {epoch}"));
+        heap.retired(block);
         self.collect(heap);
     }
 

@@ -72,6 +72,7 @@ impl<E: Engine> Reclaim<E> for Hazards {
         heap.fetch_add(self.order, 0, AcqRel);
         heap.exclusively(|| locked(&self.bag).push(block));
         note::<E>(|| debug!(target: TOLD, "retires {block:?}"));
+        heap.retired(block);
         self.collect(heap);
     }
 
