@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::atomic::Ordering::Acquire;
 
-use mapcheck::model::{Engine, Lock, Ptr, fail, note};
+use mapcheck::model::{Engine, Lock, Ptr, note};
 use mapcheck::mutant::Mutant;
 use mapcheck::oracle::Class;
 use tracing::{debug, trace};
