@@ -285,8 +285,8 @@ pub fn outside(f: &mut dyn FnMut()) {
     }
 }
 
-/// Who runs, during what, and after how many steps: also in the framework's own code, within [`outside`]. `None` outside
-/// executions.
+/// Who runs, during what, and after how many steps: also in the framework's own code, within [`outside`]. `None`
+/// outside executions.
 #[inline(never)]
 pub fn now() -> Option<Stamp> {
     let mut stamp = None;

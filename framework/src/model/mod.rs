@@ -69,8 +69,8 @@ pub(crate) fn as_one_step<R>(body: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Runs `tell`, which emits `tracing` events of a model, if somebody listens to this execution: as bookkeeping, so that no
-/// engine explores anything else for it, and in the words of one who sees all, see [`Heap::peek`]. It must change
+/// Runs `tell`, which emits `tracing` events of a model, if somebody listens to this execution: as bookkeeping, so that
+/// no engine explores anything else for it, and in the words of one who sees all, see [`Heap::peek`]. It must change
 /// nothing. Nobody ever listens without the feature `tracing`, nor on shuttle and loom.
 ///
 /// ```

@@ -131,7 +131,8 @@ impl Graph {
     fn scan(&mut self, range: &Range<usize>, found: &mut Vec<usize>) {
         let mut at = range.start.next_multiple_of(WORD);
         while at + WORD <= range.end {
-            // SAFETY: a live block, of either heap, or a writable segment, which is mapped, and nothing else of the process runs.
+            // SAFETY: a live block, of either heap, or a writable segment, which is mapped, and nothing else of the
+            // process runs.
             // Whatever the bytes are, they make a word.
             let word = unsafe { (at as *const usize).read_volatile() } & ADDRESS;
             if super::contains(word)
