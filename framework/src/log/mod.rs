@@ -5,8 +5,8 @@
 //! the map and load atomics, which are schedule points; so the same subscriber is installed in every worker, always,
 //! and wants everything: the map takes the same path through the macros each time. What the subscriber does is outside
 //! of the execution. While mapcheck explores, that is nothing at all. When an execution is recorded, it passes events
-//! on to layers of `tracing-subscriber`: a [`Timeline`] that keeps [`Note`]s, and, if `MAPCHECK_LOG` is set, one that prints
-//! what this filter lets through, among it what the machine did: `mapcheck::schedule`, `mapcheck::heap`,
+//! on to layers of `tracing-subscriber`: a [`Timeline`] that keeps [`Note`]s, and, if `MAPCHECK_LOG` is set, one that
+//! prints what this filter lets through, among it what the machine did: `mapcheck::schedule`, `mapcheck::heap`,
 //! `mapcheck::access`, `mapcheck::fault`.
 //!
 //! All of this is behind the feature `tracing`. Without it there are no notes.
