@@ -2,7 +2,7 @@
 
 use mapcheck_machine::{Fact, Stack, Stamp};
 
-use super::flow::{At, Flow};
+use super::flow::{At, Flow, in_common};
 use super::plot::{Cut, Look, Plot, Retirement};
 use crate::oracle;
 use crate::report::{self, Place};
@@ -349,12 +349,36 @@ impl Teller<'_> {
         )
     }
 
-    /// The looks that are told: not those that a lock or a count of the framework's own makes.
+    /// The looks that are told.
     fn looks(&self) -> Vec<&Look> {
         let end = &self.plot.end;
-        let all = if self.plot.looked.is_empty() { &end.looks } else { &self.plot.looked };
-        let told = |look: &&Look| !self.places(look.at).is_empty();
+        let decided = self.plot.looked.is_empty();
+        let all = if decided { &end.looks } else { &self.plot.looked };
+        let told = |look: &&Look| {
+            let known = !self.places(look.at).is_empty();
+            known && (!decided || self.is_of_user(look) || self.belongs_to_free(look))
+        };
         all.iter().filter(told).take(LOOKS).collect()
+    }
+
+    /// Whether what was looked at is the user's.
+    fn is_of_user(&self, look: &Look) -> bool {
+        let user = self.plot.user.at.thread;
+        let freed = self.plot.end.freed.is_none_or(|freed| freed.thread == user);
+        let by = look.writer.is_some_and(|writer| self.stamp(writer).thread == user);
+        look.later.is_some() || (by && !freed) || self.plot.nothing.is_some()
+    }
+
+    /// Whether who looked was nearer to the free than to the unlinking, by the functions that they have in common.
+    fn belongs_to_free(&self, look: &Look) -> bool {
+        let of = oracle::block_of(&self.studied.found.fact);
+        let at_free = match (of, self.user_is_earlier()) {
+            (Some(block), false) => &block.free_stack,
+            _ => self.studied.stack,
+        };
+        let looked = in_common(&self.stack(self.stamp(look.at).step), at_free);
+        let cut = self.cut_by().map_or(0, |cut| in_common(&self.stack(cut.step), at_free));
+        looked > cut
     }
 
     fn looked(&self) -> Vec<Line> {
@@ -408,6 +432,7 @@ impl Teller<'_> {
         let mut all = vec![self.what_happened()];
         all.extend(self.how_it_had_it());
         all.extend(self.how_it_went());
+        all.extend(self.studied.finding.waits.iter().map(|who| capital(who) + "."));
         all
     }
 
@@ -552,7 +577,7 @@ impl Teller<'_> {
             let Some(place) = self.site(places) else { continue };
             let from = places.iter().position(|p| p == place).unwrap_or_default();
             let places = places[from..].to_vec();
-            if all.iter().all(|suspect| suspect.places.first() != places.first()) {
+            if all.iter().all(|suspect| suspect.places != places) {
                 all.push(Suspect { why, places });
             }
         }
