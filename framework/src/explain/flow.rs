@@ -107,16 +107,21 @@ impl<'a> Flow<'a> {
     /// How a thread came to have a pointer to the block before an access: the load that brought it from where another
     /// thread, or an earlier operation, had put it. `None` if it loaded none.
     pub(super) fn arrival(&self, thread: u32, before: At, block: usize) -> Option<Arrival> {
-        let mut last = None;
+        self.hops(thread, before, block).pop()
+    }
+
+    /// The same with the loads after it, the latest first: what a thread has put somewhere itself, in the same operation,
+    /// it had before.
+    pub(super) fn hops(&self, thread: u32, before: At, block: usize) -> Vec<Arrival> {
+        let mut hops = Vec::new();
         let mut load = self.loads(thread, before, block).first().copied();
         while let Some((at, word)) = load {
             let arrival = self.arrival_by(at, word);
             let store = arrival.store.filter(|store| self.is_own(*store, at));
-            last = Some(arrival);
-            // What the thread has put there itself in the same operation, it had before.
+            hops.push(arrival);
             load = store.and_then(|store| self.loads(thread, store, block).first().copied());
         }
-        last
+        hops
     }
 
     /// How a pointer reached the thread that loaded it there.

@@ -115,7 +115,7 @@ fn place(place: &Place) -> Object {
 }
 
 fn suspect(suspect: &Suspect) -> Object {
-    Object::default().text("why", &suspect.why).objects("places", suspect.places.iter().map(place))
+    Object::default().text("why", suspect.why).objects("places", suspect.places.iter().map(place))
 }
 
 fn operation_of(scenario: &Scenario, label: u32) -> String {

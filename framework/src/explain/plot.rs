@@ -75,10 +75,14 @@ pub(super) struct Plot {
     pub end: End,
     /// The word that held nothing where a pointer was expected, as it was found, and by which access.
     pub nothing: Option<(At, Held)>,
+    /// The other access of a data race that is about no freed block.
+    pub raced: Option<At>,
     /// What the user had looked at last, where nobody had freed the block.
     pub looked: Vec<Look>,
 }
 
+/// Addresses up to which a pointer is taken for a null pointer to something of some size.
+const NEAR_NULL: usize = 4096;
 /// Looks that are considered at most.
 const LOOKS: usize = 4;
 
@@ -87,6 +91,10 @@ pub(super) fn plot(flow: &Flow<'_>, found: &Found, stack: &Stack) -> Plot {
     let block = oracle::block_of(&found.fact).and_then(|b| flow.tape.block_at(b.addr));
     let (user, freed) = parts(flow, found, block);
     let mut plot = Plot { block, user, ..Plot::default() };
+    if let (Fact::Race { earlier, .. }, None) = (&found.fact, freed) {
+        let at = flow.before(earlier.step);
+        plot.raced = (at < user.before).then_some(at);
+    }
     match (block, &found.fact) {
         (Some(block), Fact::Leaked { .. }) => plot.end.lost = lost(flow, block, &[], user.before),
         (Some(block), fact) => {
@@ -95,7 +103,8 @@ pub(super) fn plot(flow: &Flow<'_>, found: &Found, stack: &Stack) -> Plot {
                 plot.end = end_of(flow, block, freed, &plot.path, user);
             }
         }
-        (None, Fact::Signal { .. } | Fact::Told { class: "crash", .. }) => nothing(flow, &mut plot),
+        (None, Fact::Signal { signal: 7 | 11, addr: 0..NEAR_NULL }) => nothing(flow, &mut plot),
+        (None, Fact::Told { class: "crash", .. }) => nothing(flow, &mut plot),
         _ => {}
     }
     if let [_, .., Retirement::Said(last)] = plot.end.retired[..] {
@@ -108,7 +117,14 @@ pub(super) fn plot(flow: &Flow<'_>, found: &Found, stack: &Stack) -> Plot {
         let before = flow.before(again.step);
         plot.looked = looks(flow, *again, (0, before), block, None, others);
     }
-    if freed.is_none() && plot.nothing.is_none() {
+    let decides = matches!(
+        found.fact,
+        Fact::BadAccess { .. }
+            | Fact::Signal { .. }
+            | Fact::InvalidFree { .. }
+            | Fact::Told { block: Some(_), .. }
+    );
+    if decides && freed.is_none() && plot.nothing.is_none() {
         let written = |look: &Look| look.writer.is_some();
         plot.looked = looks(flow, user.at, (0, user.before), plot.block, None, written);
     }
@@ -145,7 +161,8 @@ fn parts(flow: &Flow<'_>, found: &Found, block: Option<usize>) -> (User, Option<
     let at = Stamp { thread: earlier.thread, label, step: earlier.step };
     match (access.kind, earlier.kind) {
         (Kind::Free, _) => (User { at, before }, Some(found.at)),
-        _ => (last, tape_free),
+        (_, Kind::Free) => (last, tape_free),
+        _ => (last, None),
     }
 }
 
@@ -162,11 +179,14 @@ fn end_of(flow: &Flow<'_>, block: usize, freed: Stamp, path: &[Arrival], user: U
     if end.unlinked.is_none() {
         end.lost = lost(flow, block, path, before);
     }
-    let brought = flow.arrival(freed.thread, before, block);
-    end.retired = retirements(flow, block, path, brought.as_ref());
-    end.brought = brought;
     let cut = end.unlinked.as_ref().map(|cut| cut.at);
     let since = cut.or(path.first().map(|arrival| arrival.load)).unwrap_or_default();
+    let mut hops = flow.hops(freed.thread, before, block);
+    end.retired = retirements(flow, block, &hops, since);
+    end.brought = match end.retired[..] {
+        [Retirement::Stored(at)] => hops.into_iter().find(|hop| hop.store == Some(at)),
+        _ => hops.pop(),
+    };
     end.looks = decided(flow, block, (freed, since, before), user, &end.retired);
     end
 }
@@ -195,7 +215,8 @@ fn decided(
         });
         let since = retired.max().unwrap_or(since).max(since);
         all = look(since, &|look| {
-            by(look).is_some() && flow.moment(look.at).touch.access.kind == Kind::AtomicLoad
+            let operation = look.writer.is_some_and(|at| flow.moment(at).touch.label > 0);
+            operation && flow.moment(look.at).touch.access.kind == Kind::AtomicLoad
         });
     }
     // What came too late tells most.
@@ -203,28 +224,16 @@ fn decided(
     all
 }
 
-/// How the block was retired, each time: as the map has said, or else by the store that put it where it was kept.
-fn retirements(
-    flow: &Flow<'_>,
-    block: usize,
-    path: &[Arrival],
-    brought: Option<&Arrival>,
-) -> Vec<Retirement> {
+/// How the block was retired, each time: as the map has said, or else by the store that put it where it was kept after
+/// it was unlinked.
+fn retirements(flow: &Flow<'_>, block: usize, hops: &[Arrival], since: At) -> Vec<Retirement> {
     let said = flow.tape.retired.iter().enumerate().filter(|(_, (of, ..))| *of == block);
     let said: Vec<Retirement> = said.map(|(nth, _)| Retirement::Said(nth)).collect();
     if !said.is_empty() {
         return said;
     }
-    let stored = || {
-        // Where a pointer is kept that no reader follows.
-        let brought = brought?;
-        let store = brought.store?;
-        let read = path.iter().any(|arrival| arrival.word.addr == brought.word.addr);
-        // What was stored before anybody could reach the block is no retirement.
-        let since = path.first().map_or(0, |arrival| arrival.store.unwrap_or_default());
-        (!read && store > since).then_some(Retirement::Stored(store))
-    };
-    stored().into_iter().collect()
+    let stores = hops.iter().rev().filter_map(|hop| hop.store);
+    stores.into_iter().find(|store| *store > since).map(Retirement::Stored).into_iter().collect()
 }
 
 /// The last words that a thread looked at in a stretch of the execution, of those that count: each once, the latest
@@ -269,15 +278,14 @@ fn looks(
 /// The last word that the user found empty although it had held a pointer, and how it came to that word.
 fn nothing(flow: &Flow<'_>, plot: &mut Plot) {
     let User { at: who, before } = plot.user;
-    let once = pointers(flow);
     let all = flow.tape.moments[..before].iter().enumerate().rev();
     let mut own = all.filter(|(_, moment)| moment.touch.thread == who.thread);
     let empty = own.find_map(|(at, moment)| {
         let reads = matches!(moment.touch.access.kind, Kind::Read | Kind::AtomicLoad);
-        let is_empty = |held: &&Held| reads && held.value == 0 && once.contains(&held.addr);
-        Some((at, *flow.tape.found(moment).iter().find(is_empty)?))
+        let word = flow.tape.found(moment).iter().find(|held| reads && held.value == 0)?;
+        Some((at, *word, emptied(flow, word.addr, at)?))
     });
-    let Some((at, word)) = empty else { return };
+    let Some((at, word, cut)) = empty else { return };
     plot.nothing = Some((at, word));
     plot.block = flow.tape.block_at(word.addr);
     if let Some(block) = plot.block {
@@ -285,18 +293,17 @@ fn nothing(flow: &Flow<'_>, plot: &mut Plot) {
         let first = entry.map(|(at, word)| flow.arrival_by(at, word));
         plot.path = first.map_or_else(Vec::new, |first| flow.path(first, block));
     }
-    let Some(cut) = flow.writer(word.addr, at) else { return };
     plot.end.unlinked = Some(Cut { at: cut, word });
     let by = flow.moment(cut).touch;
     let by = Stamp { thread: by.thread, label: by.label, step: by.step };
     plot.end.looks = looks(flow, by, (0, cut), plot.block, None, |look| look.writer.is_some());
 }
 
-/// The words that held a pointer at some time.
-fn pointers(flow: &Flow<'_>) -> BTreeSet<usize> {
-    let all = flow.tape.moments.iter();
-    let words = all.flat_map(|m| flow.tape.found(m).iter().chain(flow.tape.left(m)));
-    words.filter(|held| held.to.is_some()).map(|held| held.addr).collect()
+/// The last write to a word before an access, if there was a pointer in it before that.
+fn emptied(flow: &Flow<'_>, addr: usize, before: At) -> Option<At> {
+    let cut = flow.writer(addr, before)?;
+    let last = flow.writer(addr, cut)?;
+    flow.left(last, addr).is_some_and(|left| left.to.is_some()).then_some(cut)
 }
 
 /// Blocks between a pointer that was taken away and the block that could be reached by it.

@@ -46,7 +46,7 @@ pub(super) struct Line {
 /// A place to look at first, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Suspect {
-    pub why: String,
+    pub why: &'static str,
     pub places: Vec<Place>,
 }
 
@@ -72,6 +72,7 @@ pub(super) fn steps(flow: &Flow<'_>, plot: &Plot) -> Vec<u64> {
     }
     all.extend(end.unlinked.iter().chain(&end.lost).map(|cut| cut.at));
     all.extend(plot.nothing.map(|(at, _)| at));
+    all.extend(plot.raced);
     if let [Retirement::Stored(at)] = end.retired[..] {
         all.push(at);
     }
@@ -178,9 +179,8 @@ impl Teller<'_> {
 
     // The walk.
 
-    fn line(&self, role: &'static str, at: At, what: String) -> Line {
-        let places = self.places(at);
-        Line { role, at: self.stamp(at), what, note: String::new(), places }
+    fn line(&self, role: &'static str, at: At, what: impl Into<String>, note: String) -> Line {
+        Line { role, at: self.stamp(at), what: what.into(), note, places: self.places(at) }
     }
 
     fn walk(&self) -> Vec<Line> {
@@ -234,7 +234,8 @@ impl Teller<'_> {
                 "freed the block again".to_owned()
             }
             _ if self.plot.nothing.is_some() => "followed a pointer that was null".to_owned(),
-            fact => oracle::verb(fact).to_owned() + ": " + &self.studied.finding.message,
+            Fact::Signal { .. } => format!("crashed: {}", self.studied.finding.message),
+            _ => self.studied.finding.message.clone(),
         };
         let places = self.used_places();
         Line { role: "used", at: self.plot.user.at, what, note: String::new(), places }
@@ -242,44 +243,33 @@ impl Teller<'_> {
 
     /// The other access of a data race that is about no freed block.
     fn raced(&self) -> Option<Line> {
-        let Fact::Race { earlier, .. } = &self.studied.found.fact else { return None };
-        if self.plot.end.freed.is_some() {
-            return None;
-        }
-        let at = self.flow.before(earlier.step);
-        let verb = oracle::verb_of(earlier.kind);
-        let moment = self.studied.tape.moments.get(at).filter(|m| m.touch.step == earlier.step)?;
+        let at = self.plot.raced?;
+        let verb = oracle::verb_of(self.flow.moment(at).touch.access.kind);
         let what = format!("{verb} the same memory, and nothing orders the two");
-        Some(Line {
-            at: Stamp { thread: moment.touch.thread, ..self.stamp(at) },
-            ..self.line("raced", at, what)
-        })
+        Some(self.line("raced", at, what, String::new()))
     }
 
     fn found_nothing(&self) -> Option<Line> {
         let (at, word) = self.plot.nothing.as_ref()?;
-        Some(self.line("loaded", *at, format!("found null, {}", self.whereabouts(word))))
+        Some(self.line("loaded", *at, "loaded null", self.whereabouts(word)))
     }
 
     /// How the pointer reached its user, and who had put it there.
     fn loaded(&self) -> Vec<Line> {
-        let mut lines = Vec::new();
-        let entry = self.entry();
-        for (i, arrival) in self.plot.path.iter().enumerate() {
-            let what = match i {
-                0 if self.plot.nothing.is_some() => {
-                    "loaded the pointer to where that word is".to_owned()
-                }
-                0 => format!("loaded the pointer, {}", self.whereabouts(&arrival.word)),
-                _ if Some(i) == entry => "came to it by a pointer that it loaded".to_owned(),
-                _ => continue,
-            };
-            let what =
-                if i > 0 { format!("{what}, {}", self.whereabouts(&arrival.word)) } else { what };
-            lines.push(self.line(if i == 0 { "loaded" } else { "entered" }, arrival.load, what));
-            if let (0, Some(store)) = (i, arrival.store) {
-                lines.push(self.line("published", store, "had put the pointer there".to_owned()));
-            }
+        let Some(first) = self.plot.path.first() else { return Vec::new() };
+        let what = match self.plot.nothing {
+            Some(_) => "loaded the pointer to where that is",
+            None => "loaded the pointer",
+        };
+        let mut lines = vec![self.line("loaded", first.load, what, self.whereabouts(&first.word))];
+        if let Some(store) = first.store {
+            let what = "put the pointer where it was loaded from";
+            lines.push(self.line("published", store, what, self.whereabouts(&first.word)));
+        }
+        if let Some(nth) = self.entry() {
+            let arrival = &self.plot.path[nth];
+            let what = "began with a pointer that led there";
+            lines.push(self.line("entered", arrival.load, what, self.whereabouts(&arrival.word)));
         }
         lines
     }
@@ -295,20 +285,13 @@ impl Teller<'_> {
 
     fn cuts(&self) -> Vec<Line> {
         let end = &self.plot.end;
-        let mut lines = Vec::new();
-        if let Some(Cut { at, word }) = &end.unlinked {
-            let what = match self.plot.nothing {
-                Some(_) => "had stored null there".to_owned(),
-                None => format!("unlinked it: changed the word {}", self.whereabouts(word)),
-            };
-            lines.push(self.line("unlinked", *at, what));
-        }
-        if let Some(Cut { at, word }) = &end.lost {
-            let what =
-                format!("took away the last other pointer to it, {}", self.whereabouts(word));
-            lines.push(self.line("unlinked", *at, what));
-        }
-        lines
+        let line = |what: &str, cut: &Cut| {
+            self.line("unlinked", cut.at, what, self.whereabouts(&cut.word))
+        };
+        let what = if self.plot.nothing.is_some() { "stored null there" } else { "unlinked it" };
+        let unlinked = end.unlinked.as_ref().map(|cut| line(what, cut));
+        let what = "took away the last other pointer to it";
+        unlinked.into_iter().chain(end.lost.as_ref().map(|cut| line(what, cut))).collect()
     }
 
     fn retired(&self) -> Vec<Line> {
@@ -317,7 +300,7 @@ impl Teller<'_> {
             Retirement::Stored(at) => {
                 let word = self.plot.end.brought.as_ref().map(|brought| brought.word);
                 let place = word.map_or_else(String::new, |word| self.whereabouts(&word));
-                self.line("retired", *at, format!("{}: put the pointer {place}", again(nth)))
+                self.line("retired", *at, again(nth), place)
             }
             Retirement::Said(said) => {
                 let (_, at, stack) = &self.studied.tape.retired[*said];
@@ -360,13 +343,14 @@ impl Teller<'_> {
         let mut lines = Vec::new();
         for look in self.looks() {
             let (place, found) = (self.whereabouts(&look.word), self.value(&look.word));
-            lines.push(self.line("looked", look.at, format!("looked {place}, and found {found}")));
+            lines.push(self.line("looked", look.at, format!("found {found}"), place.clone()));
             if let Some(writer) = look.writer {
-                lines.push(self.line("stored", writer, format!("had stored {found} there")));
+                let what = format!("stored {found}, which was found later");
+                lines.push(self.line("stored", writer, what, place.clone()));
             }
             if let Some(later) = look.later {
-                let what = format!("stored {} there, after that", self.left(later, &look.word));
-                lines.push(self.line("guarded", later, what));
+                let what = format!("stored {} there, too late", self.left(later, &look.word));
+                lines.push(self.line("guarded", later, what, place));
             }
         }
         lines
@@ -396,9 +380,8 @@ impl Teller<'_> {
         let of = oracle::block_of(&self.studied.found.fact);
         let stack = of.map(|block| block.alloc_stack.clone()).filter(|stack| !stack.is_empty());
         let places = report::places(&stack.unwrap_or_else(|| self.stack(at.step)));
-        let size = bytes(self.studied.tape.blocks[block].size);
-        let what = format!("allocated it, {size}");
-        Some(Line { role: "allocated", at, what, note: String::new(), places })
+        let note = bytes(self.studied.tape.blocks[block].size);
+        Some(Line { role: "allocated", at, what: "allocated it".to_owned(), note, places })
     }
 
     // The sentences.
@@ -411,8 +394,14 @@ impl Teller<'_> {
     }
 
     fn what_happened(&self) -> String {
+        if !self.is_about_memory() {
+            return capital(&self.studied.finding.message) + ".";
+        }
         let used = self.used();
-        let what = format!("{} {}", capital(&self.who(&used.at)), used.what);
+        // Who tells it may not be who did it.
+        let told = matches!(self.studied.found.fact, Fact::Told { .. }) && !self.is_again();
+        let by = if told { ":" } else { "" };
+        let what = format!("{}{by} {}{}", capital(&self.who(&used.at)), used.what, self.of_block());
         let freed = self.plot.end.freed.filter(|freed| freed.step <= used.at.step);
         let Some(freed) = freed else { return what + "." };
         let same = (freed.thread, freed.label) == (used.at.thread, used.at.label);
@@ -420,23 +409,46 @@ impl Teller<'_> {
         format!("{what}; {by} had freed it {} steps earlier.", used.at.step - freed.step)
     }
 
+    /// Which block it is: `, 128 bytes that thread 2 in `insert 0` had allocated`.
+    fn of_block(&self) -> String {
+        let Some(block) = self.plot.block.filter(|_| self.plot.end.freed.is_some()) else {
+            return String::new();
+        };
+        let block = self.studied.tape.blocks[block];
+        format!(", {} that {} had allocated", bytes(block.size), self.who(&block.alloc))
+    }
+
+    /// Whether somebody used memory that they must not have used.
+    fn is_about_memory(&self) -> bool {
+        use Fact::{BadAccess, DoubleFree, InvalidFree, Race, Signal};
+        let fact = &self.studied.found.fact;
+        let told = self.plot.block.is_some() && !matches!(fact, Fact::Leaked { .. });
+        told || matches!(
+            fact,
+            BadAccess { .. } | DoubleFree { .. } | InvalidFree { .. } | Race { .. } | Signal { .. }
+        )
+    }
+
     /// How the user came to have the pointer.
     fn how_it_had_it(&self) -> Option<String> {
         if let Some((at, word)) = &self.plot.nothing {
-            let cut = self.plot.end.unlinked.as_ref()?;
-            let stored = self.who(&self.stamp(cut.at));
-            let site = self.at_site(&self.places(cut.at));
+            let cut = self.stamp(self.plot.end.unlinked.as_ref()?.at);
+            let site = self.at_site(&self.places(self.plot.end.unlinked.as_ref()?.at));
             let step = self.stamp(*at).step;
             return Some(format!(
-                "It found null at step {step}, {}, where {stored} had stored it at step {}{site}.",
+                "It found null at step {step}, {}, where {} had stored it at step {}{site}.",
                 self.whereabouts(word),
-                self.stamp(cut.at).step
+                self.who(&cut),
+                cut.step
             ));
         }
-        let arrival = self.plot.path.first()?;
-        let load = self.stamp(arrival.load);
-        let site = self.at_site(&self.places(arrival.load));
-        Some(format!("It had loaded the pointer at step {}{site}.", load.step))
+        let (used, load) = (self.plot.user.at, self.plot.path.first()?.load);
+        let (at, site) = (self.stamp(load), self.at_site(&self.places(load)));
+        let still = match (at.thread, at.label) == (used.thread, used.label) {
+            true => " and was still in the same operation",
+            false => " and kept it since",
+        };
+        Some(format!("It had loaded the pointer at step {}{site}{still}.", at.step))
     }
 
     /// How the block went away in the meantime.
@@ -479,20 +491,32 @@ impl Teller<'_> {
 
     fn reason(&self, look: &Look) -> String {
         let at = self.stamp(look.at);
-        let (who, found) = (capital(&self.who(&at)), self.value(&look.word));
-        let (place, site) = (self.whereabouts(&look.word), self.at_site(&self.places(look.at)));
-        let mut text = format!("{who} looked {place} at step {}{site}, and found {found}", at.step);
+        let found = self.value(&look.word);
+        let mut text = format!(
+            "{} looked at a word{}, {}: it held {found}",
+            capital(&self.who(&at)),
+            self.within(look.at, at.step),
+            self.whereabouts(&look.word)
+        );
         if let Some(writer) = look.writer {
-            let (by, site) = (self.stamp(writer), self.at_site(&self.places(writer)));
-            text +=
-                &format!(", which {} had stored there at step {}{site}", self.who(&by), by.step);
+            let by = self.stamp(writer);
+            text += &format!(", stored by {}{}", self.who(&by), self.within(writer, by.step));
         }
         if let Some(later) = look.later {
-            let (by, site) = (self.stamp(later), self.at_site(&self.places(later)));
-            let (who, left) = (self.who(&by), self.left(later, &look.word));
-            text += &format!("; only at step {} {who} stored {left} there{site}", by.step);
+            let (by, left) = (self.stamp(later), self.left(later, &look.word));
+            let within = self.within(later, by.step);
+            text += &format!("; only later {} stored {left} there{within}", self.who(&by));
         }
         text + "."
+    }
+
+    /// When and where: ` at step 711 in Collector::retire (seize-0.2.1/src/raw.rs:197)`.
+    fn within(&self, at: At, step: u64) -> String {
+        let places = self.places(at);
+        let place = places.first().map_or_else(String::new, |place| {
+            format!(" in {} ({})", report::short_name(&place.function), place.site)
+        });
+        format!(" at step {step}{place}")
     }
 
     // Where to look first.
@@ -504,7 +528,7 @@ impl Teller<'_> {
             let from = places.iter().position(|p| *p == place).unwrap_or_default();
             let places = places[from..].to_vec();
             if all.iter().all(|suspect| suspect.places.first() != places.first()) {
-                all.push(Suspect { why: why.to_owned(), places });
+                all.push(Suspect { why, places });
             }
         }
         all.truncate(SUSPECTS);
@@ -527,7 +551,11 @@ impl Teller<'_> {
     fn likely(&self) -> &'static [&'static str] {
         let (plot, end) = (self.plot, &self.plot.end);
         if plot.nothing.is_some() {
-            return &["unlinked", "stored", "entered", "loaded", "looked", "used"];
+            let itself = self.cut_by().is_some_and(|by| by.thread == plot.user.at.thread);
+            return match itself {
+                true => &["unlinked", "used", "stored", "entered", "loaded"],
+                false => &["unlinked", "stored", "entered", "loaded", "used"],
+            };
         }
         if self.is_again() {
             return match self.plot.end.retired.len() {
@@ -552,12 +580,15 @@ impl Teller<'_> {
         &["unlinked", "guarded", "stored", "loaded", "entered", "retired", "used"]
     }
 
+    /// Who had unlinked the block, and when.
+    fn cut_by(&self) -> Option<Stamp> {
+        self.plot.end.unlinked.as_ref().map(|cut| self.stamp(cut.at))
+    }
+
     /// Whether who freed the block is not who had unlinked it: a collector.
     fn frees_for_others(&self) -> bool {
-        let end = &self.plot.end;
-        let cut = end.unlinked.as_ref().map(|cut| self.stamp(cut.at));
-        cut.zip(end.freed)
-            .is_some_and(|(cut, freed)| (cut.thread, cut.label) != (freed.thread, freed.label))
+        let both = self.cut_by().zip(self.plot.end.freed);
+        both.is_some_and(|(cut, freed)| (cut.thread, cut.label) != (freed.thread, freed.label))
     }
 }
 
