@@ -15,9 +15,12 @@ const SUSPECTS: usize = 3;
 const LOOKS: usize = 2;
 
 /// Why a place with this role is one to look at.
-const REASONS: [(&str, &str); 11] = [
+const REASONS: [(&str, &str); 14] = [
     ("used", "used it"),
     ("raced", "used the same memory"),
+    ("read", "read what then changed"),
+    ("changed", "changed it in between"),
+    ("again", "read it again, changed"),
     ("loaded", "loaded the pointer"),
     ("entered", "came in here"),
     ("published", "had put the pointer there"),
@@ -73,6 +76,7 @@ pub(super) fn steps(flow: &Flow<'_>, plot: &Plot) -> Vec<u64> {
     all.extend(end.unlinked.iter().chain(&end.lost).map(|cut| cut.at));
     all.extend(plot.nothing.map(|(at, _)| at));
     all.extend(plot.raced);
+    all.extend(plot.clash.iter().flat_map(|clash| [clash.read, clash.changed, clash.again]));
     if let [Retirement::Stored(at)] = end.retired[..] {
         all.push(at);
     }
@@ -186,6 +190,7 @@ impl Teller<'_> {
     fn walk(&self) -> Vec<Line> {
         let mut walk = vec![self.used()];
         walk.extend(self.raced());
+        walk.extend(self.clashed());
         walk.extend(self.found_nothing());
         walk.extend(self.loaded());
         walk.extend(self.cuts());
@@ -247,6 +252,19 @@ impl Teller<'_> {
         let verb = oracle::verb_of(self.flow.moment(at).touch.access.kind);
         let what = format!("{verb} the same memory, and nothing orders the two");
         Some(self.line("raced", at, what, String::new()))
+    }
+
+    /// What changed between two looks of the operation that went wrong.
+    fn clashed(&self) -> Vec<Line> {
+        let Some(clash) = &self.plot.clash else { return Vec::new() };
+        let place = self.whereabouts(&clash.word);
+        let found = self.value(&clash.word);
+        let again = format!("read it again, and found {found}");
+        vec![
+            self.line("again", clash.again, again, place.clone()),
+            self.line("changed", clash.changed, "changed a word in between", place.clone()),
+            self.line("read", clash.read, "read a word", place),
+        ]
     }
 
     fn found_nothing(&self) -> Option<Line> {
@@ -523,9 +541,16 @@ impl Teller<'_> {
 
     fn suspects(&self) -> Vec<Suspect> {
         let mut all: Vec<Suspect> = Vec::new();
-        for (why, places) in self.candidates() {
-            let Some(place) = self.site(&places).cloned() else { continue };
-            let from = places.iter().position(|p| *p == place).unwrap_or_default();
+        let candidates = self.candidates();
+        // One of each kind first, and then others of a kind.
+        let firsts = candidates
+            .iter()
+            .enumerate()
+            .filter(|(i, (why, _))| candidates[..*i].iter().all(|(other, _)| other != why));
+        let firsts = firsts.map(|(_, candidate)| candidate);
+        for (why, places) in firsts.chain(&candidates) {
+            let Some(place) = self.site(places) else { continue };
+            let from = places.iter().position(|p| p == place).unwrap_or_default();
             let places = places[from..].to_vec();
             if all.iter().all(|suspect| suspect.places.first() != places.first()) {
                 all.push(Suspect { why, places });
@@ -556,6 +581,9 @@ impl Teller<'_> {
                 true => &["unlinked", "used", "stored", "entered", "loaded"],
                 false => &["unlinked", "stored", "entered", "loaded", "used"],
             };
+        }
+        if plot.clash.is_some() {
+            return &["again", "changed", "read", "used"];
         }
         if self.is_again() {
             return match self.plot.end.retired.len() {
