@@ -241,7 +241,11 @@ fn a_test_explains_into_a_file_that_it_is_given() {
         panic!(\"found\")";
     let dir = answering("explains-in-a-test", body, "explored");
     let run = Run::of(&mut mapcheck_in(dir.path(), ["explain", "own.toml"])).code(2);
-    assert!(run.stdout.starts_with("# missed-element in hashlane"), "only the explanation: {}", run.stdout);
+    assert!(
+        run.stdout.starts_with("# missed-element in hashlane"),
+        "only the explanation: {}",
+        run.stdout
+    );
     assert!(run.stderr.contains("noise"), "what the test says is not lost: {}", run.stderr);
 }
 

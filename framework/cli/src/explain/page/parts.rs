@@ -191,7 +191,7 @@ pub fn execution(explanation: &Explanation) -> Markup {
         @if explanation.steps > 0 {
             section #execution aria-labelledby="execution-title" {
                 h2 #execution-title { "The execution" }
-                noscript { p { "The timeline and the memory at each step need JavaScript; all else is here." } }
+                noscript { p { "The timeline and the memory need JavaScript; all else is here." } }
                 (controls(explanation))
                 div #timeline {}
                 p #now role="status" {}
@@ -227,7 +227,9 @@ fn controls(explanation: &Explanation) -> Markup {
                 (button("next-event", "\u{21e5}", "Next event", "n"))
             }
             @if has("freed") { (button("to-free", "free", "To the step that freed the block", "f")) }
-            @if has("used") && explanation.block.is_some() { (button("to-use", "use", "To the step that used it", "u")) }
+            @if has("used") && explanation.block.is_some() {
+                (button("to-use", "use", "To the step that used it", "u"))
+            }
             span.group.zoom {
                 (button("out", "\u{2212}", "Show more steps", "-"))
                 (button("fit", "fit", "Show all steps", "0"))
