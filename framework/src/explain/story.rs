@@ -443,22 +443,22 @@ impl Teller<'_> {
         let used = self.used();
         // Who tells it may not be who did it.
         let told = matches!(self.studied.found.fact, Fact::Told { .. }) && !self.is_again();
-        let by = if told { ":" } else { "" };
-        let what = format!("{}{by} {}{}", capital(&self.who(&used.at)), used.what, self.of_block());
+        let by = if told && self.plot.nothing.is_none() { ":" } else { "" };
+        let mut what = format!("{}{by} {}", capital(&self.who(&used.at)), used.what);
+        if let Some(block) = self.plot.block.filter(|_| self.plot.nothing.is_none()) {
+            let block = self.studied.tape.blocks[block];
+            let (size, who) = (bytes(block.size), self.who(&block.alloc));
+            let named = format!("a block of {size} that {who} had allocated");
+            what = match what.contains("the block") {
+                true => what.replacen("the block", &named, 1),
+                false => format!("{what} ({named})"),
+            };
+        }
         let freed = self.plot.end.freed.filter(|freed| freed.step <= used.at.step);
         let Some(freed) = freed else { return what + "." };
         let same = (freed.thread, freed.label) == (used.at.thread, used.at.label);
         let by = if same { "the same operation".to_owned() } else { self.who(&freed) };
         format!("{what}; {by} had freed it {} steps earlier.", used.at.step - freed.step)
-    }
-
-    /// Which block it is: `, 128 bytes that thread 2 in `insert 0` had allocated`.
-    fn of_block(&self) -> String {
-        let Some(block) = self.plot.block.filter(|_| self.plot.end.freed.is_some()) else {
-            return String::new();
-        };
-        let block = self.studied.tape.blocks[block];
-        format!(", {} that {} had allocated", bytes(block.size), self.who(&block.alloc))
     }
 
     /// Whether somebody used memory that they must not have used.
@@ -497,34 +497,43 @@ impl Teller<'_> {
     /// How the block went away in the meantime.
     fn how_it_went(&self) -> Vec<String> {
         let end = &self.plot.end;
-        let Some(freed) = &end.freed else { return Vec::new() };
-        let mut parts = Vec::new();
-        let load = self.plot.path.first().map(|arrival| self.stamp(arrival.load).step);
-        if let Some(Cut { at, .. }) = &end.unlinked {
-            let (who, step) = (self.who(&self.stamp(*at)), self.stamp(*at).step);
-            parts.push(format!("{who} unlinked the block at step {step}"));
+        let Some(freed) = end.freed else { return Vec::new() };
+        let cut = self.cut_by().map(|at| (at, "unlinked the block"));
+        let retired = self.retired().into_iter().map(|line| (line.at, "retired it"));
+        let (mut text, mut before) = (String::new(), None);
+        for (at, did) in cut.into_iter().chain(retired).chain([(freed, "freed it")]) {
+            let same = before == Some((at.thread, at.label));
+            let who = if same { String::new() } else { self.who(&at) + " " };
+            text += match (text.is_empty(), same) {
+                (true, _) => "",
+                (false, true) => " and ",
+                (false, false) => "; ",
+            };
+            text += &format!("{who}{did} at step {}", at.step);
+            before = Some((at.thread, at.label));
         }
-        for line in self.retired() {
-            parts.push(format!("{} retired it at step {}", self.who(&line.at), line.at.step));
-        }
-        parts.push(format!("{} freed it at step {}", self.who(freed), freed.step));
-        let mut all = vec![capital(&parts.join("; ")) + "."];
-        let used = self.plot.user.at.step;
-        if end.unlinked.is_none() && end.retired.is_empty() && !self.plot.path.is_empty() {
-            let still = "Nobody had unlinked it: the word from which the pointer was loaded still held it when it was freed";
-            all.push(format!("{still}."));
-        } else if load.is_some_and(|load| load > freed.step) {
-            all.push(
-                "The pointer was loaded only after that: it could still be reached.".to_owned(),
-            );
-        } else if load.is_some() && used > freed.step && end.retired.is_empty() && !self.is_again()
-        {
-            all.push(
-                "It was freed at once, while somebody still had the pointer: it was not retired."
-                    .to_owned(),
-            );
-        }
+        let mut all = vec![capital(&text) + "."];
+        all.extend(self.what_was_wrong(freed).map(str::to_owned));
         all
+    }
+
+    /// What is plain from that alone.
+    fn what_was_wrong(&self, freed: Stamp) -> Option<&'static str> {
+        let end = &self.plot.end;
+        let load = self.stamp(self.plot.path.first()?.load).step;
+        let itself = !self.user_is_earlier() && !self.is_again();
+        match () {
+            () if load > freed.step => {
+                Some("The pointer was loaded only after that: it could still be reached.")
+            }
+            () if end.unlinked.is_none() && end.retired.is_empty() => Some(
+                "Nobody had unlinked it: the word from which the pointer was loaded still held it when it was freed.",
+            ),
+            () if itself && end.retired.is_empty() && !self.frees_for_others() => {
+                Some("It was freed at once, without having been retired.")
+            }
+            () => None,
+        }
     }
 
     /// Why the block was believed to be free.

@@ -21,7 +21,9 @@ pub fn text(explanation: &Explanation) -> String {
     headline(&mut out, explanation);
     paragraph(&mut out, &explanation.summary.join(" "));
     if !explanation.why.is_empty() {
-        paragraph(&mut out, "Why it was taken for free:");
+        let freed = explanation.walk.iter().any(|event| event.role == "freed");
+        let what = if freed { "Why it was taken for free:" } else { "What was looked at before:" };
+        paragraph(&mut out, what);
         items(&mut out, &explanation.why);
     }
     suspects(&mut out, explanation);
@@ -76,7 +78,7 @@ fn wrapped(out: &mut String, start: &str, words: &str, indent: &str) {
 
 /// A function without the path to it: its last name, with the type before it.
 fn short(function: &str) -> &str {
-    let function = function.strip_suffix("::{closure}").unwrap_or(function);
+    let function = function.trim_end_matches("::{closure}");
     let start = function.rmatch_indices("::").nth(1).map_or(0, |(at, _)| at + 2);
     &function[start..]
 }
