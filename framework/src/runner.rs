@@ -19,7 +19,7 @@ use crate::scenario::{Scenario, families};
 use crate::settings::{Format, PATIENCE, Settings};
 use crate::worker::watch::{self, Outcome};
 use crate::worker::{Code, Script, Setting};
-use crate::{Target, catalogue, exit, fault, fuzz, matrix, replay, scheduler};
+use crate::{Target, catalogue, exit, fault, fuzz, matrix, regression, replay, scheduler};
 
 /// Why a runner stopped: an exit code and a sentence.
 type Failure = (u8, String);
@@ -35,7 +35,8 @@ fn internal(what: String) -> Failure {
 /// Does what the arguments say with `targets`, and returns the exit code, one of [`exit`].
 ///
 /// The arguments are `list`, `check TARGET…`, `ready TARGET…`, which only says whether that could be checked,
-/// `faults [MUTANT…]`, `matrix [TARGET…]`, `replay FILE`, `shrink FILE`, and for a fuzzer's inputs `whose FILE…`, which
+/// `faults [MUTANT…]`, `matrix [TARGET…]`, `replay FILE`, `shrink FILE`, `regression FILE`, which tells what a
+/// regression test of a repro has to do, and for a fuzzer's inputs `whose FILE…`, which
 /// tells those that are for targets of this runner, and `import FILE`; settings come from the environment, see
 /// [`Settings::from_env`]. `cargo mapcheck` calls it so.
 ///
@@ -59,6 +60,7 @@ pub fn main(targets: &[Target]) -> ExitCode {
             ["ready", names @ ..] => runner.ready(names),
             ["replay", path] => runner.replay(Path::new(path)),
             ["shrink", path] => runner.shrink(Path::new(path)),
+            ["regression", path] => runner.regression(Path::new(path)),
             ["whose", paths @ ..] => runner.whose(paths),
             ["import", path] => runner.import(Path::new(path)),
             _ => Err(usage("run this through `cargo mapcheck`".to_owned())),
@@ -265,6 +267,14 @@ impl Runner<'_> {
         let (repro, target) = self.load(path)?;
         let text = replay::shrink(&repro, target.code(&accepts(target)), path).map_err(internal)?;
         print!("{text}");
+        Ok(exit::CLEAN)
+    }
+
+    /// Tells what a regression test of a repro has to do.
+    fn regression(&self, path: &Path) -> Result<u8, Failure> {
+        let (repro, target) = self.load(path)?;
+        let subject = self.subject(target)?;
+        regression::print(subject, &repro, (target.adapter)()).map_err(usage)?;
         Ok(exit::CLEAN)
     }
 
