@@ -142,7 +142,8 @@ impl Settings {
     /// settings, and fails if anything is found. Leaks are judged only if the repro is of class `leak`, and data races
     /// only if it is of class `data-race` or `premature-reclamation`.
     ///
-    /// Start from [`Settings::default`], so that it does the same whatever the environment says.
+    /// Start from [`Settings::default`], so that it does the same whatever the environment says, but for
+    /// `MAPCHECK_OUT`.
     ///
     /// ```no_run
     /// # fn of<Adapter: mapcheck::Map>() {
@@ -170,7 +171,9 @@ impl Settings {
             repro: Some(&repro),
             ..Plan::of(vec![repro.scenario.clone()], &scenario::run::<M>)
         };
-        self.again(&repro).test(&plan);
+        let out = std::env::var_os("MAPCHECK_OUT").filter(|out| !out.is_empty());
+        let out = out.map_or_else(|| self.out.clone(), PathBuf::from);
+        Settings { out, ..self.again(&repro) }.test(&plan);
     }
 
     #[track_caller]

@@ -34,6 +34,9 @@ pub enum Command {
     Replay(Replay),
     /// Make a repro's finding smaller
     Shrink(Shrink),
+    /// Write a regression test of a repro, for the map's own repository
+    #[command(after_help = EXPORT_EXAMPLES)]
+    ExportTest(ExportTest),
     /// Show what runs have found that the corpus does not know, and accept or reject it
     Review(Review),
     /// Look for every mutant of the catalogue, and tell how soon it is found
@@ -56,6 +59,11 @@ const IMPORT_EXAMPLES: &str = "\
 Examples:
   cargo mapcheck import targets/artifacts/lock_free/crash-2f1a      what cargo fuzz has found
   cargo mapcheck import --fault F34 crash-*                         made with a mistake switched on";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  cargo mapcheck export-test mapcheck.out/papaya/leak-2f1a.toml       tests/regression_leak_….rs
+  cargo mapcheck export-test leak-2f1a.toml -o ../papaya/tests/leak.rs";
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -291,6 +299,16 @@ pub struct Replay {
 pub struct Shrink {
     /// The repro file
     pub repro: PathBuf,
+}
+
+/// Arguments of `export-test`.
+#[derive(Debug, Args)]
+pub struct ExportTest {
+    /// The repro file
+    pub repro: PathBuf,
+    /// Where the test is written; tests/regression_CLASS_HASH.rs unless given
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// Arguments of `review`.

@@ -157,6 +157,23 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// A repro that no regression test can be made of.
+    #[error("{} {what}", path.display())]
+    NoTest {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        what: String,
+    },
+    /// A file is there that would have to be overwritten.
+    #[error("{} exists, and is another", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A runner has said itself what is wrong; with the code that it ended with.
+    #[error("")]
+    Said(i32),
     /// A scenario file is unusable.
     #[error("{} is not a scenario: {what}", path.display())]
     Scenario {
@@ -251,6 +268,12 @@ impl Error {
             Self::Repro { .. } => {
                 "a repro is written by `cargo mapcheck check` into its --out directory".into()
             }
+            Self::NoTest { .. } => {
+                "docs/guide.md, \"A regression test of a finding\", says what can be exported"
+                    .into()
+            }
+            Self::Exists { .. } => "give another with -o, or move it away".into(),
+            Self::Said(_) => String::new(),
             Self::Scenario { .. } => "docs/formats.md says what a scenario file is".into(),
             Self::NoResults { .. } => {
                 "`cargo mapcheck check` makes it; --out says which one is meant".into()
@@ -267,13 +290,16 @@ impl Error {
     pub fn code(&self) -> i32 {
         match self {
             Self::Runner { .. } | Self::Stubs(_) | Self::NoHost => exit::INTERNAL,
-            Self::Fuzzer { code, .. } => *code,
+            Self::Fuzzer { code, .. } | Self::Said(code) => *code,
             _ => exit::USAGE,
         }
     }
 
     /// Prints the error and its help on stderr.
     pub fn print(&self) {
+        if matches!(self, Self::Said(_)) {
+            return;
+        }
         anstream::eprintln!("{} {self}", "error:".red().bold());
         anstream::eprintln!("{} {}", "help:".cyan().bold(), self.help());
     }

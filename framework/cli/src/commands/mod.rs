@@ -2,6 +2,7 @@
 
 mod check;
 mod compare;
+mod export;
 mod faults;
 mod fuzz;
 mod import;
@@ -37,6 +38,7 @@ pub fn run(command: args::Command) -> Result<i32, Error> {
         args::Command::Import(import) => import::run(&import),
         args::Command::Test(test) => test::run(&test.args),
         args::Command::Replay(replay) => repro::replay(&replay),
+        args::Command::ExportTest(export) => export::run(&export),
         args::Command::Review(review) => review::run(&review),
         args::Command::Shrink(shrink) => repro::shrink(&shrink.repro),
         args::Command::Faults(faults) if faults.seeds.is_some() => compare::run(&faults),

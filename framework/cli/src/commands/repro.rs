@@ -48,28 +48,57 @@ pub fn shrink(path: &Path) -> Result<i32, Error> {
 
 /// Has the repro's runner, or its test, do `action`.
 fn act(path: &Path, action: &str, settings: &[(&str, String)]) -> Result<i32, Error> {
+    let Ready { command, by } = ready(path, action, settings)?;
+    match by {
+        By::Runner(runner) => run_runner(command, &runner),
+        By::Test(_) => run_tests(command),
+    }
+}
+
+/// A command that does something with a repro.
+pub struct Ready {
+    /// What is to be run.
+    pub command: Command,
+    /// What that is.
+    pub by: By,
+}
+
+/// What has been built to do something with a repro.
+pub enum By {
+    /// The runner that knows its target.
+    Runner(Runner),
+    /// The test, by its name.
+    Test(String),
+}
+
+/// Builds the repro's runner, or its test, and makes the command that has it do `action`.
+///
+/// # Errors
+/// As for [`replay`].
+pub fn ready(path: &Path, action: &str, settings: &[(&str, String)]) -> Result<Ready, Error> {
     let repro = Repro::read(path)?;
     let metadata = cargo::metadata()?;
     if let Some(test) = &repro.test {
         let cargo = Cargo::new(&metadata)?;
-        return act_in_test(&repro, test, action, settings, &cargo);
+        let command = ready_test(&repro, test, action, settings, &cargo)?;
+        return Ok(Ready { command, by: By::Test(test.clone()) });
     }
     let runners = Runners::find(&metadata)?.require()?;
     let runner = repro.find_runner(&runners)?;
     let cargo = Cargo::new(&metadata)?;
     let mut command = runner.build(&cargo, &format!("target `{}`", repro.target))?;
     command.arg(action).arg(&repro.path).envs(settings.iter().map(|(key, value)| (key, value)));
-    run_runner(command, runner)
+    Ok(Ready { command, by: By::Runner(runner.clone()) })
 }
 
-/// Replays a repro in the test that found it.
-fn act_in_test(
+/// The command that replays a repro in the test that found it.
+fn ready_test(
     repro: &Repro,
     test: &str,
     action: &str,
     settings: &[(&str, String)],
     cargo: &Cargo,
-) -> Result<i32, Error> {
+) -> Result<Command, Error> {
     let command = |more: &[&str]| -> Result<Command, Error> {
         let mut command = match repro.instrumented {
             true => cargo.command("test", &cargo.target_dir)?,
@@ -91,7 +120,7 @@ fn act_in_test(
     if action == "shrink" {
         run.env("MAPCHECK_SHRINK", "1");
     }
-    run_tests(run)
+    Ok(run)
 }
 
 /// The text of a repro file.
