@@ -3,6 +3,7 @@
 //! The harness of tests runs many threads, and a process that forks inherits every lock another
 //! thread holds. So the test binary is started anew for the one test, and that process forks.
 
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -198,11 +199,14 @@ struct Plan<'a> {
     adapter: Option<&'static str>,
     /// What is replayed first.
     repro: Option<&'a Repro>,
+    /// Where the test asks for it.
+    place: &'static Location<'static>,
 }
 
 impl<'a> Plan<'a> {
+    #[track_caller]
     fn of(scenarios: Vec<Scenario>, run: &'a dyn Fn(&Scenario)) -> Plan<'a> {
-        Plan { scenarios, run, adapter: None, repro: None }
+        Plan { scenarios, run, adapter: None, repro: None, place: Location::caller() }
     }
 
     fn subject(&self, name: &str) -> Subject<'a> {
@@ -377,7 +381,7 @@ fn replay_in_test(path: &Path, subject: Subject<'_>, plan: &Plan<'_>) -> Result<
     }
     replay::fits(&repro, path, &subject.versions)?;
     if std::env::var_os("MAPCHECK_REGRESSION").is_some() {
-        return tell(subject, &repro, plan.adapter);
+        return tell(subject, &repro, plan);
     }
     if std::env::var_os("MAPCHECK_SHRINK").is_some() {
         print!("{}", replay::shrink(&repro, subject.code(), path)?);
@@ -389,12 +393,12 @@ fn replay_in_test(path: &Path, subject: Subject<'_>, plan: &Plan<'_>) -> Result<
 }
 
 /// Tells what a regression test of a repro has to do.
-fn tell(subject: Subject<'_>, repro: &Repro, adapter: Option<&str>) -> Result<u8, String> {
-    let Some(adapter) = adapter else {
-        println!("{}", Object::of_type("regression").text("adapter", "").line());
-        return Ok(exit::CLEAN);
+fn tell(subject: Subject<'_>, repro: &Repro, plan: &Plan<'_>) -> Result<u8, String> {
+    let line = match plan.adapter {
+        Some(adapter) => regression::told(subject, repro, adapter)?,
+        None => Object::of_type("regression").text("adapter", ""),
     };
-    regression::print(subject, repro, adapter)?;
+    println!("{}", line.text("file", plan.place.file()).line());
     Ok(exit::CLEAN)
 }
 

@@ -65,11 +65,15 @@ pub(crate) fn replayed(subject: &Subject<'_>, repro: &Repro) -> Result<Option<St
     Ok(report.map(|found| format!("{}{from}", found.report)))
 }
 
-/// Prints as a line of JSON what a test of a repro has to say and to do, for `cargo mapcheck export-test`. `adapter` is
-/// the name of the adapter's type.
+/// What a test of a repro has to say and to do, for `cargo mapcheck export-test`. `adapter` is the name of the adapter's
+/// type.
 ///
 /// The error is a sentence: the repro is of no use in this build, or mapcheck's own failure.
-pub(crate) fn print(mut subject: Subject<'_>, repro: &Repro, adapter: &str) -> Result<(), String> {
+pub(crate) fn told(
+    mut subject: Subject<'_>,
+    repro: &Repro,
+    adapter: &str,
+) -> Result<Object, String> {
     let replayed = replay::run(repro, subject.code(), 1)?;
     let Some(finding) = replayed.finding().filter(|found| found.class == repro.class) else {
         return Err(format!(
@@ -82,21 +86,19 @@ pub(crate) fn print(mut subject: Subject<'_>, repro: &Repro, adapter: &str) -> R
     (subject.scenarios, subject.shapes) = (vec![repro.scenario.clone()], None);
     let searches = (0..SEARCHES).map(|seed| search(&subject, repro, seed));
     let taken = searches.collect::<Result<Vec<_>, _>>()?;
-    let line = Object::of_type("regression")
+    Ok(Object::of_type("regression")
         .text("adapter", adapter)
         .text("target", &subject.target)
         .text("class", finding.class.name())
         .text("message", &finding.message)
         .text("report", &finding.report)
         .texts("accepts", &subject.accepts)
-        .texts("searches", &taken.iter().map(told).collect::<Vec<_>>())
-        .number("executions", budget(&taken));
-    println!("{}", line.line());
-    Ok(())
+        .texts("searches", &taken.iter().map(number).collect::<Vec<_>>())
+        .number("executions", budget(&taken)))
 }
 
 /// `12`, or `none` where nothing was found.
-fn told(taken: &Option<u64>) -> String {
+fn number(taken: &Option<u64>) -> String {
     taken.map_or_else(|| "none".to_owned(), |n| n.to_string())
 }
 
@@ -137,7 +139,7 @@ mod tests {
         assert_eq!(budget(&[Some(3), Some(7)]), 1_000);
         assert_eq!(budget(&[Some(3), Some(1_234)]), 13_000);
         assert_eq!(budget(&[Some(3), None]), 200_000);
-        assert_eq!(told(&None) + &told(&Some(5)), "none5");
+        assert_eq!(number(&None) + &number(&Some(5)), "none5");
     }
 
     #[test]

@@ -274,7 +274,8 @@ impl Runner<'_> {
     fn regression(&self, path: &Path) -> Result<u8, Failure> {
         let (repro, target) = self.load(path)?;
         let subject = self.subject(target)?;
-        regression::print(subject, &repro, (target.adapter)()).map_err(usage)?;
+        let line = regression::told(subject, &repro, (target.adapter)()).map_err(usage)?;
+        println!("{}", line.line());
         Ok(exit::CLEAN)
     }
 

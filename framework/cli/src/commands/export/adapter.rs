@@ -234,7 +234,8 @@ fn imports(items: &[&Item], words: &BTreeSet<String>) -> Result<String, String> 
         let mut leaves = Vec::new();
         flatten(&item.tree, &mut Vec::new(), &mut leaves);
         let of_crate = leaves.iter().any(|path| modules.contains(&path[0]));
-        let used = leaves.iter().any(|path| path.last().is_some_and(|own| words.contains(own)));
+        let used = leaves.iter().filter_map(|path| path.last()?.split(' ').next_back());
+        let used = used.into_iter().any(|own| words.contains(own));
         match (of_crate, used) {
             (true, true) => return Err(format!("it uses `{}`", leaves[0].join("::"))),
             (true, false) => {}

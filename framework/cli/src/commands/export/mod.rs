@@ -60,7 +60,10 @@ pub fn run(args: &ExportTest) -> Result<i32, Error> {
         }
     };
     let story = Story { head: &head, facts: &facts, repro: &repro, path: &args.repro };
-    let path = args.output.clone().unwrap_or_else(|| default_path(&head, &story.name()));
+    let path = match &args.output {
+        Some(path) => path.clone(),
+        None => default_path(&facts, &story.name())?,
+    };
     write(&path, &text::file(&story, &adapter))?;
     tell(&path, &adapter, &story);
     Ok(exit::CLEAN)
@@ -72,7 +75,6 @@ pub struct Head {
     class: String,
     mapcheck: String,
     versions: String,
-    test: Option<String>,
     mutant: Option<String>,
     instrumented: bool,
 }
@@ -88,7 +90,6 @@ impl Head {
             class: word("class")?,
             mapcheck: word("mapcheck")?,
             versions: word("versions")?,
-            test: optional("test"),
             mutant: optional("mutant"),
             instrumented: table
                 .get_ref()
@@ -134,10 +135,13 @@ fn in_a_test(stdout: &[u8]) -> String {
 }
 
 /// Where a test goes unless the user says: beside the tests of the crate in this folder; one that belongs into another
-/// test's file where cargo does not take it for a test of its own.
-fn default_path(head: &Head, name: &str) -> PathBuf {
-    let folder = if head.test.is_some() { "tests/regressions" } else { "tests" };
-    Path::new(folder).join(format!("{name}.rs"))
+/// test's file below that, where cargo does not take it for a test of its own.
+fn default_path(facts: &Value, name: &str) -> Result<PathBuf, Error> {
+    let name = format!("{name}.rs");
+    let Some(beside) = facts["file"].as_str() else { return Ok(Path::new("tests").join(name)) };
+    let metadata = cargo::metadata()?;
+    let root = Path::new(metadata["workspace_root"].as_str().unwrap_or_default());
+    Ok(root.join(beside).with_file_name("regressions").join(name))
 }
 
 /// Writes the file, unless there is another of its name.
@@ -156,11 +160,11 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
 fn tell(path: &Path, adapter: &Adapter, story: &Story<'_>) {
     anstream::println!("wrote {}", path.display());
     match adapter {
-        Adapter::Own { .. } => anstream::println!(
-            "add it where `{}` is tested: include!(\"{}\");",
-            name_of(story.facts),
-            path.display()
-        ),
+        Adapter::Own { .. } => {
+            let file = story.facts["file"].as_str().unwrap_or_default();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            anstream::println!("add this line to {file}: include!(\"regressions/{name}\");");
+        }
         Adapter::Copied { .. } => anstream::println!(
             "put it into the `tests` of the map's crate; there: cargo mapcheck test --test {}",
             path.file_stem().unwrap_or_default().to_string_lossy()

@@ -46,7 +46,7 @@ impl Story<'_> {
         let mut out = String::new();
         // A message is lower-case, and has no full stop.
         paragraph(&mut out, &format!("{class} in {target}: {}.", self.text("message")));
-        paragraph(&mut out, &format!("Found by mapcheck {mapcheck} in {versions}."));
+        paragraph(&mut out, &format!("Found by mapcheck {mapcheck} in {}.", shortened(versions)));
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let path = if self.path.is_absolute() { name } else { self.path.to_string_lossy() };
         paragraph(&mut out, &format!("Replay, where it was found: cargo mapcheck replay {path}"));
@@ -94,13 +94,28 @@ pub fn file(story: &Story<'_>, adapter: &Adapter) -> String {
             format!("{}{text}\n{}", top(&comment), test(story, name, ""))
         }
         Adapter::Missing { name, why } => {
-            let what = format!(
-                "// TO BE FILLED IN: the adapter `{name}`, which could not be copied: {why}.\n// Put it here under the \
-                 name `Adapter`, with the imports that it needs, and remove the line below.\ncompile_error!(\"the \
-                 adapter `{name}` is to be filled in here, under the name `Adapter`\");\n"
-            );
-            format!("{}{what}\n{}", top(&comment), test(story, "Adapter", ""))
+            format!("{}{}\n{}", top(&comment), to_fill_in(name, why), test(story, "Adapter", ""))
         }
+    }
+}
+
+/// What stands in the place of an adapter that could not be copied.
+fn to_fill_in(name: &str, why: &str) -> String {
+    let mut what = String::new();
+    let missing =
+        format!("TO BE FILLED IN: the adapter `{name}`, which could not be copied: {why}.");
+    let then = "Put it here under the name `Adapter`, with the imports that it needs, and remove what follows.";
+    paragraph(&mut what, &format!("{missing} {then}"));
+    let refused = format!("the adapter `{name}` is to be filled in here, under the name `Adapter`");
+    format!("{}compile_error!({refused:?});\n", commented(what.trim_end(), "//"))
+}
+
+/// The first of a list of versions, and how many there are more.
+fn shortened(versions: &str) -> String {
+    let all: Vec<&str> = versions.split(", ").collect();
+    match all.len() {
+        0..=4 => versions.to_owned(),
+        n => format!("{}, and {} more that the repro names", all[..4].join(", "), n - 4),
     }
 }
 

@@ -2,11 +2,13 @@
 #![forbid(unsafe_code)]
 
 mod adapter;
+mod others;
 
 use std::process::ExitCode;
 
-use adapter::{Adapter, Boxed, Wrapped};
+use adapter::Adapter;
 use mapcheck::Target;
+use others::{Boxed, Wrapped};
 
 /// The versions of what is checked.
 const LOCK: &str = include_str!("../../Cargo.lock");
