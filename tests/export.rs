@@ -4,7 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mapcheck_tests::{Run, TempDir, files, mapcheck_in, read, root, shell, subject, tempdir};
+use mapcheck_tests::{
+    Run, TempDir, files, mapcheck, mapcheck_in, read, root, shell, subject, tempdir,
+};
 
 /// What mends the map: the lock is kept while the value is read.
 const MISTAKE: &str = "        drop(places);\n";
@@ -141,7 +143,7 @@ fn an_adapter_that_cannot_be_copied_is_to_be_filled_in() {
 #[test]
 fn a_repro_that_no_test_can_be_made_of_is_refused() {
     let repro = "corpus/c-map/crash-growth-trusts-malloc-fdf9993b.toml";
-    let run = Run::of(&mut mapcheck_tests::mapcheck(root(), ["export-test", repro])).code(1);
+    let run = Run::of(&mut mapcheck(root(), ["export-test", repro])).code(1);
     run.says(&["was made with the mutant `growth-trusts-malloc`", "help: "]);
     let dir = shelf("refused");
     let dir = dir.path();
@@ -170,4 +172,47 @@ fn a_file_that_is_there_is_not_overwritten() {
     let run = Run::of(mapcheck_in(dir, ["export-test"]).arg(&repro)).code(1);
     run.says(&["exists, and is another", "-o"]);
     assert_eq!(read(&file), "// Mine.\n");
+}
+
+/// A crate that stands for flurry's own, of a version, with the exported test and a lock file.
+fn flurry(dir: &Path, test: &str, versions: [&str; 2], lock: &Path) -> PathBuf {
+    let dir = dir.join(versions[0]);
+    fs::create_dir_all(dir.join("src")).unwrap();
+    fs::create_dir(dir.join("tests")).unwrap();
+    let name = format!("flurry-with-{}", versions[0].replace('.', "-"));
+    let framework = root().join("framework");
+    let manifest = format!(
+        "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n[dev-dependencies]\n\
+         mapcheck = {{ path = \"{}\" }}\nflurry = \"={}\"\nseize = \"={}\"\n",
+        framework.display(),
+        versions[0],
+        versions[1],
+    );
+    fs::write(dir.join("Cargo.toml"), manifest).unwrap();
+    fs::write(dir.join("Cargo.lock"), read(lock)).unwrap();
+    fs::write(dir.join("src/lib.rs"), "").unwrap();
+    fs::write(dir.join("tests/regression.rs"), test).unwrap();
+    dir
+}
+
+#[test]
+fn a_test_of_flurry_s_finding_fails_with_the_version_that_has_it_and_passes_with_one_that_has_not()
+{
+    let dir = tempdir().unwrap();
+    let dir = dir.path();
+    let of_root = |args: &[&str]| Run::of(mapcheck(root(), args).env("MAPCHECK_LEAKS", "0"));
+    let out = dir.join("out");
+    let scenario = ["--scenario", "concurrent-write/at/grow-during", "--format", "json", "--out"];
+    let args = [&["check", "flurry@0.4.0"], &scenario[..], &[out.to_str().unwrap()]].concat();
+    let finding = of_root(&args).code(2).only("finding");
+    let test = dir.join("test.rs");
+    let repro = finding["repro"].as_str().unwrap();
+    of_root(&["export-test", repro, "-o", test.to_str().unwrap()]).code(0);
+    let test = read(&test);
+
+    let bad = root().join("targets/known-bad/flurry-0.4.0/Cargo.lock");
+    let bad = flurry(dir, &test, ["0.4.0", "0.2.1"], &bad);
+    fails(Run::of(&mut mapcheck_in(&bad, ["test", "--test", "regression"])));
+    let good = flurry(dir, &test, ["0.5.2", "0.3.3"], &root().join("Cargo.lock"));
+    Run::of(&mut mapcheck_in(&good, ["test", "--test", "regression"])).code(0);
 }

@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::help;
 
 /// Fault-injection tests for concurrent maps.
 #[derive(Debug, Parser)]
-#[command(name = "cargo mapcheck", bin_name = "cargo mapcheck", version)]
+#[command(name = "cargo mapcheck", bin_name = "cargo mapcheck", version, after_help = help::COMMAND)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -19,8 +22,10 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show the targets with their contracts, the scenario families, faults and schedulers
+    #[command(after_help = help::LIST)]
     List(List),
     /// Explore the executions of targets, within a budget
+    #[command(after_help = help::CHECK)]
     Check(Box<Check>),
     /// Explore the executions of targets with libFuzzer, and make repros of what it finds
     #[command(after_help = FUZZ_EXAMPLES)]
@@ -29,22 +34,32 @@ pub enum Command {
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(Import),
     /// Run `cargo test` with instrumentation, in any crate
+    #[command(after_help = help::TEST)]
     Test(Test),
     /// Replay a repro
+    #[command(after_help = help::REPLAY)]
     Replay(Replay),
     /// Make a repro's finding smaller
+    #[command(after_help = help::SHRINK)]
     Shrink(Shrink),
     /// Write a regression test of a repro, for the map's own repository
-    #[command(after_help = EXPORT_EXAMPLES)]
+    #[command(after_help = help::EXPORT_TEST)]
     ExportTest(ExportTest),
     /// Show what runs have found that the corpus does not know, and accept or reject it
+    #[command(after_help = help::REVIEW)]
     Review(Review),
     /// Look for every mutant of the catalogue, and tell how soon it is found
+    #[command(after_help = help::FAULTS)]
     Faults(Box<Faults>),
     /// Run each pattern of deletion against each target, and tell which promises were kept
+    #[command(after_help = help::MATRIX)]
     Matrix(Box<Matrix>),
     /// Measure executions and schedule points a second
+    #[command(after_help = help::BENCH)]
     Bench,
+    /// Print what makes a shell complete this command
+    #[command(after_help = help::COMPLETIONS)]
+    Completions(Completions),
 }
 
 const FUZZ_EXAMPLES: &str = "\
@@ -59,11 +74,6 @@ const IMPORT_EXAMPLES: &str = "\
 Examples:
   cargo mapcheck import targets/artifacts/lock_free/crash-2f1a      what cargo fuzz has found
   cargo mapcheck import --fault F34 crash-*                         made with a mistake switched on";
-
-const EXPORT_EXAMPLES: &str = "\
-Examples:
-  cargo mapcheck export-test mapcheck.out/papaya/leak-2f1a.toml       tests/regression_leak_….rs
-  cargo mapcheck export-test leak-2f1a.toml -o ../papaya/tests/leak.rs";
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -311,6 +321,13 @@ pub struct ExportTest {
     pub output: Option<PathBuf>,
 }
 
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// For which shell
+    pub shell: Shell,
+}
+
 /// Arguments of `review`.
 #[derive(Debug, Args)]
 pub struct Review {
@@ -386,6 +403,19 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn every_subcommand_shows_examples_and_fits_the_screen() {
+        let mut command = <Cli as clap::CommandFactory>::command();
+        command.build();
+        let subcommands = command.get_subcommands().filter(|c| c.get_name() != "help").cloned();
+        for mut command in subcommands.collect::<Vec<_>>().into_iter().chain([command]) {
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("\nExamples:\n"), "{help}");
+            let wide: Vec<_> = help.lines().filter(|line| line.chars().count() > 100).collect();
+            assert!(wide.is_empty(), "{}: {wide:?}", command.get_name());
+        }
     }
 
     #[test]

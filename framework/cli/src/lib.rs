@@ -5,11 +5,13 @@
 mod args;
 mod cargo;
 mod commands;
+mod completions;
 mod corpus;
 mod error;
 mod fuzzers;
 #[doc(hidden)]
 pub mod fuzzing;
+mod help;
 mod out;
 mod runners;
 mod std_calls;

@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use crate::args;
 use crate::cargo::{self, Cargo};
+use crate::completions;
 use crate::error::{Error, exit};
 use crate::runners::{Runner, Runners};
 use crate::summary;
@@ -45,6 +46,7 @@ pub fn run(command: args::Command) -> Result<i32, Error> {
         args::Command::Faults(faults) => faults::run(&faults),
         args::Command::Matrix(matrix) => matrix::run(&matrix),
         args::Command::Bench => bench(),
+        args::Command::Completions(completions) => Ok(completions::print(completions.shell)),
     }
 }
 
