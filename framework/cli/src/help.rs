@@ -40,8 +40,8 @@ Examples:
   cargo mapcheck check rwlock-hashmap --scheduler exhaustive --bound 2 --scenario FILE.toml
   cargo mapcheck check papaya --known corpus --resume            go on where Ctrl-C ended it
 
-Schedulers, faults and scenarios are shown by `cargo mapcheck list`. Each option has a variable, such
-as MAPCHECK_SEED, which holds where the option is not given: docs/formats.md.";
+Schedulers, faults and scenarios are shown by `cargo mapcheck list`. Options have variables, such as
+MAPCHECK_SEED, which hold where an option is not given: docs/formats.md.";
 
 /// Of `test`.
 pub const TEST: &str = "\

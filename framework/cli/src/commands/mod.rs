@@ -63,7 +63,7 @@ fn bench() -> Result<i32, Error> {
     for runner in with_bench {
         let mut command = runner.build(&cargo, &format!("runner `{}`", runner.package))?;
         command.arg("bench");
-        code = summary::worse(code, run_runner(command, runner)?);
+        code = summary::worse(code, run_runner_showing(command, runner, "measuring")?);
     }
     Ok(code)
 }
@@ -75,6 +75,20 @@ fn run_runner(mut command: Command, runner: &Runner) -> Result<i32, Error> {
     runner_code(status, runner)
 }
 
+/// The same of what may take long, with a line that says what is under way, if somebody watches.
+fn run_runner_showing(command: Command, runner: &Runner, what: &str) -> Result<i32, Error> {
+    if !check::is_watched() {
+        return run_runner(command, runner);
+    }
+    let task = Task { command, runner: runner.package.clone(), journals: None };
+    let report = supervisor::run_one(task, what, true, &mut check::print)?;
+    match report.codes.into_iter().next().flatten() {
+        _ if report.killed => Ok(exit::KILLED),
+        Some(code) if !report.interrupted => code,
+        _ => Ok(exit::BUDGET),
+    }
+}
+
 /// How a runner that prints lines ended.
 struct Ran {
     code: i32,
@@ -82,10 +96,11 @@ struct Ran {
     interrupted: bool,
 }
 
-/// Runs a built runner to its end, and hands each JSON line that it prints to `each`.
+/// Runs a built runner to its end, and hands each JSON line that it prints to `each`; `what` says what it does.
 fn run_for_lines(
     command: Command,
     runner: &Runner,
+    what: &str,
     each: &mut dyn FnMut(&Value),
 ) -> Result<Ran, Error> {
     let mut on_line = |line: &[u8]| {
@@ -94,7 +109,7 @@ fn run_for_lines(
         }
     };
     let task = Task { command, runner: runner.package.clone(), journals: None };
-    let report = supervisor::run(vec![task], 1, false, &mut on_line)?;
+    let report = supervisor::run_one(task, what, check::is_watched(), &mut on_line)?;
     let code = match report.codes.into_iter().next().flatten() {
         _ if report.killed => exit::KILLED,
         Some(code) => code?,

@@ -19,6 +19,9 @@ use crate::runners::Runner;
 use adapter::Adapter;
 use text::Story;
 
+/// What takes long.
+const MEASURING: &str = "finding out how many executions a test needs";
+
 /// Has the repro's runner, or its test, tell what a test has to do, and writes that test.
 ///
 /// # Errors
@@ -37,7 +40,6 @@ pub fn run(args: &ExportTest) -> Result<i32, Error> {
     }
     let Ready { mut command, by } =
         ready(&args.repro, "regression", &[("MAPCHECK_REGRESSION", "1".to_owned())])?;
-    note("looking for how many executions a test needs; this may take a minute");
     let (facts, adapter) = match by {
         By::Runner(runner) => {
             let facts = told_by_runner(command, &runner)?;
@@ -45,6 +47,7 @@ pub fn run(args: &ExportTest) -> Result<i32, Error> {
             (facts, adapter)
         }
         By::Test(test) => {
+            note(MEASURING);
             let output = command.stderr(Stdio::inherit()).output();
             let output = output.map_err(|e| Error::start("cargo", e))?;
             let facts =
@@ -107,7 +110,7 @@ fn name_of(facts: &Value) -> &str {
 /// What a runner tells of the test to be.
 fn told_by_runner(command: std::process::Command, runner: &Runner) -> Result<Value, Error> {
     let mut facts = None;
-    let ran = run_for_lines(command, runner, &mut |line| {
+    let ran = run_for_lines(command, runner, MEASURING, &mut |line| {
         if line["type"] == "regression" {
             facts = Some(line.clone());
         }
