@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use mapcheck_machine as machine;
 
-use crate::campaign::{self, Done, Subject};
+use crate::campaign::{self, Done, Subject, github};
 use crate::exit;
 use crate::map::{self, Map};
 use crate::regression;
@@ -357,6 +357,10 @@ fn nested(settings: &Settings, mut subject: Subject<'_>, plan: &Plan<'_>) -> Res
     if done.findings.is_empty() {
         println!("{}", sentence(settings, &done));
         return Ok(exit::CLEAN);
+    }
+    for reported in &done.findings {
+        let replay = reported.repro.as_deref().map(campaign::replay_command);
+        github::summarise(&reported.finding, &subject.target, &replay.unwrap_or_default());
     }
     Ok(exit::FINDING)
 }

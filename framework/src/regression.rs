@@ -8,7 +8,7 @@ use std::fs;
 
 use mapcheck_machine as machine;
 
-use crate::campaign::{self, Subject};
+use crate::campaign::{self, Subject, github};
 use crate::decision::{Decision, DecisionKind};
 use crate::oracle::Class;
 use crate::replay;
@@ -61,6 +61,11 @@ pub(crate) fn replayed(subject: &Subject<'_>, repro: &Repro) -> Result<Option<St
     }
     let replayed = replay::run(repro, subject.code(), 1)?;
     let report = replayed.finding().filter(|found| found.class == repro.class);
+    if let Some(found) = report {
+        let replay = format!("cargo mapcheck test {}", subject.target);
+        github::annotate(found, &subject.target, &replay);
+        github::summarise(found, &subject.target, &replay);
+    }
     let from = "replayed from the decisions in the text of this test; ended after that\n";
     Ok(report.map(|found| format!("{}{from}", found.report)))
 }

@@ -511,6 +511,9 @@ struct Summary {
     wrong_adapter: bool,
     wall_ms: u64,
     cpu_ms: u64,
+    /// What each finding is, and how it is replayed: for what GitHub shows, and no part of what is printed.
+    told: Vec<String>,
+    replays: Vec<String>,
 }
 
 impl Summary {
@@ -526,6 +529,12 @@ impl Summary {
         let all = done.scenarios > 0 && done.exhausted == done.scenarios;
         self.exhausted = all && (self.exhausted || self.targets.len() == 1);
         self.wall_ms += done.wall.as_millis() as u64;
+        for reported in &done.findings {
+            let repro = reported.repro.as_deref().map(campaign::replay_command);
+            let finding = &reported.finding;
+            self.told.push(format!("{}: {}", finding.class, finding.message));
+            self.replays.push(repro.unwrap_or_default());
+        }
     }
 
     fn wrong_adapter(&mut self, name: &str) {
@@ -559,6 +568,8 @@ impl Summary {
             .number("accepted_races", self.accepted_races)
             .flag("exhausted", self.exhausted)
             .flag("interrupted", self.interrupted)
+            .texts("told", &self.told)
+            .texts("replays", &self.replays)
             .line();
         fs::write(&path, line + "\n")
             .map_err(|e| format!("{} could not be written: {e}", path.display()))

@@ -67,7 +67,7 @@ _cargo_with_mapcheck() {
     if [[ ${COMP_CWORD} -ge 2 && ${COMP_WORDS[1]} == mapcheck ]]; then
         COMP_WORDS=(cargo-mapcheck "${COMP_WORDS[@]:2}")
         COMP_CWORD=$((COMP_CWORD - 1))
-        _cargo-mapcheck cargo-mapcheck "$2" "$3"
+        [[ $(complete -p cargo-mapcheck) =~ -F\ ([^ ]+) ]] && "${BASH_REMATCH[1]}" cargo-mapcheck "$2" "$3"
     elif [[ -n ${__cargo_without_mapcheck} ]]; then
         "${__cargo_without_mapcheck}" "$@"
     elif [[ ${COMP_CWORD} -eq 1 ]]; then

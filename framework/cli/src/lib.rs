@@ -11,6 +11,7 @@ mod error;
 mod fuzzers;
 #[doc(hidden)]
 pub mod fuzzing;
+mod github;
 mod help;
 mod out;
 mod runners;

@@ -14,6 +14,7 @@ use crate::commands::list::wants_json;
 use crate::commands::run_runner;
 use crate::corpus::folder_name;
 use crate::error::{Error, exit};
+use crate::github::StepSummary;
 use crate::out::{self, Earlier};
 use crate::runners::{Runner, Runners};
 use crate::summary::{Summary, worse};
@@ -122,6 +123,7 @@ fn supervised(
     // What a runner itself did not come to, its summary says.
     let cut_short = report.interrupted && report.codes.iter().any(Option::is_none);
     let (mut summary, mut code) = (Summary::default(), exit::CLEAN);
+    let mut github = StepSummary::default();
     for (number, (ended, runner)) in report.codes.into_iter().zip(names).enumerate() {
         let told = summary_of(&summary_file(cargo, number));
         let ended = match (ended, &told) {
@@ -131,6 +133,10 @@ fn supervised(
             }
             (ended, _) => ended,
         };
+        let told = told.map(|mut told| {
+            github.add(&mut told);
+            told
+        });
         told.iter().for_each(|told| summary.add(told));
         code = worse(code, ended.map_or(exit::CLEAN, |ended| ended.unwrap_or_else(told_code)));
     }
@@ -141,6 +147,7 @@ fn supervised(
         summary.interrupt();
         code = worse(code, exit::BUDGET);
     }
+    github.write();
     Ok(conclude(check, &summary, code))
 }
 
