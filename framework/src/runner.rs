@@ -153,7 +153,10 @@ impl Runner<'_> {
     ) -> Result<Subject<'b>, Failure> {
         let engine = self.settings.engine;
         let mut subject = subject(target, self.settings.seed, kept);
-        subject.restrict(&self.settings).map_err(with_flag)?;
+        let families = families_of(&subject.scenarios);
+        subject
+            .restrict(&self.settings)
+            .map_err(|what| with_flag(what + &self.others(&families)))?;
         subject.foreign = target.foreign(engine);
         if engine != Engine::Native && subject.foreign.is_none() {
             let name = target.name;
@@ -161,6 +164,18 @@ impl Runner<'_> {
             return Err(usage(what));
         }
         Ok(subject)
+    }
+
+    /// Which scenarios there are, where one was asked for by a name that none has.
+    fn others(&self, families: &[String]) -> String {
+        let named = self.settings.scenario.as_ref().filter(|name| !name.ends_with(".toml"));
+        match named.filter(|name| !families.iter().any(|f| f.starts_with(name.as_str()))) {
+            Some(name) if !families.iter().any(|f| name.starts_with(f.as_str())) => {
+                format!(", but of the families {}", families.join(", "))
+            }
+            Some(_) => "; `cargo mapcheck list --format json` has the names".to_owned(),
+            None => String::new(),
+        }
     }
 
     /// Looks for the mutants of all targets, or for those of these names, and prints a line of JSON for each.
@@ -450,6 +465,13 @@ pub(crate) fn subject(target: &Target, seed: u64, kept: Vec<Scenario>) -> Subjec
         races: target.races,
         accepts: accepts(target),
     }
+}
+
+/// The families of some scenarios, each once.
+fn families_of(scenarios: &[Scenario]) -> Vec<String> {
+    let mut families: Vec<String> = scenarios.iter().map(|s| s.family.clone()).collect();
+    families.dedup();
+    families
 }
 
 /// What the self-check of an adapter says against it. It runs in a worker, as an execution, so that

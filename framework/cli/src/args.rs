@@ -106,16 +106,16 @@ pub struct List {
 #[derive(Debug, Args)]
 pub struct Budget {
     /// Stop after so many executions of a target
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole)]
     pub executions: Option<u64>,
     /// Stop after this time, such as 500ms, 30s, 10m or 2h
     #[arg(long, value_parser = duration)]
     pub time: Option<String>,
     /// Start the random decisions from this number
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole)]
     pub seed: Option<u64>,
     /// How many worker processes run at one time; as many as processors unless given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole)]
     pub workers: Option<u64>,
     /// Where repros are written
     #[arg(long, value_name = "DIR")]
@@ -135,7 +135,7 @@ pub struct Faults {
     #[arg(long = "engine", value_name = "ENGINE")]
     pub engines: Vec<String>,
     /// Compare schedulers: look for each mutant with so many seeds, and for what known-bad targets have
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = above_zero)]
     pub seeds: Option<u64>,
     /// Which scheduler picks the next thread; with --seeds it may be given several times
     #[arg(long = "scheduler", value_name = "SCHEDULER")]
@@ -187,7 +187,7 @@ pub struct Check {
     #[command(flatten)]
     pub budget: Budget,
     /// Stop each execution's preemptions at this number
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole)]
     pub bound: Option<u64>,
     /// Explore only this part of the executions, such as 2/8
     #[arg(long, value_name = "I/N")]
@@ -196,10 +196,10 @@ pub struct Check {
     #[arg(long, value_name = "N")]
     pub threads: Option<u32>,
     /// Schedule points after which an execution counts as not ending
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole)]
     pub steps: Option<u64>,
     /// After so many points without a completed operation look for a livelock
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole)]
     pub patience: Option<u64>,
     /// In each execution, suspend all threads but one until that one has completed its operation
     #[arg(long)]
@@ -300,7 +300,7 @@ pub struct Replay {
     /// The repro file
     pub repro: PathBuf,
     /// How many times to replay it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = above_zero)]
     pub times: Option<u64>,
 }
 
@@ -356,6 +356,19 @@ fn duration(text: &str) -> Result<String, String> {
     match time(text) {
         Some(_) => Ok(text.to_owned()),
         None => Err("a time is a whole number and ms, s, m or h, such as 30s".into()),
+    }
+}
+
+/// A whole number.
+fn whole(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "it is a whole number, without separators, such as 20000".into())
+}
+
+/// A whole number that is not 0.
+fn above_zero(text: &str) -> Result<u64, String> {
+    match whole(text)? {
+        0 => Err("it is at least 1".into()),
+        number => Ok(number),
     }
 }
 
@@ -462,6 +475,15 @@ mod tests {
         assert!(cli("cargo-mapcheck fuzz").is_err(), "it says which target");
         assert!(cli("cargo-mapcheck fuzz a --interleavings some").is_err());
         assert!(cli("cargo-mapcheck import").is_err(), "it says which file");
+    }
+
+    #[test]
+    fn a_number_is_refused_with_what_it_should_be() {
+        for wrong in ["1,000", "1e6", "-1", "many", ""] {
+            assert!(whole(wrong).unwrap_err().contains("such as 20000"), "{wrong}");
+        }
+        assert_eq!((whole("7"), above_zero("7")), (Ok(7), Ok(7)));
+        assert_eq!(above_zero("0").unwrap_err(), "it is at least 1");
     }
 
     #[test]

@@ -12,6 +12,9 @@ use crate::error::exit;
 /// The program's own name, under which shells know it.
 const PROGRAM: &str = "cargo-mapcheck";
 
+/// The name that bash's script is generated for: the generator loses its subcommands where a name has a hyphen.
+const PLAIN: &str = "cargo_mapcheck";
+
 /// The schedulers that every runner knows.
 const SCHEDULERS: [&str; 9] = [
     "random",
@@ -79,19 +82,27 @@ complete -F _cargo_with_mapcheck -o bashdefault -o default cargo
 
 /// Prints the script for a shell; the exit code.
 pub fn print(shell: Shell) -> i32 {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command(), PROGRAM, &mut script);
-    if shell == Shell::Bash {
-        script.extend_from_slice(OF_CARGO.as_bytes());
-    }
     // A closed stdout is not worth a message.
-    let _ = std::io::stdout().write_all(&script);
+    let _ = std::io::stdout().write_all(script(shell).as_bytes());
     exit::CLEAN
 }
 
+fn script(shell: Shell) -> String {
+    let generated = |program: &'static str| {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut command(program), program, &mut script);
+        String::from_utf8_lossy(&script).into_owned()
+    };
+    if shell != Shell::Bash {
+        return generated(PROGRAM);
+    }
+    let complete = |name: &str| format!(" -o default {name}\n");
+    generated(PLAIN).replace(&complete(PLAIN), &complete(PROGRAM)) + OF_CARGO
+}
+
 /// The command line, with the values that runners alone check.
-fn command() -> Command {
-    let mut command = Cli::command().name(PROGRAM);
+fn command(program: &'static str) -> Command {
+    let mut command = Cli::command().name(program).bin_name(program);
     let names: Vec<String> =
         command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
     for name in names {
@@ -125,9 +136,7 @@ mod tests {
     #[test]
     fn every_shell_has_a_script_with_every_subcommand() {
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::Elvish, Shell::PowerShell] {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut command(), PROGRAM, &mut script);
-            let script = String::from_utf8(script).unwrap();
+            let script = script(shell);
             for sub in Cli::command().get_subcommands() {
                 assert!(script.contains(sub.get_name()), "{shell}: {}", sub.get_name());
             }

@@ -90,6 +90,15 @@ pub enum Error {
         /// What was being built.
         what: String,
     },
+    /// cargo did not understand its arguments.
+    #[error("cargo refuses these arguments: see its message above")]
+    Arguments,
+    /// rustc has nothing to link with.
+    #[error("{what} does not build: rustc finds no linker")]
+    Linker {
+        /// What was being built.
+        what: String,
+    },
     /// The crate's own global allocator takes the place of the modelled heap.
     #[error(
         "this crate has its own #[global_allocator]; mapcheck needs that place for its modelled heap"
@@ -217,11 +226,19 @@ impl Error {
     /// What the reader can do next.
     pub fn help(&self) -> String {
         match self {
-            Self::Start { .. } => "check that it is installed and on the PATH".into(),
+            Self::Start { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "check that it is installed and on the PATH; cargo and rustc come with rustup"
+                    .into()
+            }
+            Self::Start { .. } => "check its permissions, and the limits on processes".into(),
             Self::Write { .. } => {
                 "check the permissions and the space left, or set CARGO_TARGET_DIR".into()
             }
-            Self::Read { .. } => "check the path".into(),
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "there is no such file: check the path, which is read from the current folder"
+                    .into()
+            }
+            Self::Read { .. } => "check the path and the permissions".into(),
             Self::Stubs(_) | Self::NoHost => "report this with the output of `rustc -vV`".into(),
             Self::Metadata(_) => "run the command inside a cargo workspace".into(),
             Self::Manifest { .. } => {
@@ -243,6 +260,13 @@ impl Error {
                 format!("did you mean {}? `cargo mapcheck list` shows all", near.join(" or "))
             }
             Self::UnknownMutant(_) => "`cargo mapcheck list` shows the mutants there are".into(),
+            Self::Arguments => {
+                "what follows `cargo mapcheck test` is `cargo test`'s own: `cargo test --help`"
+                    .into()
+            }
+            Self::Linker { .. } => {
+                "install a C compiler, such as gcc or clang: rustc links with it".into()
+            }
             Self::Build { .. } => "the first error is the one to mend".into(),
             Self::Allocator => "put it behind #[cfg(not(test))] or a feature".into(),
             Self::Runner { .. } => {

@@ -28,6 +28,7 @@ pub fn run(check: &Check) -> Result<i32, Error> {
     let metadata = cargo::metadata()?;
     let runners = Runners::find(&metadata)?.require()?;
     let shares = runners.share_out(&check.targets)?;
+    warn_of_missing(&check.known);
     let cargo = Cargo::new(&metadata)?;
     for (runner, targets) in shares {
         let command = runner.build(&cargo, &described(&targets))?;
@@ -203,8 +204,7 @@ impl Out {
         let earlier = if check.resume || check.add { Earlier::Keep } else { Earlier::Rotate };
         let lock = match out::claim(&dir, earlier) {
             Err(error @ Error::Write { .. }) => {
-                // What is found is still told.
-                anstream::eprintln!("{} {error}", "warning:".yellow().bold());
+                warn(&format!("{error}; what is found is told, and not saved"));
                 None
             }
             claimed => Some(claimed?),
@@ -236,6 +236,20 @@ pub fn out_dir(given: Option<&PathBuf>) -> PathBuf {
 fn described(targets: &[&str]) -> String {
     let plural = if targets.len() == 1 { "" } else { "s" };
     format!("target{plural} `{}`", targets.join("`, `"))
+}
+
+fn warn(what: &str) {
+    anstream::eprintln!("{} {what}", "warning:".yellow().bold());
+}
+
+/// Says of which folders nothing can be known, since they are not there.
+fn warn_of_missing(folders: &[PathBuf]) {
+    for folder in folders.iter().filter(|folder| !folder.is_dir()) {
+        warn(&format!(
+            "--known: there is no folder {}, so nothing in it is known",
+            folder.display()
+        ));
+    }
 }
 
 /// Hands the user's settings on, and only those.

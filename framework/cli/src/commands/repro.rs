@@ -139,6 +139,9 @@ pub fn text_of(path: &Path) -> Result<String, Error> {
             Some(now) => format!("is now {}: a later run moved it", now.display()),
             None => "does not exist".into(),
         }),
+        std::io::ErrorKind::IsADirectory => {
+            bad("is a folder, and not a repro: give one of the files in it".into())
+        }
         std::io::ErrorKind::InvalidData => bad("is not a repro: it is not text".into()),
         _ => Error::read(path, e),
     })
