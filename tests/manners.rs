@@ -244,7 +244,7 @@ fn what_takes_long_says_so_on_a_terminal_and_nowhere_else() {
         ["check", "shelf", "--scenario", "deferred-delete", "--format", "json", "--out", out];
     let finding = Run::of(&mut mapcheck_in(&subject("shelf"), args)).code(2).only("finding");
     let replay =
-        format!("cargo-mapcheck replay {} --times 150", finding["repro"].as_str().unwrap());
+        format!("cargo-mapcheck replay {} --times 60", finding["repro"].as_str().unwrap());
     // `script` makes a terminal.
     let shown = |before: &str, command: &str| {
         let line = format!("{before} script -qec '{command}' /dev/null");
@@ -253,7 +253,7 @@ fn what_takes_long_says_so_on_a_terminal_and_nowhere_else() {
     let escape = "\u{1b}[2Kreplaying: ";
     let on_terminal = shown("", &replay);
     assert!(on_terminal.contains(escape), "{on_terminal:?}");
-    assert!(on_terminal.contains("replayed 150 times"), "{on_terminal}");
+    assert!(on_terminal.contains("replayed 60 times"), "{on_terminal}");
     assert!(!shown("CI=1", &replay).contains(escape));
     let piped = Run::of(&mut shell(&subject("shelf"), &replay)).code(2);
     assert!(!piped.stdout.contains('\u{1b}') && !piped.stderr.contains("replaying:"));
