@@ -456,12 +456,18 @@ fn a_finding_is_told_though_its_repro_cannot_be_written() {
 
 #[test]
 fn help_and_version_go_to_stdout_and_fit_the_screen() {
-    for args in [&["--help"][..], &["check", "--help"], &["replay", "--help"], &["--version"]] {
+    for args in [
+        &["--help"][..],
+        &["check", "--help"],
+        &["replay", "--help"],
+        &["explain", "--help"],
+        &["--version"],
+    ] {
         let run = run(args).code(0);
         is_plain(&run);
         assert!(!run.stdout.is_empty() && run.stderr.is_empty(), "{args:?}");
     }
-    for command in ["list", "check", "test", "replay", "shrink"] {
+    for command in ["list", "check", "test", "replay", "explain", "shrink"] {
         assert!(run(&["--help"]).stdout.contains(command), "{command}");
     }
 }

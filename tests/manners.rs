@@ -243,8 +243,7 @@ fn what_takes_long_says_so_on_a_terminal_and_nowhere_else() {
     let args =
         ["check", "shelf", "--scenario", "deferred-delete", "--format", "json", "--out", out];
     let finding = Run::of(&mut mapcheck_in(&subject("shelf"), args)).code(2).only("finding");
-    let replay =
-        format!("cargo-mapcheck replay {} --times 60", finding["repro"].as_str().unwrap());
+    let replay = format!("cargo-mapcheck replay {} --times 60", finding["repro"].as_str().unwrap());
     // `script` makes a terminal.
     let shown = |before: &str, command: &str| {
         let line = format!("{before} script -qec '{command}' /dev/null");

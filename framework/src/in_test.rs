@@ -12,6 +12,7 @@ use mapcheck_machine as machine;
 
 use crate::campaign::{self, Done, Subject, github};
 use crate::exit;
+use crate::explain::{self, Shown};
 use crate::map::{self, Map};
 use crate::regression;
 use crate::replay;
@@ -376,7 +377,7 @@ fn sentence(settings: &Settings, done: &Done) -> String {
     )
 }
 
-/// Replays, or shrinks, the repro if it is this test's; passes over it if it is another's.
+/// Replays, shrinks or explains the repro if it is this test's; passes over it if it is another's.
 fn replay_in_test(path: &Path, subject: Subject<'_>, plan: &Plan<'_>) -> Result<u8, String> {
     let repro = Repro::load(path)?;
     if repro.test.as_deref() != Some(&*subject.target) {
@@ -390,6 +391,9 @@ fn replay_in_test(path: &Path, subject: Subject<'_>, plan: &Plan<'_>) -> Result<
     if std::env::var_os("MAPCHECK_SHRINK").is_some() {
         print!("{}", replay::shrink(&repro, subject.code(), path)?);
         return Ok(exit::CLEAN);
+    }
+    if let Some(to) = std::env::var_os("MAPCHECK_EXPLAIN").map(PathBuf::from) {
+        return explain_in_test(&repro, path, &subject, &to);
     }
     let replayed = replay::run(&repro, subject.code(), replay::times()?)?;
     print!("{}", replayed.text(&repro));
@@ -409,6 +413,19 @@ fn tell(subject: Subject<'_>, repro: &Repro, plan: &Plan<'_>) -> Result<u8, Stri
 /// The report, if what is replayed first still shows its finding.
 fn again(subject: &Subject<'_>, plan: &Plan<'_>) -> Result<Option<String>, String> {
     plan.repro.map_or(Ok(None), |repro| regression::replayed(subject, repro))
+}
+
+/// Writes the explanation of a repro to a file, where the command reads it.
+fn explain_in_test(
+    repro: &Repro,
+    path: &Path,
+    subject: &Subject<'_>,
+    to: &Path,
+) -> Result<u8, String> {
+    let shown = Shown { code: subject.code(), repro, path };
+    let Some(told) = explain::tell(&shown)? else { return Ok(exit::CLEAN) };
+    std::fs::write(to, told + "\n").map_err(|e| format!("{}: {e}", to.display()))?;
+    Ok(exit::FINDING)
 }
 
 /// Without a test around it: in this process, if nothing else runs in it.

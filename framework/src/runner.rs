@@ -9,6 +9,7 @@ use mapcheck_machine as machine;
 use crate::campaign::{self, Mode, Subject, Totals};
 use crate::decision::Decisions;
 use crate::engine::Engine;
+use crate::explain::{self, Shown};
 use crate::fault::Fault;
 use crate::map::Profile;
 use crate::mutant::Mutant;
@@ -61,6 +62,7 @@ pub fn main(targets: &[Target]) -> ExitCode {
             ["replay", path] => runner.replay(Path::new(path)),
             ["shrink", path] => runner.shrink(Path::new(path)),
             ["regression", path] => runner.regression(Path::new(path)),
+            ["explain", path] => runner.explain(Path::new(path)),
             ["whose", paths @ ..] => runner.whose(paths),
             ["import", path] => runner.import(Path::new(path)),
             _ => Err(usage("run this through `cargo mapcheck`".to_owned())),
@@ -276,6 +278,21 @@ impl Runner<'_> {
             replay::run(&repro, target.code(&accepts(target)), times).map_err(internal)?;
         print!("{}", replayed.text(&repro));
         Ok(replayed.code())
+    }
+
+    /// Prints a repro's explanation as a line of JSON.
+    fn explain(&self, path: &Path) -> Result<u8, Failure> {
+        let (repro, target) = self.load(path)?;
+        let accepts = accepts(target);
+        let shown = Shown { code: target.code(&accepts), repro: &repro, path };
+        match explain::tell(&shown).map_err(internal)? {
+            Some(line) => println!("{line}"),
+            None => {
+                println!("{}", Object::of_type("nothing").line());
+                return Ok(exit::CLEAN);
+            }
+        }
+        Ok(exit::FINDING)
     }
 
     fn shrink(&self, path: &Path) -> Result<u8, Failure> {

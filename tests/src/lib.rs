@@ -1,6 +1,9 @@
 //! What the tests of the command line share: they build it once, run it as a user does, and read what it prints.
 #![forbid(unsafe_code)]
 
+pub mod browser;
+pub mod schema;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;

@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -39,6 +39,9 @@ pub enum Command {
     /// Replay a repro
     #[command(after_help = help::REPLAY)]
     Replay(Replay),
+    /// Tell how a repro's finding came about: as text, or as a page
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(Explain),
     /// Make a repro's finding smaller
     #[command(after_help = help::SHRINK)]
     Shrink(Shrink),
@@ -74,6 +77,13 @@ const IMPORT_EXAMPLES: &str = "\
 Examples:
   cargo mapcheck import targets/artifacts/lock_free/crash-2f1a      what cargo fuzz has found
   cargo mapcheck import --fault F34 crash-*                         made with a mistake switched on";
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  cargo mapcheck explain mapcheck.out/papaya/leak-2f1a.toml     on the terminal
+  cargo mapcheck explain leak-2f1a.toml -o leak.html            a page that needs nothing else
+  cargo mapcheck explain leak-2f1a.toml -o leak.md              for a bug report
+  cargo mapcheck explain leak-2f1a.toml -o leak.json            for programs
+  cargo mapcheck explain leak.json -o leak.html                 of an explanation kept, without a replay";
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -304,6 +314,48 @@ pub struct Replay {
     pub times: Option<u64>,
 }
 
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The repro file, or an explanation that was written as FILE.json
+    pub repro: PathBuf,
+    /// Write it to this file, whose name ends with .html, .md or .json
+    #[arg(short, long, value_name = "FILE", value_parser = explained)]
+    pub output: Option<PathBuf>,
+}
+
+/// What an explanation is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// A page.
+    Html,
+    /// Text.
+    Markdown,
+    /// As the runner told it.
+    Json,
+}
+
+impl Written {
+    /// What a file of this name is to be.
+    pub fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "html" => Some(Self::Html),
+            "md" => Some(Self::Markdown),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
+/// Accepts the name of a file that an explanation can be written to.
+fn explained(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match Written::of(&path) {
+        Some(_) => Ok(path),
+        None => Err("it must end with .html, .md or .json, which says what is written".into()),
+    }
+}
+
 /// Arguments of `shrink`.
 #[derive(Debug, Args)]
 pub struct Shrink {
@@ -484,6 +536,23 @@ mod tests {
         }
         assert_eq!((whole("7"), above_zero("7")), (Ok(7), Ok(7)));
         assert_eq!(above_zero("0").unwrap_err(), "it is at least 1");
+    }
+
+    #[test]
+    fn an_explanation_is_what_the_file_s_name_ends_with() {
+        let written = |name: &str| {
+            let cli = cli(&format!("cargo-mapcheck explain r.toml -o {name}"))?;
+            let Command::Explain(explain) = cli.command else { panic!("not explain") };
+            Ok::<_, clap::Error>(Written::of(&explain.output.unwrap()))
+        };
+        let wanted =
+            [("a.html", Written::Html), ("b.md", Written::Markdown), ("C.JSON", Written::Json)];
+        for (name, wanted) in wanted {
+            assert_eq!(written(name).unwrap(), Some(wanted));
+        }
+        let said = written("a.txt").unwrap_err().to_string();
+        assert!(said.contains(".html, .md or .json"), "{said}");
+        assert!(written("html").is_err(), "a name alone says nothing");
     }
 
     #[test]

@@ -183,6 +183,20 @@ pub enum Error {
     /// A runner has said itself what is wrong; with the code that it ended with.
     #[error("")]
     Said(i32),
+    /// An explanation is unusable.
+    #[error("{} {what}", path.display())]
+    Explanation {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A test that replayed a repro told no explanation.
+    #[error("test `{test}` failed, and explained nothing")]
+    Unexplained {
+        /// The test.
+        test: String,
+    },
     /// A scenario file is unusable.
     #[error("{} is not a scenario: {what}", path.display())]
     Scenario {
@@ -298,6 +312,13 @@ impl Error {
             }
             Self::Exists { .. } => "give another with -o, or move it away".into(),
             Self::Said(_) => String::new(),
+            Self::Explanation { .. } => {
+                "`cargo mapcheck explain REPRO -o FILE.json` makes it".into()
+            }
+            Self::Unexplained { .. } => {
+                "see its output above; the test must be of a crate with this version of mapcheck"
+                    .into()
+            }
             Self::Scenario { .. } => "docs/formats.md says what a scenario file is".into(),
             Self::NoResults { .. } => {
                 "`cargo mapcheck check` makes it; --out says which one is meant".into()

@@ -8,11 +8,13 @@ mod commands;
 mod completions;
 mod corpus;
 mod error;
+mod explain;
 mod fuzzers;
 #[doc(hidden)]
 pub mod fuzzing;
 mod github;
 mod help;
+mod html;
 mod out;
 mod runners;
 mod std_calls;

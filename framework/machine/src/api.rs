@@ -516,6 +516,24 @@ pub enum Event {
         /// First byte.
         addr: usize,
     },
+    /// A block is referred to by these numbers, and not by its address, see [`crate::known_as`].
+    Known {
+        /// First byte.
+        addr: usize,
+        /// The number of its first byte.
+        first: u64,
+        /// How many numbers there are.
+        count: u64,
+        /// How many bytes the next number is further on.
+        unit: usize,
+    },
+    /// A block was retired, see [`crate::retired`].
+    Retired {
+        /// Who, when, during what.
+        at: Stamp,
+        /// First byte.
+        addr: usize,
+    },
     /// A thread set its label (0: none).
     Label {
         /// Who and when; the label is the new one.

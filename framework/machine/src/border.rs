@@ -111,6 +111,34 @@ pub fn touched(access: Access, site: usize, change: Change) {
     }
 }
 
+/// Tells the observer of a recorded execution that words which refer to the block at this address hold one of `count`
+/// numbers from `first` on, each for the next `unit` bytes: modelled memory has pointers of its own.
+#[inline(never)]
+pub fn known_as(addr: usize, first: u64, count: u64, unit: usize) {
+    note(|_| Event::Known { addr, first, count, unit });
+}
+
+/// Tells the observer of a recorded execution that the block at this address was retired: it is to be freed when nobody
+/// uses it any more.
+#[inline(never)]
+pub fn retired(addr: usize) {
+    note(|at| Event::Retired { at, addr });
+}
+
+/// Tells the observer of a recorded execution.
+fn note(event: impl FnOnce(Stamp) -> Event) {
+    let was_armed = armed();
+    disarm();
+    if on_virtual_thread() {
+        // SAFETY: the running thread, disarmed.
+        let s = unsafe { state() };
+        s.tell(event(s.stamp()));
+    }
+    if was_armed {
+        arm();
+    }
+}
+
 /// What the `size` bytes (1, 2, 4, 8 or 16) at an address hold now, folded to 64 bits as [`Change`] tells it; `None` if
 /// it is not known whether that can be read: it is no live block, no global of the program and no thread's stack.
 #[inline(never)]

@@ -59,6 +59,11 @@ pub trait Engine: Send + Sync + 'static {
     fn quietly<R>(body: impl FnOnce() -> R) -> R {
         body()
     }
+    /// Words that hold one of `count` numbers from `first` on refer to the words of the block at this address, one after
+    /// the other: who explains an execution has to know.
+    fn known_as(_addr: usize, _first: u64, _count: u64) {}
+    /// The block at this address was retired, likewise.
+    fn retired(_addr: usize) {}
     /// A schedule point that touches no memory.
     fn point();
     /// A number for the thread that runs: the same for as long as it lives.
@@ -106,6 +111,14 @@ impl Engine for Native {
         let (mut body, mut result) = (Some(body), None);
         machine::outside(&mut || result = body.take().map(|body| body()));
         result.expect("`outside` runs what it is given")
+    }
+
+    fn known_as(addr: usize, first: u64, count: u64) {
+        machine::known_as(addr, first, count, size_of::<AtomicU64>());
+    }
+
+    fn retired(addr: usize) {
+        machine::retired(addr);
     }
 
     fn point() {

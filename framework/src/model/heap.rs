@@ -112,7 +112,9 @@ impl<E: Engine> Heap<E> {
         let contents = Mutex::new(Some(Contents { words, _value: value }));
         // The index is this call's alone, so the place is empty.
         let _ = chunk[index % CHUNK].0.set(Block { layout, addr, contents });
-        Ptr::of_block(index)
+        let ptr = Ptr::of_block(index);
+        E::known_as(addr, ptr.to_word(), layout.words() as u64);
+        ptr
     }
 
     /// Runs `body` while no other thread runs one, for lists in ordinary memory that a model's threads share. It orders
@@ -137,7 +139,26 @@ impl<E: Engine> Heap<E> {
         let contents = E::quietly(|| found.with(Option::take));
         match contents {
             Some(contents) => drop(contents),
-            None => fail(Class::DoubleFree, &format!("{block:?} was freed again")),
+            None => self.fail(Class::DoubleFree, &format!("{block:?} was freed again"), block),
+        }
+    }
+
+    /// Tells that a block was retired: nobody is to reach it any more who does not have it yet. It changes nothing, but
+    /// who explains an execution knows then what a list in ordinary memory does not show.
+    pub fn retired(&self, block: Ptr) {
+        if let Some(addr) = E::quietly(|| self.block(block).map(|block| block.addr)) {
+            E::retired(addr);
+        }
+    }
+
+    /// Ends the execution with a finding about the block that this points to, freed or not.
+    ///
+    /// # Panics
+    /// Outside executions, and on engines that know no other way, with the class and the message.
+    pub fn fail(&self, class: Class, message: &str, at: Ptr) -> ! {
+        match E::quietly(|| self.block(at).map(|block| block.addr)) {
+            Some(addr) => machine::fail(class.name(), message.to_owned(), addr),
+            None => fail(class, message),
         }
     }
 

@@ -12,7 +12,7 @@ mod iteration;
 pub(crate) mod leak;
 mod linearizability;
 mod own;
-mod pointer;
+pub(crate) mod pointer;
 mod problem;
 mod progress;
 pub(crate) mod promises;

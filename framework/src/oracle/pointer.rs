@@ -57,7 +57,7 @@ fn free_of(addr: usize, size: usize, align: usize, block: Option<&Block>) -> Str
     )
 }
 
-pub(super) fn bytes(n: usize) -> String {
+pub(crate) fn bytes(n: usize) -> String {
     if n == 1 { "1 byte".to_owned() } else { format!("{n} bytes") }
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct Place {
     pub function: String,
     /// `crate-1.2.3/src/file.rs:12`.
     pub site: String,
+    /// The source file, as the compiler recorded it.
+    pub path: String,
 }
 
 /// The frames of a stack that belong neither to the standard library nor to mapcheck, innermost
@@ -29,7 +31,7 @@ pub(crate) fn places(stack: &Stack) -> Vec<Place> {
 
 fn place(frame: &Frame) -> Place {
     let site = format!("{}:{}", short_file(&frame.file), frame.line);
-    Place { function: short_function(&frame.function), site }
+    Place { function: short_function(&frame.function), site, path: frame.file.clone() }
 }
 
 /// Functions of mapcheck, and of what it puts in the place of libc's.
@@ -71,7 +73,7 @@ fn own_file(frame: &Frame) -> bool {
     let below = |dir: &str| frame.file.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'));
     // Of a function that stands in for libc's, the name says nothing, and the path may be relative.
     below(HERE)
-        || frame.file.starts_with("framework/src/")
+        || frame.file.trim_start_matches("./").starts_with("framework/src/")
         || frame.file.contains("machine/src/shim/")
         || frame.file.contains("/mapcheck-machine-")
 }

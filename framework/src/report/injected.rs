@@ -10,16 +10,20 @@ use crate::repro::Repro;
 /// The part of a report that tells which faults were injected, and where; empty if none was.
 pub(super) fn section(repro: &Repro) -> String {
     let mut out = String::new();
-    let sentences = repro.decisions.0.iter().filter_map(|d| sentence(repro, d));
-    for (sentence, i) in sentences.zip(0..) {
+    for (sentence, i) in injected(repro).into_iter().zip(0..) {
         let start = if i == 0 { "  injected:   " } else { "              " };
         push_wrapped(&mut out, start, &sentence, "                ");
     }
     out
 }
 
+/// A sentence for each fault that was injected.
+pub(crate) fn injected(repro: &Repro) -> Vec<String> {
+    repro.decisions.0.iter().filter_map(|d| injects(repro, d)).collect()
+}
+
 /// What a decision injects; `None` for one that injects nothing.
-fn sentence(repro: &Repro, decision: &Decision) -> Option<String> {
+pub(crate) fn injects(repro: &Repro, decision: &Decision) -> Option<String> {
     let DecisionKind::Choice(kind) = decision.kind else { return None };
     let (label, number) = operation_and_number(decision.index);
     let (nth, choice) = (nth(number + 1), decision.choice);

@@ -71,6 +71,39 @@ impl Object {
         object
     }
 
+    /// A number, or null where there is none.
+    pub(crate) fn optional_number(self, key: &str, value: Option<u64>) -> Object {
+        match value {
+            Some(value) => self.number(key, value),
+            None => {
+                let mut object = self.key(key);
+                object.0.push_str("null");
+                object
+            }
+        }
+    }
+
+    /// A text, or null where there is none.
+    pub(crate) fn optional_text(self, key: &str, value: Option<&str>) -> Object {
+        match value {
+            Some(value) => self.text(key, value),
+            None => self.optional_number(key, None),
+        }
+    }
+
+    pub(crate) fn objects(self, key: &str, values: impl IntoIterator<Item = Object>) -> Object {
+        let mut object = self.key(key);
+        object.0.push('[');
+        for (i, value) in values.into_iter().enumerate() {
+            if i > 0 {
+                object.0.push(',');
+            }
+            object.0.push_str(&value.line());
+        }
+        object.0.push(']');
+        object
+    }
+
     /// The object in one line.
     pub(crate) fn line(self) -> String {
         if self.0.is_empty() { "{}".to_owned() } else { self.0 + "}" }
@@ -87,5 +120,14 @@ mod tests {
         let line = object.texts("list", &["x", "y"]).texts::<&str>("none", &[]).line();
         let wanted = r#"{"type":"a\"b\\\n\u0001","n":7,"f":true,"list":["x","y"],"none":[]}"#;
         assert_eq!(line, wanted);
+    }
+
+    #[test]
+    fn objects_may_hold_objects() {
+        let inner = |n| Object::default().number("n", n);
+        let object = Object::default().objects("two", [inner(2), inner(3)]);
+        let object = object.optional_number("none", None).optional_text("some", Some("x"));
+        let wanted = r#"{"two":[{"n":2},{"n":3}],"none":null,"some":"x"}"#;
+        assert_eq!(object.line(), wanted);
     }
 }

@@ -16,6 +16,7 @@ use crate::repro::Repro;
 use crate::scenario::Scenario;
 use crate::text::{Section, Writer};
 pub(crate) use frames::{Place, from_here, places, short_file};
+pub(crate) use injected::{injected, injects};
 pub(crate) use json::Object;
 pub(crate) use order::{Inflection, Order, Switch};
 pub(crate) use schedule::{Trace, WIDTH};
@@ -225,7 +226,7 @@ impl Diagnosis<'_> {
     /// The stack that tells where it happened: where threads wait for each other, that of the first one that does not
     /// wait for the end of another; in a livelock, of the first one that goes on;
     /// of a leak, that of the allocation.
-    fn stack(&self) -> &Stack {
+    pub(crate) fn stack(&self) -> &Stack {
         let elsewhere = match &self.found.fact {
             Fact::Obstructed { .. } => None,
             Fact::Leaked { blocks, .. } => blocks.first().map(|lost| &lost.block.alloc_stack),

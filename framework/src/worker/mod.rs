@@ -7,6 +7,7 @@ mod batch;
 mod recording;
 pub(crate) mod served;
 pub(crate) mod survey;
+pub(crate) mod tape;
 pub(crate) mod trial;
 pub(crate) mod watch;
 
@@ -133,6 +134,8 @@ pub(crate) enum Script<'a> {
     Served(&'a dyn served::Service),
     /// One execution with these decisions, of which each step is told, and of these steps the places.
     Survey(&'a Decisions, &'a [u64]),
+    /// One execution with these decisions, of which the tape is studied.
+    Study(&'a tape::Study<'a>),
 }
 
 /// Forks a worker.
@@ -202,6 +205,8 @@ struct Eyes {
     /// What it is looked at for.
     looks: Look,
     coverage: Coverage,
+    /// Whether the trace sees it too.
+    tapes: bool,
 }
 
 /// What an execution is looked at for.
@@ -241,6 +246,9 @@ impl Observer for Seer<'_> {
         if self.eyes.looks == Look::Everything {
             self.eyes.coverage.touch(touch);
         }
+        if self.eyes.tapes {
+            self.trace.touch(touch);
+        }
         if self.eyes.judges { self.eyes.races.touch(touch) } else { None }
     }
 
@@ -273,6 +281,7 @@ impl<'a> Child<'a> {
             Script::Trials(trials) => self.trials(trials),
             Script::Served(service) => self.serve(*service),
             Script::Survey(decisions, at) => self.survey(decisions, at),
+            Script::Study(study) => self.study(study),
         }
     }
 
@@ -428,7 +437,7 @@ impl<'a> Child<'a> {
         let options = Options {
             record,
             stacks: self.stacks,
-            watch: eyes.judges || eyes.looks == Look::Everything,
+            watch: eyes.judges || eyes.tapes || eyes.looks == Look::Everything,
             stack_at: self.setting.stack_at,
             max_steps: self.setting.max_steps,
             patience: self.setting.patience,
@@ -456,24 +465,37 @@ impl<'a> Child<'a> {
 
     /// Publishes what was found.
     fn tell(&self, done: &Execution, past: Option<&Promises>, trace: &Trace, recorded: bool) {
-        let Some(found) = &done.found else { return };
+        let finding = self.diagnose(done, past, recorded.then_some(trace), |d| d.finding());
+        if let Some(finding) = finding {
+            self.recording.publish(&finding);
+        }
+    }
+
+    /// Makes something of what was found, with all that is known of it.
+    fn diagnose<R>(
+        &self,
+        done: &Execution,
+        past: Option<&Promises>,
+        trace: Option<&Trace>,
+        make: impl FnOnce(&Diagnosis<'_>) -> R,
+    ) -> Option<R> {
+        let found = done.found.as_ref()?;
         // A panic that must not unwind aborts.
         let panicked = matches!(
             &found.fact,
             machine::Fact::Told { class: "panic", .. } | machine::Fact::Signal { signal: 6, .. }
         );
         let note = first_panic();
-        let diagnosis = Diagnosis {
+        Some(make(&Diagnosis {
             found,
             scenario: self.setting.scenario,
             home: self.setting.code.home,
-            trace: recorded.then_some(trace),
+            trace,
             threads: done.threads,
             steps: done.steps,
             panic: note.as_ref().filter(|_| panicked),
             past,
-        };
-        self.recording.publish(&diagnosis.finding());
+        }))
     }
 }
 

@@ -34,7 +34,8 @@ const LOGS: [usize; 9] =
 const BATCH: u32 = 32;
 /// Sums that are kept.
 const TOTALS: usize = 7;
-const TEXT: usize = 1 << 18;
+/// Bytes of the text: an explanation may have most of a megabyte.
+const TEXT: usize = 1 << 21;
 
 /// Numbers that a worker shares.
 const EXECUTION: usize = 0;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 use serde_json::Value;
 
 use crate::args::Matrix;
@@ -186,35 +186,25 @@ fn page(cells: &[Value]) -> Markup {
         true => "Faults",
         false => "Deleting while iterating",
     };
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                h1 { (title) }
-                p {
-                    "Each cell is what mapcheck saw in the executions it counts. \u{201c}ok\u{201d} \
-                     says that nothing was found in them, not that the map is right."
-                }
-                table {
-                    thead { tr { th { "target" } @for p in &patterns { th { (p) } } } }
-                    tbody {
-                        @for target in distinct(cells, self::target) {
-                            tr {
-                                th { (target) }
-                                @for p in &patterns { (page_cell(places.get(&(target, *p)).copied())) }
-                            }
-                        }
+    let body = html! {
+        h1 { (title) }
+        p {
+            "Each cell is what mapcheck saw in the executions it counts. \u{201c}ok\u{201d} \
+             says that nothing was found in them, not that the map is right."
+        }
+        table {
+            thead { tr { th { "target" } @for p in &patterns { th { (p) } } } }
+            tbody {
+                @for target in distinct(cells, self::target) {
+                    tr {
+                        th { (target) }
+                        @for p in &patterns { (page_cell(places.get(&(target, *p)).copied())) }
                     }
                 }
             }
         }
-    }
+    };
+    crate::html::page(title, STYLE, &body)
 }
 
 fn page_cell(cell: Option<&Value>) -> Markup {

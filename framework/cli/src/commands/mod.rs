@@ -2,6 +2,7 @@
 
 mod check;
 mod compare;
+mod explain;
 mod export;
 mod faults;
 mod fuzz;
@@ -40,6 +41,7 @@ pub fn run(command: args::Command) -> Result<i32, Error> {
         args::Command::Test(test) => test::run(&test.args),
         args::Command::Replay(replay) => repro::replay(&replay),
         args::Command::ExportTest(export) => export::run(&export),
+        args::Command::Explain(explain) => explain::run(&explain),
         args::Command::Review(review) => review::run(&review),
         args::Command::Shrink(shrink) => repro::shrink(&shrink.repro),
         args::Command::Faults(faults) if faults.seeds.is_some() => compare::run(&faults),

@@ -96,7 +96,7 @@ impl<E: Engine> Runtime<E> {
         }
         if !self.heap.is_live(block) {
             let message = format!("the collector found a pointer to {ptr:?}, which had been freed");
-            fail(Class::PrematureReclamation, &message);
+            self.heap.fail(Class::PrematureReclamation, &message, ptr);
         }
         state.marking.grey.push(block);
     }

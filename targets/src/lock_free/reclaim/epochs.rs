@@ -84,6 +84,7 @@ impl<E: Engine> Reclaim<E> for Epochs {
         // for.
         let epoch = heap.fetch_add(self.current, 0, AcqRel);
         heap.exclusively(|| locked(&self.bag).push((epoch, block)));
+        heap.retired(block);
         self.collect(heap);
     }
 

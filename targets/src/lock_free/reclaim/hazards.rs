@@ -65,6 +65,7 @@ impl<E: Engine> Reclaim<E> for Hazards {
     fn retire(&self, heap: &Heap<E>, block: Ptr) {
         heap.fetch_add(self.order, 0, AcqRel);
         heap.exclusively(|| locked(&self.bag).push(block));
+        heap.retired(block);
         self.collect(heap);
     }
 

@@ -1,0 +1,19 @@
+//! What the pages have in common: each is one file that needs nothing else.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+/// A page with its style.
+pub fn page(title: &str, style: &str, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) }
+                style { (PreEscaped(style)) }
+            }
+            body { (body) }
+        }
+    }
+}

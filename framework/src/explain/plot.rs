@@ -1,0 +1,335 @@
+//! Which accesses of an execution made its finding: what is to be told, and where it lies on the tape.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mapcheck_machine::{Fact, Found, Kind, Stack, Stamp};
+
+use super::flow::{Arrival, At, Flow};
+use crate::oracle;
+use crate::worker::tape::Held;
+
+/// What somebody looked at before they freed or took away memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    /// The access that looked.
+    pub at: At,
+    /// The word, as it was found.
+    pub word: Held,
+    /// Who had written it last.
+    pub writer: Option<At>,
+    /// Whether the user of the block wrote to it after that, and before the use: too late.
+    pub later: Option<At>,
+}
+
+/// A write that took a pointer away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Cut {
+    pub at: At,
+    /// The word, as it was before.
+    pub word: Held,
+}
+
+/// How a block was retired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Retirement {
+    /// A store put it where it was kept until it was freed.
+    Stored(At),
+    /// The map said so: this many'th on the tape.
+    Said(usize),
+}
+
+/// How a block came to an end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct End {
+    /// When and by whom it was freed.
+    pub freed: Option<Stamp>,
+    /// How the pointer came to whom freed it.
+    pub brought: Option<Arrival>,
+    /// How it was retired, each time.
+    pub retired: Vec<Retirement>,
+    /// The write after which it could no longer be reached on the way on which its user had reached it.
+    pub unlinked: Option<Cut>,
+    /// The last write that took away another pointer to it, or to what held one.
+    pub lost: Option<Cut>,
+    /// What was looked at before.
+    pub looks: Vec<Look>,
+}
+
+/// Who used the block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct User {
+    pub at: Stamp,
+    /// The number of accesses before the use.
+    pub before: At,
+}
+
+/// The accesses that made a finding.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Plot {
+    /// The block that it is about, by its number on the tape.
+    pub block: Option<usize>,
+    pub user: User,
+    /// How its user came to it, and to where it was found: from the block upwards.
+    pub path: Vec<Arrival>,
+    /// How it ended.
+    pub end: End,
+    /// The word that held nothing where a pointer was expected, as it was found, and by which access.
+    pub nothing: Option<(At, Held)>,
+    /// The other access of a data race that is about no freed block.
+    pub raced: Option<At>,
+    /// What the user had looked at last, where nobody had freed the block.
+    pub looked: Vec<Look>,
+}
+
+/// Addresses up to which a pointer is taken for a null pointer to something of some size.
+const NEAR_NULL: usize = 4096;
+/// Looks that are considered at most.
+const LOOKS: usize = 4;
+
+/// Reads the plot of a finding off the tape. `stack` tells where the finding was made.
+pub(super) fn plot(flow: &Flow<'_>, found: &Found, stack: &Stack) -> Plot {
+    let block = oracle::block_of(&found.fact).and_then(|b| flow.tape.block_at(b.addr));
+    let (user, freed) = parts(flow, found, block);
+    let mut plot = Plot { block, user, ..Plot::default() };
+    if let (Fact::Race { earlier, .. }, None) = (&found.fact, freed) {
+        let at = flow.before(earlier.step);
+        plot.raced = (at < user.before).then_some(at);
+    }
+    match (block, &found.fact) {
+        (Some(block), Fact::Leaked { .. }) => plot.end.lost = lost(flow, block, &[], user.before),
+        (Some(block), fact) => {
+            plot.path = path(flow, block, user, fact, stack);
+            if let Some(freed) = freed {
+                plot.end = end_of(flow, block, freed, &plot.path, user);
+            }
+        }
+        (None, Fact::Signal { signal: 7 | 11, addr: 0..NEAR_NULL }) => nothing(flow, &mut plot),
+        (None, Fact::Told { class: "crash", .. }) => nothing(flow, &mut plot),
+        _ => {}
+    }
+    if let [_, .., Retirement::Said(last)] = plot.end.retired[..] {
+        // Of what it had seen, which others had left, one thing was not so.
+        let (_, again, _) = &flow.tape.retired[last];
+        let others = |look: &Look| {
+            let by = look.writer.map(|at| flow.moment(at).touch);
+            by.is_some_and(|by| (by.thread, by.label) != (again.thread, again.label))
+        };
+        let before = flow.before(again.step);
+        plot.looked = looks(flow, *again, (0, before), block, None, others);
+    }
+    let decides = matches!(
+        found.fact,
+        Fact::BadAccess { .. }
+            | Fact::Signal { .. }
+            | Fact::InvalidFree { .. }
+            | Fact::Told { block: Some(_), .. }
+    );
+    if decides && freed.is_none() && plot.nothing.is_none() {
+        let written = |look: &Look| look.writer.is_some();
+        plot.looked = looks(flow, user.at, (0, user.before), plot.block, None, written);
+    }
+    plot
+}
+
+/// How the user came to the block.
+fn path(flow: &Flow<'_>, block: usize, user: User, fact: &Fact, stack: &Stack) -> Vec<Arrival> {
+    let none = Stack::default();
+    let freed = oracle::block_of(fact).map_or(&none, |block| &block.free_stack);
+    let used = match fact {
+        Fact::Race { .. } => flow.tape.stacks.get(&user.at.step).unwrap_or(&none),
+        _ => stack,
+    };
+    let first = flow.nearest((user.at.thread, user.before), block, [used, freed]);
+    first.map_or_else(Vec::new, |first| flow.path(first, block))
+}
+
+/// The steps of which the stacks are wanted to find out how the user came to the block.
+pub(super) fn candidates(flow: &Flow<'_>, plot: &Plot) -> Vec<u64> {
+    let User { at, before } = plot.user;
+    let loads = plot.block.map(|block| flow.loads(at.thread, before, block)).unwrap_or_default();
+    let steps = loads.into_iter().map(|(load, _)| flow.moment(load).touch.step);
+    steps.chain([at.step]).collect()
+}
+
+/// Who used the block, and who freed it before or at the same time.
+fn parts(flow: &Flow<'_>, found: &Found, block: Option<usize>) -> (User, Option<Stamp>) {
+    let tape_free = block.and_then(|block| flow.tape.blocks[block].free);
+    let last = User { at: found.at, before: flow.tape.moments.len() };
+    let Fact::Race { access, earlier, .. } = &found.fact else { return (last, tape_free) };
+    let before = flow.before(earlier.step);
+    let label = flow.tape.moments.get(before).map_or(0, |moment| moment.touch.label);
+    let at = Stamp { thread: earlier.thread, label, step: earlier.step };
+    match (access.kind, earlier.kind) {
+        (Kind::Free, _) => (User { at, before }, Some(found.at)),
+        (_, Kind::Free) => (last, tape_free),
+        _ => (last, None),
+    }
+}
+
+/// How a block came to its end, which somebody had reached on this path.
+fn end_of(flow: &Flow<'_>, block: usize, freed: Stamp, path: &[Arrival], user: User) -> End {
+    let before = flow.before(freed.step + 1);
+    let mut end = End { freed: Some(freed), ..End::default() };
+    for Arrival { load, word, .. } in path {
+        if let Some(at) = flow.overwritten(word, *load, before) {
+            end.unlinked = Some(Cut { at, word: *word });
+            break;
+        }
+    }
+    if end.unlinked.is_none() {
+        end.lost = lost(flow, block, path, before);
+    }
+    let cut = end.unlinked.as_ref().map(|cut| cut.at);
+    let since = cut.or(path.first().map(|arrival| arrival.load)).unwrap_or_default();
+    let mut hops = flow.hops(freed.thread, before, block);
+    end.retired = retirements(flow, block, &hops, since);
+    end.brought = match end.retired[..] {
+        [Retirement::Stored(at)] => hops.into_iter().find(|hop| hop.store == Some(at)),
+        _ => hops.pop(),
+    };
+    end.looks = decided(flow, block, (freed, since, before), user, &end.retired);
+    end
+}
+
+/// What whoever freed a block had looked at since it was unlinked: above all what its user wrote, too early or too late.
+fn decided(
+    flow: &Flow<'_>,
+    block: usize,
+    (freed, since, before): (Stamp, At, At),
+    user: User,
+    retired: &[Retirement],
+) -> Vec<Look> {
+    let look = |after: At, counts: &dyn Fn(&Look) -> bool| {
+        looks(flow, freed, (after, before), Some(block), Some(user), counts)
+    };
+    let by = |look: &Look| look.writer.map(|at| flow.moment(at).touch.thread);
+    let apart = freed.thread != user.at.thread;
+    let mut all = Vec::new();
+    if apart {
+        all = look(since, &|look| look.later.is_some() || by(look) == Some(user.at.thread));
+    }
+    if all.is_empty() {
+        let retired = retired.iter().map(|retirement| match retirement {
+            Retirement::Stored(at) => *at,
+            Retirement::Said(nth) => flow.before(flow.tape.retired[*nth].1.step),
+        });
+        let since = retired.max().unwrap_or(since).max(since);
+        all = look(since, &|look| {
+            let operation = look.writer.is_some_and(|at| flow.moment(at).touch.label > 0);
+            operation && flow.moment(look.at).touch.access.kind == Kind::AtomicLoad
+        });
+    }
+    // What came too late tells most.
+    all.sort_by_key(|look| (look.later.is_none(), std::cmp::Reverse(look.at)));
+    all
+}
+
+/// How the block was retired, each time: as the map has said, or else by the store that put it where it was kept after
+/// it was unlinked.
+fn retirements(flow: &Flow<'_>, block: usize, hops: &[Arrival], since: At) -> Vec<Retirement> {
+    let said = flow.tape.retired.iter().enumerate().filter(|(_, (of, ..))| *of == block);
+    let said: Vec<Retirement> = said.map(|(nth, _)| Retirement::Said(nth)).collect();
+    if !said.is_empty() {
+        return said;
+    }
+    let stores = hops.iter().rev().filter_map(|hop| hop.store);
+    stores.into_iter().find(|store| *store > since).map(Retirement::Stored).into_iter().collect()
+}
+
+/// The last words that a thread looked at in a stretch of the execution, of those that count: each once, the latest
+/// first.
+fn looks(
+    flow: &Flow<'_>,
+    who: Stamp,
+    (after, before): (At, At),
+    block: Option<usize>,
+    user: Option<User>,
+    counts: impl Fn(&Look) -> bool,
+) -> Vec<Look> {
+    let mut last: BTreeMap<usize, Look> = BTreeMap::new();
+    for at in after..before {
+        let moment = flow.moment(at);
+        let touch = &moment.touch;
+        let reads = matches!(touch.access.kind, Kind::Read | Kind::AtomicLoad | Kind::AtomicRmw);
+        if touch.thread != who.thread || !reads {
+            continue;
+        }
+        let Some(word) = flow.tape.found(moment).first().copied() else { continue };
+        let of = flow.tape.block_at(word.addr);
+        if (of.is_some() && of == block) || !flow.tape.is_map_s(word.addr) {
+            continue;
+        }
+        let later = user.and_then(|user| {
+            let own = |at: &At| flow.moment(*at).touch.thread == user.at.thread;
+            flow.writes(word.addr, at, user.before).find(own)
+        });
+        let look = Look { at, word, writer: flow.writer(word.addr, at), later };
+        // A word that leads somewhere is no state, unless it is to say who is there.
+        if (word.to.is_none() || later.is_some()) && counts(&look) {
+            last.insert(word.addr, look);
+        }
+    }
+    let mut all: Vec<Look> = last.into_values().collect();
+    all.sort_by_key(|look| std::cmp::Reverse(look.at));
+    all.truncate(LOOKS);
+    all
+}
+
+/// The last word that the user found empty although it had held a pointer, and how it came to that word.
+fn nothing(flow: &Flow<'_>, plot: &mut Plot) {
+    let User { at: who, before } = plot.user;
+    let all = flow.tape.moments[..before].iter().enumerate().rev();
+    let mut own = all.filter(|(_, moment)| moment.touch.thread == who.thread);
+    let empty = own.find_map(|(at, moment)| {
+        let reads = matches!(moment.touch.access.kind, Kind::Read | Kind::AtomicLoad);
+        let word = flow.tape.found(moment).iter().find(|held| reads && held.value == 0)?;
+        Some((at, *word, emptied(flow, word.addr, at)?))
+    });
+    let Some((at, word, cut)) = empty else { return };
+    plot.nothing = Some((at, word));
+    plot.block = flow.tape.block_at(word.addr);
+    if let Some(block) = plot.block {
+        let entry = flow.loads(who.thread, at, block).last().copied();
+        let first = entry.map(|(at, word)| flow.arrival_by(at, word));
+        plot.path = first.map_or_else(Vec::new, |first| flow.path(first, block));
+    }
+    plot.end.unlinked = Some(Cut { at: cut, word });
+    let by = flow.moment(cut).touch;
+    let by = Stamp { thread: by.thread, label: by.label, step: by.step };
+    plot.end.looks = looks(flow, by, (0, cut), plot.block, None, |look| look.writer.is_some());
+}
+
+/// The last write to a word before an access, if there was a pointer in it before that.
+fn emptied(flow: &Flow<'_>, addr: usize, before: At) -> Option<At> {
+    let cut = flow.writer(addr, before)?;
+    let last = flow.writer(addr, cut)?;
+    flow.left(last, addr).is_some_and(|left| left.to.is_some()).then_some(cut)
+}
+
+/// Blocks between a pointer that was taken away and the block that could be reached by it.
+const BETWEEN: usize = 2;
+
+/// The last write before an access that took away a pointer to the block, or to another by which it could be reached,
+/// and that is not on this path.
+fn lost(flow: &Flow<'_>, block: usize, path: &[Arrival], before: At) -> Option<Cut> {
+    let tape = flow.tape;
+    let links: BTreeSet<usize> = path.iter().map(|arrival| arrival.word.addr).collect();
+    let on_path: BTreeSet<usize> = links.iter().filter_map(|addr| tape.block_at(*addr)).collect();
+    let mut reach = BTreeSet::from([block]);
+    for _ in 0..BETWEEN {
+        let near = reach.clone();
+        let left = tape.moments[..before].iter().flat_map(|moment| tape.left(moment));
+        let holds = left.filter(|held| held.to.is_some_and(|to| near.contains(&to.0)));
+        let holders = holds.filter_map(|held| tape.block_at(held.addr));
+        reach.extend(holders.filter(|holder| !on_path.contains(holder)));
+    }
+    (0..before).rev().find_map(|at| {
+        let moment = flow.moment(at);
+        let still = |word: &Held| flow.left(at, word.addr).is_some_and(|left| left.to == word.to);
+        let pointed = |held: &&Held| {
+            !links.contains(&held.addr) && held.to.is_some_and(|to| reach.contains(&to.0))
+        };
+        let word = tape.found(moment).iter().filter(|_| tape.writes(moment)).find(pointed)?;
+        (!still(word)).then_some(Cut { at, word: *word })
+    })
+}

@@ -1,0 +1,585 @@
+//! The plot of a finding in words: who used what, how they had come to it, who took it away, and why.
+
+use mapcheck_machine::{Fact, Stack, Stamp};
+
+use super::flow::{At, Flow};
+use super::plot::{Cut, Look, Plot, Retirement};
+use crate::oracle;
+use crate::report::{self, Place};
+use crate::scenario::Scenario;
+use crate::worker::tape::{Held, Studied};
+
+/// Places that are named as those to look at first.
+const SUSPECTS: usize = 3;
+/// Looks that are told.
+const LOOKS: usize = 2;
+
+/// Why a place with this role is one to look at.
+const REASONS: [(&str, &str); 11] = [
+    ("used", "used it"),
+    ("raced", "used the same memory"),
+    ("loaded", "loaded the pointer"),
+    ("entered", "came in here"),
+    ("published", "had put the pointer there"),
+    ("unlinked", "took the pointer away"),
+    ("retired", "retired it"),
+    ("freed", "freed it"),
+    ("looked", "looked whether it may"),
+    ("guarded", "told only then that it used it"),
+    ("stored", "had stored what was found then"),
+];
+
+/// A step of the way back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// Used, loaded, published, unlinked, retired, freed, allocated, …
+    pub role: &'static str,
+    pub at: Stamp,
+    /// Completes "thread 1 …".
+    pub what: String,
+    /// More of it; may be empty.
+    pub note: String,
+    /// The map's own lines, the innermost first.
+    pub places: Vec<Place>,
+}
+
+/// A place to look at first, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Suspect {
+    pub why: &'static str,
+    pub places: Vec<Place>,
+}
+
+/// What is told of a finding.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Story {
+    pub summary: Vec<String>,
+    pub suspects: Vec<Suspect>,
+    pub walk: Vec<Line>,
+    /// Why the block was believed to be free.
+    pub why: Vec<String>,
+}
+
+/// The steps of which the stacks are wanted.
+pub(super) fn steps(flow: &Flow<'_>, plot: &Plot) -> Vec<u64> {
+    let end = &plot.end;
+    let mut all: Vec<At> = Vec::new();
+    for arrival in plot.path.iter().chain(&end.brought) {
+        all.extend([Some(arrival.load), arrival.store].into_iter().flatten());
+    }
+    for look in end.looks.iter().chain(&plot.looked) {
+        all.extend([Some(look.at), look.writer, look.later].into_iter().flatten());
+    }
+    all.extend(end.unlinked.iter().chain(&end.lost).map(|cut| cut.at));
+    all.extend(plot.nothing.map(|(at, _)| at));
+    all.extend(plot.raced);
+    if let [Retirement::Stored(at)] = end.retired[..] {
+        all.push(at);
+    }
+    let mut steps: Vec<u64> = all.into_iter().map(|at| flow.moment(at).touch.step).collect();
+    steps.push(plot.user.at.step);
+    steps.extend(plot.block.map(|block| flow.tape.blocks[block].alloc.step));
+    steps
+}
+
+/// Tells the story.
+pub(super) fn story(
+    flow: &Flow<'_>,
+    plot: &Plot,
+    studied: &Studied<'_>,
+    scenario: &Scenario,
+    home: &str,
+) -> Story {
+    let teller = Teller { flow, plot, studied, scenario, home };
+    Story {
+        summary: teller.summary(),
+        suspects: teller.suspects(),
+        walk: teller.walk(),
+        why: teller.why(),
+    }
+}
+
+struct Teller<'a> {
+    flow: &'a Flow<'a>,
+    plot: &'a Plot,
+    studied: &'a Studied<'a>,
+    scenario: &'a Scenario,
+    home: &'a str,
+}
+
+/// A number of bytes.
+fn bytes(n: usize) -> String {
+    oracle::pointer::bytes(n)
+}
+
+impl Teller<'_> {
+    // Words.
+
+    /// `thread 1`; the root thread by what it does.
+    fn thread(&self, at: &Stamp) -> String {
+        match at.thread {
+            0 => "the root thread".to_owned(),
+            thread => format!("thread {thread}"),
+        }
+    }
+
+    /// `thread 1 in `iterate``.
+    fn who(&self, at: &Stamp) -> String {
+        match self.operation(at.label) {
+            operation if operation.is_empty() => self.thread(at),
+            operation => format!("{} in `{operation}`", self.thread(at)),
+        }
+    }
+
+    fn operation(&self, label: u32) -> String {
+        self.scenario.operation(label).filter(|_| label > 0).map_or_else(String::new, |o| o.text)
+    }
+
+    fn stamp(&self, at: At) -> Stamp {
+        let touch = self.flow.moment(at).touch;
+        Stamp { thread: touch.thread, label: touch.label, step: touch.step }
+    }
+
+    /// The stack of a step.
+    fn stack(&self, step: u64) -> Stack {
+        self.studied.tape.stacks.get(&step).cloned().unwrap_or_default()
+    }
+
+    fn places(&self, at: At) -> Vec<Place> {
+        report::places(&self.stack(self.stamp(at).step))
+    }
+
+    /// The innermost place of the map's crate.
+    fn site<'p>(&self, places: &'p [Place]) -> Option<&'p Place> {
+        report::site_of(places, self.home)
+    }
+
+    /// ` at src/map.rs:12`; nothing where no place is known.
+    fn at_site(&self, places: &[Place]) -> String {
+        self.site(places).map_or_else(String::new, |place| format!(" at {}", place.site))
+    }
+
+    /// Where a word lies: `8 bytes into the block`, `16 bytes into a block of 64 bytes from `insert 3``.
+    fn whereabouts(&self, word: &Held) -> String {
+        let tape = self.studied.tape;
+        let Some(holder) = tape.block_at(word.addr) else {
+            return "outside the heap".to_owned();
+        };
+        let offset = word.addr - tape.blocks[holder].addr;
+        if Some(holder) == self.plot.block {
+            return format!("{} into the block", bytes(offset));
+        }
+        let size = tape.blocks[holder].size;
+        let from = match self.operation(tape.blocks[holder].alloc.label) {
+            operation if operation.is_empty() => String::new(),
+            operation => format!(" from `{operation}`"),
+        };
+        format!("{} into a block of {}{from}", bytes(offset), bytes(size))
+    }
+
+    // The walk.
+
+    fn line(&self, role: &'static str, at: At, what: String) -> Line {
+        let places = self.places(at);
+        Line { role, at: self.stamp(at), what, note: String::new(), places }
+    }
+
+    fn walk(&self) -> Vec<Line> {
+        let mut walk = vec![self.used()];
+        walk.extend(self.raced());
+        walk.extend(self.found_nothing());
+        walk.extend(self.loaded());
+        walk.extend(self.cuts());
+        walk.extend(self.retired());
+        walk.extend(self.freed());
+        walk.extend(self.looked());
+        walk.extend(self.allocated());
+        // What belongs to no code of the map and no operation says nothing.
+        walk.retain(|line| line.role == "used" || !line.places.is_empty() || line.at.label > 0);
+        walk
+    }
+
+    /// The stack that tells where the finding was made: where another thread had used the block, that one's.
+    fn used_places(&self) -> Vec<Place> {
+        match (self.is_race(), self.user_is_earlier()) {
+            (true, true) => report::places(&self.stack(self.plot.user.at.step)),
+            _ => report::places(self.studied.stack),
+        }
+    }
+
+    fn is_race(&self) -> bool {
+        matches!(self.studied.found.fact, Fact::Race { .. })
+    }
+
+    /// Whether who used the block did so before it was freed, and nothing orders the two.
+    fn user_is_earlier(&self) -> bool {
+        self.plot.user.at.step < self.studied.found.at.step
+    }
+
+    fn used(&self) -> Line {
+        let fact = &self.studied.found.fact;
+        let what = match fact {
+            Fact::Race { earlier, .. } if self.user_is_earlier() => {
+                format!(
+                    "{} the block, and nothing ordered that before the free",
+                    oracle::verb_of(earlier.kind)
+                )
+            }
+            Fact::BadAccess { access, block } => {
+                let offset =
+                    block.as_ref().map_or(0, |b| access.addr.wrapping_sub(b.addr) as isize);
+                let verb = oracle::verb_of(access.kind);
+                format!("{verb} {} at byte {offset} of the block", bytes(access.size))
+            }
+            Fact::DoubleFree { .. } | Fact::Told { class: "double-free", .. } => {
+                "freed the block again".to_owned()
+            }
+            _ if self.plot.nothing.is_some() => "followed a pointer that was null".to_owned(),
+            Fact::Signal { .. } => format!("crashed: {}", self.studied.finding.message),
+            _ => self.studied.finding.message.clone(),
+        };
+        let places = self.used_places();
+        Line { role: "used", at: self.plot.user.at, what, note: String::new(), places }
+    }
+
+    /// The other access of a data race that is about no freed block.
+    fn raced(&self) -> Option<Line> {
+        let at = self.plot.raced?;
+        let verb = oracle::verb_of(self.flow.moment(at).touch.access.kind);
+        let what = format!("{verb} the same memory, and nothing orders the two");
+        Some(self.line("raced", at, what))
+    }
+
+    fn found_nothing(&self) -> Option<Line> {
+        let (at, word) = self.plot.nothing.as_ref()?;
+        Some(self.line("loaded", *at, format!("found null, {}", self.whereabouts(word))))
+    }
+
+    /// How the pointer reached its user, and who had put it there.
+    fn loaded(&self) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let entry = self.entry();
+        for (i, arrival) in self.plot.path.iter().enumerate() {
+            let what = match i {
+                0 if self.plot.nothing.is_some() => {
+                    "loaded the pointer to where that word is".to_owned()
+                }
+                0 => format!("loaded the pointer, {}", self.whereabouts(&arrival.word)),
+                _ if Some(i) == entry => "came to it by a pointer that it loaded".to_owned(),
+                _ => continue,
+            };
+            let what =
+                if i > 0 { format!("{what}, {}", self.whereabouts(&arrival.word)) } else { what };
+            lines.push(self.line(if i == 0 { "loaded" } else { "entered" }, arrival.load, what));
+            if let (0, Some(store)) = (i, arrival.store) {
+                lines.push(self.line("published", store, "had put the pointer there".to_owned()));
+            }
+        }
+        lines
+    }
+
+    /// Where the operation that loaded the pointer came in: the last of the path whose place is known.
+    fn entry(&self) -> Option<usize> {
+        let label = self.stamp(self.plot.path.first()?.load).label;
+        (1..self.plot.path.len()).rev().find(|i| {
+            let load = self.plot.path[*i].load;
+            self.stamp(load).label == label && !self.places(load).is_empty()
+        })
+    }
+
+    fn cuts(&self) -> Vec<Line> {
+        let end = &self.plot.end;
+        let mut lines = Vec::new();
+        if let Some(Cut { at, word }) = &end.unlinked {
+            let what = match self.plot.nothing {
+                Some(_) => "had stored null there".to_owned(),
+                None => format!("unlinked it: changed the word {}", self.whereabouts(word)),
+            };
+            lines.push(self.line("unlinked", *at, what));
+        }
+        if let Some(Cut { at, word }) = &end.lost {
+            let what =
+                format!("took away the last other pointer to it, {}", self.whereabouts(word));
+            lines.push(self.line("unlinked", *at, what));
+        }
+        lines
+    }
+
+    fn retired(&self) -> Vec<Line> {
+        let again = |nth: usize| if nth > 0 { "retired it again" } else { "retired it" };
+        let line = |(nth, retirement): (usize, &Retirement)| match retirement {
+            Retirement::Stored(at) => {
+                let word = self.plot.end.brought.as_ref().map(|brought| brought.word);
+                let place = word.map_or_else(String::new, |word| self.whereabouts(&word));
+                self.line("retired", *at, format!("{}: put the pointer {place}", again(nth)))
+            }
+            Retirement::Said(said) => {
+                let (_, at, stack) = &self.studied.tape.retired[*said];
+                let (what, note) = (again(nth).to_owned(), String::new());
+                Line { role: "retired", at: *at, what, note, places: report::places(stack) }
+            }
+        };
+        self.plot.end.retired.iter().enumerate().map(line).collect()
+    }
+
+    fn freed(&self) -> Option<Line> {
+        let at = self.plot.end.freed?;
+        let what = if self.is_again() { "freed it for the first time" } else { "freed it" };
+        let places = match &self.studied.found.fact {
+            Fact::Race { .. } if self.user_is_earlier() => report::places(self.studied.stack),
+            fact => {
+                oracle::block_of(fact).map(|b| report::places(&b.free_stack)).unwrap_or_default()
+            }
+        };
+        Some(Line { role: "freed", at, what: what.to_owned(), note: String::new(), places })
+    }
+
+    /// Whether it was freed twice.
+    fn is_again(&self) -> bool {
+        matches!(
+            self.studied.found.fact,
+            Fact::DoubleFree { .. } | Fact::Told { class: "double-free", .. }
+        )
+    }
+
+    /// The looks that are told: not those that a lock or a count of the framework's own makes.
+    fn looks(&self) -> Vec<&Look> {
+        let end = &self.plot.end;
+        let all = if self.plot.looked.is_empty() { &end.looks } else { &self.plot.looked };
+        let told = |look: &&Look| !self.places(look.at).is_empty();
+        all.iter().filter(told).take(LOOKS).collect()
+    }
+
+    fn looked(&self) -> Vec<Line> {
+        let mut lines = Vec::new();
+        for look in self.looks() {
+            let (place, found) = (self.whereabouts(&look.word), self.value(&look.word));
+            lines.push(self.line("looked", look.at, format!("looked {place}, and found {found}")));
+            if let Some(writer) = look.writer {
+                lines.push(self.line("stored", writer, format!("had stored {found} there")));
+            }
+            if let Some(later) = look.later {
+                let what = format!("stored {} there, after that", self.left(later, &look.word));
+                lines.push(self.line("guarded", later, what));
+            }
+        }
+        lines
+    }
+
+    /// What an access left in a word.
+    fn left(&self, at: At, word: &Held) -> String {
+        let left = self.flow.left(at, word.addr);
+        left.map_or_else(|| "something".to_owned(), |left| self.value(&left))
+    }
+
+    /// What a word held, as a reader may recognise it.
+    fn value(&self, word: &Held) -> String {
+        match (word.to, word.value) {
+            (Some((block, _)), _) if Some(block) == self.plot.block => {
+                "a pointer to the block".to_owned()
+            }
+            (Some(_), _) => "a pointer to another block".to_owned(),
+            (None, n) if n < 10_000 => n.to_string(),
+            (None, n) => format!("{n:#x}"),
+        }
+    }
+
+    fn allocated(&self) -> Option<Line> {
+        let block = self.plot.block?;
+        let at = self.studied.tape.blocks[block].alloc;
+        let of = oracle::block_of(&self.studied.found.fact);
+        let stack = of.map(|block| block.alloc_stack.clone()).filter(|stack| !stack.is_empty());
+        let places = report::places(&stack.unwrap_or_else(|| self.stack(at.step)));
+        let size = bytes(self.studied.tape.blocks[block].size);
+        let what = format!("allocated it, {size}");
+        Some(Line { role: "allocated", at, what, note: String::new(), places })
+    }
+
+    // The sentences.
+
+    fn summary(&self) -> Vec<String> {
+        let mut all = vec![self.what_happened()];
+        all.extend(self.how_it_had_it());
+        all.extend(self.how_it_went());
+        all
+    }
+
+    fn what_happened(&self) -> String {
+        if !self.is_about_memory() {
+            return capital(&self.studied.finding.message) + ".";
+        }
+        let used = self.used();
+        // Who tells it may not be who did it.
+        let told = matches!(self.studied.found.fact, Fact::Told { .. }) && !self.is_again();
+        let by = if told { ":" } else { "" };
+        let what = format!("{}{by} {}", capital(&self.who(&used.at)), used.what);
+        let freed = self.plot.end.freed.filter(|freed| freed.step <= used.at.step);
+        let Some(freed) = freed else { return what + "." };
+        let same = (freed.thread, freed.label) == (used.at.thread, used.at.label);
+        let by = if same { "the same operation".to_owned() } else { self.who(&freed) };
+        format!("{what}; {by} had freed it {} steps earlier.", used.at.step - freed.step)
+    }
+
+    /// Whether somebody used memory that they must not have used.
+    fn is_about_memory(&self) -> bool {
+        use Fact::{BadAccess, DoubleFree, InvalidFree, Race, Signal};
+        let fact = &self.studied.found.fact;
+        let told = self.plot.block.is_some() && !matches!(fact, Fact::Leaked { .. });
+        told || matches!(
+            fact,
+            BadAccess { .. } | DoubleFree { .. } | InvalidFree { .. } | Race { .. } | Signal { .. }
+        )
+    }
+
+    /// How the user came to have the pointer.
+    fn how_it_had_it(&self) -> Option<String> {
+        if let Some((at, word)) = &self.plot.nothing {
+            let cut = self.plot.end.unlinked.as_ref()?;
+            let stored = self.who(&self.stamp(cut.at));
+            let site = self.at_site(&self.places(cut.at));
+            let step = self.stamp(*at).step;
+            return Some(format!(
+                "It found null at step {step}, {}, where {stored} had stored it at step {}{site}.",
+                self.whereabouts(word),
+                self.stamp(cut.at).step
+            ));
+        }
+        let arrival = self.plot.path.first()?;
+        let load = self.stamp(arrival.load);
+        let site = self.at_site(&self.places(arrival.load));
+        Some(format!("It had loaded the pointer at step {}{site}.", load.step))
+    }
+
+    /// How the block went away in the meantime.
+    fn how_it_went(&self) -> Vec<String> {
+        let end = &self.plot.end;
+        let Some(freed) = &end.freed else { return Vec::new() };
+        let mut parts = Vec::new();
+        let load = self.plot.path.first().map(|arrival| self.stamp(arrival.load).step);
+        if let Some(Cut { at, .. }) = &end.unlinked {
+            let (who, step) = (self.who(&self.stamp(*at)), self.stamp(*at).step);
+            parts.push(format!("{who} unlinked the block at step {step}"));
+        }
+        for line in self.retired() {
+            parts.push(format!("{} retired it at step {}", self.who(&line.at), line.at.step));
+        }
+        parts.push(format!("{} freed it at step {}", self.who(freed), freed.step));
+        let mut all = vec![capital(&parts.join("; ")) + "."];
+        let used = self.plot.user.at.step;
+        if end.unlinked.is_none() && end.retired.is_empty() && !self.plot.path.is_empty() {
+            let still = "Nobody had unlinked it: the word from which the pointer was loaded still held it when it was freed";
+            all.push(format!("{still}."));
+        } else if load.is_some_and(|load| load > freed.step) {
+            all.push(
+                "The pointer was loaded only after that: it could still be reached.".to_owned(),
+            );
+        } else if load.is_some() && used > freed.step && end.retired.is_empty() && !self.is_again()
+        {
+            all.push(
+                "It was freed at once, while somebody still had the pointer: it was not retired."
+                    .to_owned(),
+            );
+        }
+        all
+    }
+
+    /// Why the block was believed to be free.
+    fn why(&self) -> Vec<String> {
+        self.looks().into_iter().map(|look| self.reason(look)).collect()
+    }
+
+    fn reason(&self, look: &Look) -> String {
+        let at = self.stamp(look.at);
+        let (who, found) = (capital(&self.who(&at)), self.value(&look.word));
+        let (place, site) = (self.whereabouts(&look.word), self.at_site(&self.places(look.at)));
+        let mut text = format!("{who} looked {place} at step {}{site}, and found {found}", at.step);
+        if let Some(writer) = look.writer {
+            let (by, site) = (self.stamp(writer), self.at_site(&self.places(writer)));
+            text +=
+                &format!(", which {} had stored there at step {}{site}", self.who(&by), by.step);
+        }
+        if let Some(later) = look.later {
+            let (by, site) = (self.stamp(later), self.at_site(&self.places(later)));
+            let (who, left) = (self.who(&by), self.left(later, &look.word));
+            text += &format!("; only at step {} {who} stored {left} there{site}", by.step);
+        }
+        text + "."
+    }
+
+    // Where to look first.
+
+    fn suspects(&self) -> Vec<Suspect> {
+        let mut all: Vec<Suspect> = Vec::new();
+        for (why, places) in self.candidates() {
+            let Some(place) = self.site(&places).cloned() else { continue };
+            let from = places.iter().position(|p| *p == place).unwrap_or_default();
+            let places = places[from..].to_vec();
+            if all.iter().all(|suspect| suspect.places.first() != places.first()) {
+                all.push(Suspect { why, places });
+            }
+        }
+        all.truncate(SUSPECTS);
+        all
+    }
+
+    /// Why and where, in the order in which they are likely to be the mistake.
+    fn candidates(&self) -> Vec<(&'static str, Vec<Place>)> {
+        let walk = self.walk();
+        let roles = self.likely();
+        let of = |role: &'static str| {
+            let why = REASONS.iter().find(|(of, _)| *of == role).map_or("", |(_, why)| why);
+            let lines = walk.iter().filter(move |line| line.role == role);
+            lines.map(move |line| (why, line.places.clone()))
+        };
+        roles.iter().flat_map(|role| of(role)).collect()
+    }
+
+    /// The roles of the places that are likely to be the mistake, the likeliest first.
+    fn likely(&self) -> &'static [&'static str] {
+        let (plot, end) = (self.plot, &self.plot.end);
+        if plot.nothing.is_some() {
+            let itself = self.cut_by().is_some_and(|by| by.thread == plot.user.at.thread);
+            return match itself {
+                true => &["unlinked", "used", "stored", "entered", "loaded"],
+                false => &["unlinked", "stored", "entered", "loaded", "used"],
+            };
+        }
+        if self.is_again() {
+            return match self.plot.end.retired.len() {
+                0 | 1 => &["freed", "retired", "used", "published"],
+                _ => &["retired", "stored", "looked", "freed"],
+            };
+        }
+        if end.freed.is_none() {
+            return &["used", "raced", "looked", "stored", "unlinked", "loaded"];
+        }
+        // Not the map but who frees for it has come upon it.
+        if matches!(self.studied.found.fact, Fact::Told { .. }) {
+            return &["used", "unlinked", "stored", "freed"];
+        }
+        if end.unlinked.is_none() && end.retired.is_empty() {
+            return &["published", "unlinked", "loaded", "freed", "used"];
+        }
+        // Whoever unlinks it frees it at once: nobody waited for those who use it.
+        if end.retired.is_empty() && !self.frees_for_others() {
+            return &["freed", "unlinked", "guarded", "loaded", "stored"];
+        }
+        &["unlinked", "guarded", "stored", "loaded", "entered", "retired", "used"]
+    }
+
+    /// Who had unlinked the block, and when.
+    fn cut_by(&self) -> Option<Stamp> {
+        self.plot.end.unlinked.as_ref().map(|cut| self.stamp(cut.at))
+    }
+
+    /// Whether who freed the block is not who had unlinked it: a collector.
+    fn frees_for_others(&self) -> bool {
+        let both = self.cut_by().zip(self.plot.end.freed);
+        both.is_some_and(|(cut, freed)| (cut.thread, cut.label) != (freed.thread, freed.label))
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
