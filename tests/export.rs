@@ -79,6 +79,8 @@ fn an_exported_test_fails_before_the_fix_whatever_else_is_edited_and_passes_afte
     let text = read(&file);
     assert!(file.starts_with(dir.join("tests")) && text.contains("struct Adapter(Shelf"), "{text}");
     assert!(!text.contains("compile_error"), "{text}");
+    let formatted = format!("rustfmt --check --edition 2024 {}", file.display());
+    Run::of(&mut shell(dir, &formatted)).code(0);
 
     let only = ["--test", name];
     let run = fails(test(dir, &only));

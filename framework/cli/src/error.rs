@@ -254,7 +254,10 @@ impl Error {
             }
             Self::Read { .. } => "check the path and the permissions".into(),
             Self::Stubs(_) | Self::NoHost => "report this with the output of `rustc -vV`".into(),
-            Self::Metadata(_) => "run the command inside a cargo workspace".into(),
+            Self::Metadata(what) if what.contains("could not find `Cargo.toml`") => {
+                "run the command inside a cargo workspace".into()
+            }
+            Self::Metadata(_) => "mend the manifest; `cargo metadata` says the same of it".into(),
             Self::Manifest { .. } => {
                 "write `[package.metadata.mapcheck]` with `targets = [\"name\"]`".into()
             }

@@ -39,6 +39,8 @@ pub enum Adapter {
     },
 }
 
+/// Columns of a line of code.
+const COLUMNS: usize = 100;
 /// What only a runner needs of its imports.
 const OF_RUNNERS: [&str; 2] = ["ExitCode", "Target"];
 
@@ -228,7 +230,7 @@ fn imports(items: &[&Item], words: &BTreeSet<String>) -> Result<String, String> 
         .filter_map(|item| name_of(item))
         .chain(["crate", "self", "super"].map(str::to_owned))
         .collect();
-    let mut lines = String::new();
+    let (mut of_std, mut lines) = (String::new(), String::new());
     for item in items {
         let Item::Use(item) = item else { continue };
         let mut leaves = Vec::new();
@@ -239,10 +241,12 @@ fn imports(items: &[&Item], words: &BTreeSet<String>) -> Result<String, String> 
         match (of_crate, used) {
             (true, true) => return Err(format!("it uses `{}`", leaves[0].join("::"))),
             (true, false) => {}
+            (false, _) if leaves[0][0] == "std" => of_std += &import(&leaves, words),
             (false, _) => lines += &import(&leaves, words),
         }
     }
-    Ok(lines)
+    let between = if of_std.is_empty() || lines.is_empty() { "" } else { "\n" };
+    Ok(format!("{of_std}{between}{lines}"))
 }
 
 /// The names that an import brings in, each with its path; the last is `*` for all of a module.
@@ -275,14 +279,31 @@ fn import(leaves: &[Vec<String>], words: &BTreeSet<String>) -> String {
     for folder in folders {
         let names = kept.iter().filter(|path| &path[..path.len() - 1] == folder);
         let names: Vec<&str> = names.filter_map(|path| path.last()).map(String::as_str).collect();
-        let names = match names[..] {
-            [one] => one.to_owned(),
-            _ => format!("{{{}}}", names.join(", ")),
-        };
         let path: String = folder.iter().map(|part| format!("{part}::")).collect();
-        lines += &format!("use {path}{names};\n");
+        lines += &import_line(&path, &names);
     }
     lines
+}
+
+/// An import, as rustfmt writes it.
+fn import_line(path: &str, names: &[&str]) -> String {
+    let line = match names {
+        [one] => format!("use {path}{one};\n"),
+        _ => format!("use {path}{{{}}};\n", names.join(", ")),
+    };
+    if line.trim_end().len() <= COLUMNS || names.len() == 1 {
+        return line;
+    }
+    let mut rows = vec![String::new()];
+    for name in names {
+        let full = rows.last().is_some_and(|row| 4 + row.len() + name.len() > COLUMNS - 2);
+        if full {
+            rows.push(String::new());
+        }
+        rows.last_mut().into_iter().for_each(|row| *row += &format!("{name}, "));
+    }
+    let rows: String = rows.iter().map(|row| format!("    {}\n", row.trim_end())).collect();
+    format!("use {path}{{\n{rows}}};\n")
 }
 
 /// The lines of a manifest with the dependencies from registries that a text names.
@@ -324,6 +345,15 @@ mod tests {
             Own {\n        Own(made!(SIZE))\n    }\n}\n\nconst SIZE: u8 = 1;\n\nmacro_rules! made { ($n:expr) => { $n } \
             }\n";
         assert_eq!(text, wanted);
+    }
+
+    #[test]
+    fn a_long_import_is_wrapped() {
+        let names: Vec<&str> = std::iter::repeat_n("Consistency", 9).collect();
+        let text = import_line("mapcheck::", &names);
+        assert_eq!(text.lines().count(), 4, "{text}");
+        assert!(text.lines().all(|line| line.len() <= COLUMNS) && text.ends_with(",\n};\n"), "{text}");
+        assert_eq!(import_line("a::b::", &["C"]), "use a::b::C;\n");
     }
 
     #[test]
