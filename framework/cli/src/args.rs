@@ -11,7 +11,8 @@ use crate::help;
 
 /// Fault-injection tests for concurrent maps.
 #[derive(Debug, Parser)]
-#[command(name = "cargo mapcheck", bin_name = "cargo mapcheck", version, after_help = help::COMMAND, max_term_width = 100)]
+#[command(name = "cargo mapcheck", bin_name = "cargo mapcheck", version)]
+#[command(after_help = help::COMMAND, max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -289,6 +289,13 @@ impl Error {
             Self::Runner { .. } => {
                 "this is mapcheck's own fault: please report it with the command you gave".into()
             }
+            _ => self.help_with_files(),
+        }
+    }
+
+    /// The same of what is wrong with a file, a folder or what a file names.
+    fn help_with_files(&self) -> String {
+        match self {
             Self::OutTaken { .. } => {
                 "wait for its end, or give this run a directory of its own with --out".into()
             }
@@ -314,7 +321,6 @@ impl Error {
                     .into()
             }
             Self::Exists { .. } => "give another with -o, or move it away".into(),
-            Self::Said(_) => String::new(),
             Self::Explanation { .. } => {
                 "`cargo mapcheck explain REPRO -o FILE.json` makes it".into()
             }
@@ -331,6 +337,7 @@ impl Error {
                                          commit it was made at"
                     .into()
             }
+            _ => String::new(),
         }
     }
 

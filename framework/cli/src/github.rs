@@ -1,4 +1,4 @@
-//! What GitHub shows of a job: a table of the targets that were checked, where `GITHUB_STEP_SUMMARY` names a file for it.
+//! What GitHub shows of a job: a table of the targets that were checked, where `GITHUB_STEP_SUMMARY` names a file.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;

@@ -20,7 +20,7 @@ pub(crate) fn annotate(finding: &Finding, target: &str, replay: &str) {
     let _ = stderr.write_all(annotation(finding, target, replay, place).as_bytes());
 }
 
-/// Adds a finding of a test to what GitHub shows of the job, if there is such a file. Of targets, the command does that.
+/// Adds a finding of a test to what GitHub shows of the job, if there is a file for that. Of targets, the command does.
 pub(crate) fn summarise(finding: &Finding, test: &str, replay: &str) {
     let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else {
         return;

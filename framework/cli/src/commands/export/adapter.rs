@@ -331,19 +331,68 @@ fn dependencies(manifest: &str, text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const RUNNER: &str = "//! A runner.\n#![forbid(unsafe_code)]\n\nmod other;\n\nuse std::process::ExitCode;\n\n\
-        use mapcheck::{Key, Map, Target};\nuse old::{Guard, HashMap};\n\nconst TARGET: Target = of();\n\n\
-        fn main() {}\n\n/// A map.\npub struct Own(HashMap<Key, Hasher>);\n\n/// How it hashes.\ntype Hasher = u8;\n\n\
-        struct Stranger;\n\nimpl Map for Own {\n    // Kept.\n    fn new() -> Own {\n        Own(made!(SIZE))\n    }\n}\n\n\
-        const SIZE: u8 = 1;\n\nmacro_rules! made { ($n:expr) => { $n } }\n\nimpl Stranger {}\n\n#[cfg(test)]\nmod tests {}\n";
+    const RUNNER: &str = r"//! A runner.
+#![forbid(unsafe_code)]
+
+mod other;
+
+use std::process::ExitCode;
+
+use mapcheck::{Key, Map, Target};
+use old::{Guard, HashMap};
+
+const TARGET: Target = of();
+
+fn main() {}
+
+/// A map.
+pub struct Own(HashMap<Key, Hasher>);
+
+/// How it hashes.
+type Hasher = u8;
+
+struct Stranger;
+
+impl Map for Own {
+    // Kept.
+    fn new() -> Own {
+        Own(made!(SIZE))
+    }
+}
+
+const SIZE: u8 = 1;
+
+macro_rules! made { ($n:expr) => { $n } }
+
+impl Stranger {}
+
+#[cfg(test)]
+mod tests {}
+";
 
     #[test]
     fn a_type_is_taken_with_all_that_it_names_and_nothing_else() {
         let text = extract(RUNNER, "Own").unwrap();
-        let wanted = "use mapcheck::{Key, Map};\nuse old::{Guard, HashMap};\n\n/// A map.\npub struct Own(HashMap<Key, \
-            Hasher>);\n\n/// How it hashes.\ntype Hasher = u8;\n\nimpl Map for Own {\n    // Kept.\n    fn new() -> \
-            Own {\n        Own(made!(SIZE))\n    }\n}\n\nconst SIZE: u8 = 1;\n\nmacro_rules! made { ($n:expr) => { $n } \
-            }\n";
+        let wanted = r"use mapcheck::{Key, Map};
+use old::{Guard, HashMap};
+
+/// A map.
+pub struct Own(HashMap<Key, Hasher>);
+
+/// How it hashes.
+type Hasher = u8;
+
+impl Map for Own {
+    // Kept.
+    fn new() -> Own {
+        Own(made!(SIZE))
+    }
+}
+
+const SIZE: u8 = 1;
+
+macro_rules! made { ($n:expr) => { $n } }
+";
         assert_eq!(text, wanted);
     }
 
@@ -352,7 +401,10 @@ mod tests {
         let names: Vec<&str> = std::iter::repeat_n("Consistency", 9).collect();
         let text = import_line("mapcheck::", &names);
         assert_eq!(text.lines().count(), 4, "{text}");
-        assert!(text.lines().all(|line| line.len() <= COLUMNS) && text.ends_with(",\n};\n"), "{text}");
+        assert!(
+            text.lines().all(|line| line.len() <= COLUMNS) && text.ends_with(",\n};\n"),
+            "{text}"
+        );
         assert_eq!(import_line("a::b::", &["C"]), "use a::b::C;\n");
     }
 
@@ -381,12 +433,12 @@ mod tests {
 
     #[test]
     fn dependencies_are_those_that_are_named_and_have_a_version() {
-        let manifest = "[dependencies]\nflurry = \"=0.4.0\"\nseize = { version = \"=0.2.1\" }\nown = { path = \"..\" }\n\
-            unused = \"1\"\n";
+        let manifest = "[dependencies]\nflurry = '=0.4.0'\nseize = { version = '=0.2.1' }\nown = { path = '..' }\n\
+            unused = '1'\n";
         let text = "use flurry::A; use seize::B; use own::C;";
         assert_eq!(
             dependencies(manifest, text),
-            ["flurry = \"=0.4.0\"", "seize = { version = \"=0.2.1\" }"]
+            ["flurry = '=0.4.0'", "seize = { version = '=0.2.1' }"]
         );
     }
 }
