@@ -17,8 +17,8 @@ const EDIT: (&str, &str) = (
      let value = places.iter().rev().find(|place| place.0 == *key)?.1;\n",
 );
 
-/// A copy of the subject, which can be edited. The `name` is one that no other test has: runners of one name, and crates
-/// of one name and version, would take each other's place in the shared target folder.
+/// A copy of the subject, which can be edited. The `name` is one that no other test has: runners of one name, and
+/// crates of one name and version, would take each other's place in the shared target folder.
 fn shelf(name: &str) -> TempDir {
     let dir = tempdir().unwrap();
     let from = subject("shelf");
@@ -79,7 +79,8 @@ fn an_exported_test_fails_before_the_fix_whatever_else_is_edited_and_passes_afte
     let text = read(&file);
     assert!(file.starts_with(dir.join("tests")) && text.contains("struct Adapter(Shelf"), "{text}");
     assert!(!text.contains("compile_error"), "{text}");
-    let formatted = format!("rustfmt --check --edition 2024 {}", file.display());
+    let as_here = format!("--config-path {}", root().display());
+    let formatted = format!("rustfmt --check --edition 2024 {as_here} {}", file.display());
     Run::of(&mut shell(dir, &formatted)).code(0);
 
     let only = ["--test", name];

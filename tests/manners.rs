@@ -78,8 +78,8 @@ const WRONG: &[(&[&str], &str)] = &[
     (
         &["test", "--test", "nope"],
         "error: no test target named `nope` in default-run packages\n\nhelp: a target \
-         with a similar name exists: `maps`\nerror: cargo refuses these arguments: see its message above\nhelp: what follows `cargo \
-         mapcheck test` is `cargo test`'s own: `cargo test --help`\nexit code 1\n",
+         with a similar name exists: `maps`\nerror: cargo refuses these arguments: see its message above\n\
+         help: what follows `cargo mapcheck test` is `cargo test`'s own: `cargo test --help`\nexit code 1\n",
     ),
 ];
 

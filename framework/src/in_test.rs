@@ -136,12 +136,12 @@ impl Settings {
         self.test(&Plan { adapter, ..Plan::of(scenarios, &scenario::run::<M>) });
     }
 
-    /// Fails while the map `M` has the mistake that a repro tells of: a regression test, as `cargo mapcheck export-test`
-    /// writes it. `repro` is the text of the repro's file.
+    /// Fails while the map `M` has the mistake that a repro tells of: a regression test, as `cargo mapcheck
+    /// export-test` writes it. `repro` is the text of the repro's file.
     ///
     /// It replays the repro's decisions, and fails if they lead to a finding of the same class. They are those of one
-    /// build: if they lead to nothing, it explores the repro's scenario, under the repro's faults and limits, with these
-    /// settings, and fails if anything is found. Leaks are judged only if the repro is of class `leak`, and data races
+    /// build: if they lead to nothing, it explores the repro's scenario, under the repro's faults and limits, with
+    /// these settings, and fails if anything is found. Leaks are judged only if the repro is of class `leak`, and data races
     /// only if it is of class `data-race` or `premature-reclamation`.
     ///
     /// Start from [`Settings::default`], so that it does the same whatever the environment says, but for
@@ -155,8 +155,8 @@ impl Settings {
     /// ```
     ///
     /// # Panics
-    /// With the report, when it fails; and when the text is no repro, the adapter fails its self-check, or the repro was
-    /// made with instrumentation and this build has none: then the test would pass for what it does not see.
+    /// With the report, when it fails; and when the text is no repro, the adapter fails its self-check, or the repro
+    /// was made with instrumentation and this build has none: then the test would pass for what it does not see.
     #[track_caller]
     pub fn regression<M: Map>(&self, repro: &str) {
         let repro = Repro::from_text(repro).unwrap_or_else(|what| panic!("the text {what}"));

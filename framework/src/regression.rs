@@ -70,8 +70,8 @@ pub(crate) fn replayed(subject: &Subject<'_>, repro: &Repro) -> Result<Option<St
     Ok(report.map(|found| format!("{}{from}", found.report)))
 }
 
-/// What a test of a repro has to say and to do, for `cargo mapcheck export-test`. `adapter` is the name of the adapter's
-/// type.
+/// What a test of a repro has to say and to do, for `cargo mapcheck export-test`. `adapter` is the name of the
+/// adapter's type.
 ///
 /// The error is a sentence: the repro is of no use in this build, or mapcheck's own failure.
 pub(crate) fn told(
