@@ -141,8 +141,8 @@ impl Settings {
     ///
     /// It replays the repro's decisions, and fails if they lead to a finding of the same class. They are those of one
     /// build: if they lead to nothing, it explores the repro's scenario, under the repro's faults and limits, with
-    /// these settings, and fails if anything is found. Leaks are judged only if the repro is of class `leak`, and data races
-    /// only if it is of class `data-race` or `premature-reclamation`.
+    /// these settings, and fails if anything is found. Leaks are judged only if the repro is of class `leak`, and data
+    /// races only if it is of class `data-race` or `premature-reclamation`.
     ///
     /// Start from [`Settings::default`], so that it does the same whatever the environment says, but for
     /// `MAPCHECK_OUT`.

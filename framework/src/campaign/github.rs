@@ -11,7 +11,7 @@ use crate::report::Finding;
 
 /// Tells GitHub of a finding, if this runs there.
 pub(crate) fn annotate(finding: &Finding, target: &str, replay: &str) {
-    if !std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
+    if std::env::var_os("GITHUB_ACTIONS").is_none_or(|value| value != "true") {
         return;
     }
     let place = place(&finding.site, &roots(), workspace().as_deref());
