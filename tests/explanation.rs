@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use mapcheck_tests::browser::{Browser, DESK, Looks, PHONE};
 use mapcheck_tests::schema::violations;
-use mapcheck_tests::{Run, TempDir, files, mapcheck, mapcheck_in, read, root, tempdir};
+use mapcheck_tests::{Run, TempDir, files, mapcheck, mapcheck_in, read, root, subject, tempdir};
 use serde_json::{Value, json};
 
 /// The steps of the sample's events.
@@ -154,6 +154,33 @@ fn what_is_no_explanation_is_refused_with_the_reason() {
     explain(dir.path(), &["gone.toml"]).code(1).says(&["gone.toml does not exist"]);
 }
 
+/// What a runner explains of a mistake in a map of `subjects/broken`, and the page of it.
+fn of_broken(target: &str) -> (TempDir, Value) {
+    let dir = tempdir().unwrap();
+    let in_broken = |args: &[&str]| Run::of(&mut mapcheck_in(&subject("broken"), args));
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let found = in_broken(&["check", target, "--format", "json", "--out", &path("out")]).code(2);
+    let repro = found.only("finding")["repro"].as_str().unwrap().to_owned();
+    for name in ["told.json", "page.html"] {
+        in_broken(&["explain", &repro, "-o", &path(name)]).code(2);
+    }
+    let told = serde_json::from_str(&read(&dir.path().join("told.json"))).unwrap();
+    (dir, told)
+}
+
+#[test]
+fn what_a_runner_explains_is_as_the_schema_says_and_its_page_stands() {
+    for target in ["use-after-free", "deadlock"] {
+        let (dir, told) = of_broken(target);
+        assert_eq!(violations(&schema(), &told), Vec::<String>::new(), "{target}");
+        assert_eq!(told["block"].is_null(), target == "deadlock");
+        let mut browser = Browser::start();
+        browser.open(&dir.path().join("page.html"), "", DESK);
+        assert_eq!(browser.eval("document.querySelector('.class').textContent"), told["class"]);
+        assert_eq!(browser.complaints(), Vec::<Value>::new());
+    }
+}
+
 /// A crate without mapcheck that answers as a runner does, or as a test; and a repro of it.
 fn answering(package: &str, body: &str, test: &str) -> TempDir {
     let dir = tempdir().unwrap();
@@ -214,7 +241,11 @@ fn a_test_explains_into_a_file_that_it_is_given() {
         panic!(\"found\")";
     let dir = answering("explains-in-a-test", body, "explored");
     let run = Run::of(&mut mapcheck_in(dir.path(), ["explain", "own.toml"])).code(2);
-    assert!(run.stdout.starts_with("# missed-element: "), "only the explanation: {}", run.stdout);
+    assert!(
+        run.stdout.starts_with("# missed-element in hashlane"),
+        "only the explanation: {}",
+        run.stdout
+    );
     assert!(run.stderr.contains("noise"), "what the test says is not lost: {}", run.stderr);
 }
 
@@ -470,6 +501,18 @@ fn blocks_stay_where_they_are_from_step_to_step() {
         browser.press(key);
         assert_eq!(browser.eval(places), late);
     }
+}
+
+#[test]
+fn events_of_one_step_have_one_mark() {
+    let mut value = sample("premature-reclamation");
+    value["walk"][1]["step"] = json!(USED);
+    let (_dir, page) = page_of(&value);
+    let mut browser = Browser::start();
+    browser.open(&page, "", DESK);
+    let mark = format!("document.querySelector(\"#timeline .mark[data-step='{USED}']\")");
+    assert_eq!(browser.eval(&format!("{mark}.querySelector('text').textContent")), "1,2");
+    assert_eq!(browser.number("document.querySelectorAll('.walk li.chosen').length"), 2.0);
 }
 
 #[test]

@@ -90,6 +90,7 @@ pub mod oracle;
 #[doc(hidden)]
 pub mod parsers;
 mod pcg;
+mod regression;
 mod replay;
 pub mod report;
 pub mod repro;

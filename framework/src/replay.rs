@@ -87,6 +87,11 @@ pub(crate) fn run(repro: &Repro, code: Code<'_>, times: u64) -> Result<Replayed,
 }
 
 impl Replayed {
+    /// What the first replay has found.
+    pub(crate) fn finding(&self) -> Option<&Finding> {
+        self.first.as_ref()
+    }
+
     /// What to tell the reader.
     pub(crate) fn text(&self, repro: &Repro) -> String {
         let mut out = self.first.as_ref().map_or_else(String::new, |f| f.report.clone());

@@ -9,7 +9,7 @@ use crate::fault::{self, Fault};
 use crate::log;
 use crate::mutant::{Mutant, Mutants};
 use crate::scheduler::{self, Limit};
-use crate::text::one_line;
+use crate::text::{near, one_line};
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,7 +237,8 @@ impl Settings {
         let known = mutants.iter().map(|m| m.id).chain(fault::NAMES.iter().map(|f| f.1));
         found.map(Some).ok_or_else(|| {
             let known: Vec<&str> = known.collect();
-            format!("MAPCHECK_FAULTS: `{name}` is no fault; there are {}", known.join(", "))
+            let near = near(name, &known);
+            format!("MAPCHECK_FAULTS: `{name}` is no fault; there are {}{near}", known.join(", "))
         })
     }
 
@@ -332,7 +333,8 @@ const VARIABLES: [(&str, Set); 23] = [
 fn set_scheduler(settings: &mut Settings, name: &str) -> Result<(), String> {
     let names: Vec<&str> = scheduler::NAMES.iter().map(|n| n.0).collect();
     if !names.contains(&name) {
-        return Err(format!("is no scheduler; there are {}", names.join(", ")));
+        let near = near(name, &names);
+        return Err(format!("is no scheduler; there are {}{near}", names.join(", ")));
     }
     settings.scheduler = name.to_owned();
     Ok(())

@@ -5,12 +5,15 @@
 mod args;
 mod cargo;
 mod commands;
+mod completions;
 mod corpus;
 mod error;
 mod explain;
 mod fuzzers;
 #[doc(hidden)]
 pub mod fuzzing;
+mod github;
+mod help;
 mod html;
 mod out;
 mod runners;

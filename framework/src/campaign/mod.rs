@@ -3,6 +3,7 @@
 
 mod confirm;
 pub(crate) mod console;
+pub(crate) mod github;
 mod import;
 pub(crate) mod journal;
 mod keep;

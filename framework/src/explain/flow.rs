@@ -144,11 +144,9 @@ impl<'a> Flow<'a> {
         block: usize,
         [used, freed]: [&Stack; 2],
     ) -> Option<Arrival> {
-        let [used, freed] = [used, freed].map(callers);
         let near = |(at, word): (At, Held)| {
             let stack = self.tape.stacks.get(&self.moment(at).touch.step)?;
-            let callers = callers(stack);
-            let [with_use, with_free] = [&used, &freed].map(|other| in_common(&callers, other));
+            let [with_use, with_free] = [used, freed].map(|other| in_common(stack, other));
             let own = self.writer(word.addr, at).is_some_and(|store| self.is_own(store, at));
             (with_free <= with_use && !own).then_some((with_use, at, word))
         };
@@ -190,10 +188,11 @@ fn callers(stack: &Stack) -> Vec<(String, u32)> {
     stack.frames().into_iter().rev().map(|frame| (frame.function, frame.line)).collect()
 }
 
-/// How many callers two stacks have in common. The functions in which they part are the same invocation too, at other
-/// lines.
-fn in_common(a: &[(String, u32)], b: &[(String, u32)]) -> usize {
-    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+/// How many callers two stacks have in common, counted twice; and once the function in which they part, which is the
+/// same invocation too, at another line.
+pub(super) fn in_common(a: &Stack, b: &Stack) -> usize {
+    let (a, b) = (callers(a), callers(b));
+    let same = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
     let parting = a.get(same).zip(b.get(same)).is_some_and(|(a, b)| a.0 == b.0);
     2 * same + usize::from(parting)
 }

@@ -55,6 +55,16 @@ pub(super) struct End {
     pub looks: Vec<Look>,
 }
 
+/// A word that an operation read, another thread changed, and the operation read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Clash {
+    pub read: At,
+    pub changed: At,
+    pub again: At,
+    /// The word, as it was read again.
+    pub word: Held,
+}
+
 /// Who used the block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct User {
@@ -77,6 +87,8 @@ pub(super) struct Plot {
     pub nothing: Option<(At, Held)>,
     /// The other access of a data race that is about no freed block.
     pub raced: Option<At>,
+    /// What another thread changed between two looks of an operation that went wrong.
+    pub clash: Option<Clash>,
     /// What the user had looked at last, where nobody had freed the block.
     pub looked: Vec<Look>,
 }
@@ -105,6 +117,7 @@ pub(super) fn plot(flow: &Flow<'_>, found: &Found, stack: &Stack) -> Plot {
         }
         (None, Fact::Signal { signal: 7 | 11, addr: 0..NEAR_NULL }) => nothing(flow, &mut plot),
         (None, Fact::Told { class: "crash", .. }) => nothing(flow, &mut plot),
+        (None, Fact::Told { .. }) => plot.clash = clash(flow, user),
         _ => {}
     }
     if let [_, .., Retirement::Said(last)] = plot.end.retired[..] {
@@ -304,6 +317,31 @@ fn emptied(flow: &Flow<'_>, addr: usize, before: At) -> Option<At> {
     let cut = flow.writer(addr, before)?;
     let last = flow.writer(addr, cut)?;
     flow.left(last, addr).is_some_and(|left| left.to.is_some()).then_some(cut)
+}
+
+/// The last word that changed between two reads of the operation: of those that lead somewhere, if there is one.
+fn clash(flow: &Flow<'_>, user: User) -> Option<Clash> {
+    let mut reads: BTreeMap<usize, At> = BTreeMap::new();
+    let (mut any, mut leads) = (None, None);
+    for at in 0..user.before {
+        let moment = flow.moment(at);
+        let touch = &moment.touch;
+        let own = (touch.thread, touch.label) == (user.at.thread, user.at.label);
+        if !own || !matches!(touch.access.kind, Kind::Read | Kind::AtomicLoad | Kind::AtomicRmw) {
+            continue;
+        }
+        for word in flow.tape.found(moment) {
+            let Some(read) = reads.insert(word.addr, at) else { continue };
+            let others = |at: &At| flow.moment(*at).touch.thread != user.at.thread;
+            let Some(changed) = flow.writes(word.addr, read, at).filter(others).last() else {
+                continue;
+            };
+            let clash = Clash { read, changed, again: at, word: *word };
+            let slot = if word.to.is_some() { &mut leads } else { &mut any };
+            *slot = Some(clash);
+        }
+    }
+    leads.or(any)
 }
 
 /// Blocks between a pointer that was taken away and the block that could be reached by it.

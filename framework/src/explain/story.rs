@@ -2,7 +2,7 @@
 
 use mapcheck_machine::{Fact, Stack, Stamp};
 
-use super::flow::{At, Flow};
+use super::flow::{At, Flow, in_common};
 use super::plot::{Cut, Look, Plot, Retirement};
 use crate::oracle;
 use crate::report::{self, Place};
@@ -15,9 +15,12 @@ const SUSPECTS: usize = 3;
 const LOOKS: usize = 2;
 
 /// Why a place with this role is one to look at.
-const REASONS: [(&str, &str); 11] = [
+const REASONS: [(&str, &str); 14] = [
     ("used", "used it"),
     ("raced", "used the same memory"),
+    ("read", "read what then changed"),
+    ("changed", "changed it in between"),
+    ("again", "read it again, changed"),
     ("loaded", "loaded the pointer"),
     ("entered", "came in here"),
     ("published", "had put the pointer there"),
@@ -73,6 +76,7 @@ pub(super) fn steps(flow: &Flow<'_>, plot: &Plot) -> Vec<u64> {
     all.extend(end.unlinked.iter().chain(&end.lost).map(|cut| cut.at));
     all.extend(plot.nothing.map(|(at, _)| at));
     all.extend(plot.raced);
+    all.extend(plot.clash.iter().flat_map(|clash| [clash.read, clash.changed, clash.again]));
     if let [Retirement::Stored(at)] = end.retired[..] {
         all.push(at);
     }
@@ -179,14 +183,14 @@ impl Teller<'_> {
 
     // The walk.
 
-    fn line(&self, role: &'static str, at: At, what: String) -> Line {
-        let places = self.places(at);
-        Line { role, at: self.stamp(at), what, note: String::new(), places }
+    fn line(&self, role: &'static str, at: At, what: impl Into<String>, note: String) -> Line {
+        Line { role, at: self.stamp(at), what: what.into(), note, places: self.places(at) }
     }
 
     fn walk(&self) -> Vec<Line> {
         let mut walk = vec![self.used()];
         walk.extend(self.raced());
+        walk.extend(self.clashed());
         walk.extend(self.found_nothing());
         walk.extend(self.loaded());
         walk.extend(self.cuts());
@@ -247,33 +251,43 @@ impl Teller<'_> {
         let at = self.plot.raced?;
         let verb = oracle::verb_of(self.flow.moment(at).touch.access.kind);
         let what = format!("{verb} the same memory, and nothing orders the two");
-        Some(self.line("raced", at, what))
+        Some(self.line("raced", at, what, String::new()))
+    }
+
+    /// What changed between two looks of the operation that went wrong.
+    fn clashed(&self) -> Vec<Line> {
+        let Some(clash) = &self.plot.clash else { return Vec::new() };
+        let place = self.whereabouts(&clash.word);
+        let found = self.value(&clash.word);
+        let again = format!("read it again, and found {found}");
+        vec![
+            self.line("again", clash.again, again, place.clone()),
+            self.line("changed", clash.changed, "changed a word in between", place.clone()),
+            self.line("read", clash.read, "read a word", place),
+        ]
     }
 
     fn found_nothing(&self) -> Option<Line> {
         let (at, word) = self.plot.nothing.as_ref()?;
-        Some(self.line("loaded", *at, format!("found null, {}", self.whereabouts(word))))
+        Some(self.line("loaded", *at, "loaded null", self.whereabouts(word)))
     }
 
     /// How the pointer reached its user, and who had put it there.
     fn loaded(&self) -> Vec<Line> {
-        let mut lines = Vec::new();
-        let entry = self.entry();
-        for (i, arrival) in self.plot.path.iter().enumerate() {
-            let what = match i {
-                0 if self.plot.nothing.is_some() => {
-                    "loaded the pointer to where that word is".to_owned()
-                }
-                0 => format!("loaded the pointer, {}", self.whereabouts(&arrival.word)),
-                _ if Some(i) == entry => "came to it by a pointer that it loaded".to_owned(),
-                _ => continue,
-            };
-            let what =
-                if i > 0 { format!("{what}, {}", self.whereabouts(&arrival.word)) } else { what };
-            lines.push(self.line(if i == 0 { "loaded" } else { "entered" }, arrival.load, what));
-            if let (0, Some(store)) = (i, arrival.store) {
-                lines.push(self.line("published", store, "had put the pointer there".to_owned()));
-            }
+        let Some(first) = self.plot.path.first() else { return Vec::new() };
+        let what = match self.plot.nothing {
+            Some(_) => "loaded the pointer to where that is",
+            None => "loaded the pointer",
+        };
+        let mut lines = vec![self.line("loaded", first.load, what, self.whereabouts(&first.word))];
+        if let Some(store) = first.store {
+            let what = "put the pointer where it was loaded from";
+            lines.push(self.line("published", store, what, self.whereabouts(&first.word)));
+        }
+        if let Some(nth) = self.entry() {
+            let arrival = &self.plot.path[nth];
+            let what = "began with a pointer that led there";
+            lines.push(self.line("entered", arrival.load, what, self.whereabouts(&arrival.word)));
         }
         lines
     }
@@ -289,20 +303,13 @@ impl Teller<'_> {
 
     fn cuts(&self) -> Vec<Line> {
         let end = &self.plot.end;
-        let mut lines = Vec::new();
-        if let Some(Cut { at, word }) = &end.unlinked {
-            let what = match self.plot.nothing {
-                Some(_) => "had stored null there".to_owned(),
-                None => format!("unlinked it: changed the word {}", self.whereabouts(word)),
-            };
-            lines.push(self.line("unlinked", *at, what));
-        }
-        if let Some(Cut { at, word }) = &end.lost {
-            let what =
-                format!("took away the last other pointer to it, {}", self.whereabouts(word));
-            lines.push(self.line("unlinked", *at, what));
-        }
-        lines
+        let line = |what: &str, cut: &Cut| {
+            self.line("unlinked", cut.at, what, self.whereabouts(&cut.word))
+        };
+        let what = if self.plot.nothing.is_some() { "stored null there" } else { "unlinked it" };
+        let unlinked = end.unlinked.as_ref().map(|cut| line(what, cut));
+        let what = "took away the last other pointer to it";
+        unlinked.into_iter().chain(end.lost.as_ref().map(|cut| line(what, cut))).collect()
     }
 
     fn retired(&self) -> Vec<Line> {
@@ -311,7 +318,7 @@ impl Teller<'_> {
             Retirement::Stored(at) => {
                 let word = self.plot.end.brought.as_ref().map(|brought| brought.word);
                 let place = word.map_or_else(String::new, |word| self.whereabouts(&word));
-                self.line("retired", *at, format!("{}: put the pointer {place}", again(nth)))
+                self.line("retired", *at, again(nth), place)
             }
             Retirement::Said(said) => {
                 let (_, at, stack) = &self.studied.tape.retired[*said];
@@ -342,25 +349,50 @@ impl Teller<'_> {
         )
     }
 
-    /// The looks that are told: not those that a lock or a count of the framework's own makes.
+    /// The looks that are told.
     fn looks(&self) -> Vec<&Look> {
         let end = &self.plot.end;
-        let all = if self.plot.looked.is_empty() { &end.looks } else { &self.plot.looked };
-        let told = |look: &&Look| !self.places(look.at).is_empty();
+        let decided = self.plot.looked.is_empty();
+        let all = if decided { &end.looks } else { &self.plot.looked };
+        let told = |look: &&Look| {
+            let known = !self.places(look.at).is_empty();
+            known && (!decided || self.is_of_user(look) || self.belongs_to_free(look))
+        };
         all.iter().filter(told).take(LOOKS).collect()
+    }
+
+    /// Whether what was looked at is the user's.
+    fn is_of_user(&self, look: &Look) -> bool {
+        let user = self.plot.user.at.thread;
+        let freed = self.plot.end.freed.is_none_or(|freed| freed.thread == user);
+        let by = look.writer.is_some_and(|writer| self.stamp(writer).thread == user);
+        look.later.is_some() || (by && !freed) || self.plot.nothing.is_some()
+    }
+
+    /// Whether who looked was nearer to the free than to the unlinking, by the functions that they have in common.
+    fn belongs_to_free(&self, look: &Look) -> bool {
+        let of = oracle::block_of(&self.studied.found.fact);
+        let at_free = match (of, self.user_is_earlier()) {
+            (Some(block), false) => &block.free_stack,
+            _ => self.studied.stack,
+        };
+        let looked = in_common(&self.stack(self.stamp(look.at).step), at_free);
+        let cut = self.cut_by().map_or(0, |cut| in_common(&self.stack(cut.step), at_free));
+        looked > cut
     }
 
     fn looked(&self) -> Vec<Line> {
         let mut lines = Vec::new();
         for look in self.looks() {
             let (place, found) = (self.whereabouts(&look.word), self.value(&look.word));
-            lines.push(self.line("looked", look.at, format!("looked {place}, and found {found}")));
+            lines.push(self.line("looked", look.at, format!("found {found}"), place.clone()));
             if let Some(writer) = look.writer {
-                lines.push(self.line("stored", writer, format!("had stored {found} there")));
+                let what = format!("stored {found}, which was found later");
+                lines.push(self.line("stored", writer, what, place.clone()));
             }
             if let Some(later) = look.later {
-                let what = format!("stored {} there, after that", self.left(later, &look.word));
-                lines.push(self.line("guarded", later, what));
+                let what = format!("stored {} there, too late", self.left(later, &look.word));
+                lines.push(self.line("guarded", later, what, place));
             }
         }
         lines
@@ -390,9 +422,8 @@ impl Teller<'_> {
         let of = oracle::block_of(&self.studied.found.fact);
         let stack = of.map(|block| block.alloc_stack.clone()).filter(|stack| !stack.is_empty());
         let places = report::places(&stack.unwrap_or_else(|| self.stack(at.step)));
-        let size = bytes(self.studied.tape.blocks[block].size);
-        let what = format!("allocated it, {size}");
-        Some(Line { role: "allocated", at, what, note: String::new(), places })
+        let note = bytes(self.studied.tape.blocks[block].size);
+        Some(Line { role: "allocated", at, what: "allocated it".to_owned(), note, places })
     }
 
     // The sentences.
@@ -401,6 +432,7 @@ impl Teller<'_> {
         let mut all = vec![self.what_happened()];
         all.extend(self.how_it_had_it());
         all.extend(self.how_it_went());
+        all.extend(self.studied.finding.waits.iter().map(|who| capital(who) + "."));
         all
     }
 
@@ -411,8 +443,17 @@ impl Teller<'_> {
         let used = self.used();
         // Who tells it may not be who did it.
         let told = matches!(self.studied.found.fact, Fact::Told { .. }) && !self.is_again();
-        let by = if told { ":" } else { "" };
-        let what = format!("{}{by} {}", capital(&self.who(&used.at)), used.what);
+        let by = if told && self.plot.nothing.is_none() { ":" } else { "" };
+        let mut what = format!("{}{by} {}", capital(&self.who(&used.at)), used.what);
+        if let Some(block) = self.plot.block.filter(|_| self.plot.nothing.is_none()) {
+            let block = self.studied.tape.blocks[block];
+            let (size, who) = (bytes(block.size), self.who(&block.alloc));
+            let named = format!("a block of {size} that {who} had allocated");
+            what = match what.contains("the block") {
+                true => what.replacen("the block", &named, 1),
+                false => format!("{what} ({named})"),
+            };
+        }
         let freed = self.plot.end.freed.filter(|freed| freed.step <= used.at.step);
         let Some(freed) = freed else { return what + "." };
         let same = (freed.thread, freed.label) == (used.at.thread, used.at.label);
@@ -434,53 +475,65 @@ impl Teller<'_> {
     /// How the user came to have the pointer.
     fn how_it_had_it(&self) -> Option<String> {
         if let Some((at, word)) = &self.plot.nothing {
-            let cut = self.plot.end.unlinked.as_ref()?;
-            let stored = self.who(&self.stamp(cut.at));
-            let site = self.at_site(&self.places(cut.at));
+            let cut = self.stamp(self.plot.end.unlinked.as_ref()?.at);
+            let site = self.at_site(&self.places(self.plot.end.unlinked.as_ref()?.at));
             let step = self.stamp(*at).step;
             return Some(format!(
-                "It found null at step {step}, {}, where {stored} had stored it at step {}{site}.",
+                "It found null at step {step}, {}, where {} had stored it at step {}{site}.",
                 self.whereabouts(word),
-                self.stamp(cut.at).step
+                self.who(&cut),
+                cut.step
             ));
         }
-        let arrival = self.plot.path.first()?;
-        let load = self.stamp(arrival.load);
-        let site = self.at_site(&self.places(arrival.load));
-        Some(format!("It had loaded the pointer at step {}{site}.", load.step))
+        let (used, load) = (self.plot.user.at, self.plot.path.first()?.load);
+        let (at, site) = (self.stamp(load), self.at_site(&self.places(load)));
+        let still = match (at.thread, at.label) == (used.thread, used.label) {
+            true => " and was still in the same operation",
+            false => " and kept it since",
+        };
+        Some(format!("It had loaded the pointer at step {}{site}{still}.", at.step))
     }
 
     /// How the block went away in the meantime.
     fn how_it_went(&self) -> Vec<String> {
         let end = &self.plot.end;
-        let Some(freed) = &end.freed else { return Vec::new() };
-        let mut parts = Vec::new();
-        let load = self.plot.path.first().map(|arrival| self.stamp(arrival.load).step);
-        if let Some(Cut { at, .. }) = &end.unlinked {
-            let (who, step) = (self.who(&self.stamp(*at)), self.stamp(*at).step);
-            parts.push(format!("{who} unlinked the block at step {step}"));
+        let Some(freed) = end.freed else { return Vec::new() };
+        let cut = self.cut_by().map(|at| (at, "unlinked the block"));
+        let retired = self.retired().into_iter().map(|line| (line.at, "retired it"));
+        let (mut text, mut before) = (String::new(), None);
+        for (at, did) in cut.into_iter().chain(retired).chain([(freed, "freed it")]) {
+            let same = before == Some((at.thread, at.label));
+            let who = if same { String::new() } else { self.who(&at) + " " };
+            text += match (text.is_empty(), same) {
+                (true, _) => "",
+                (false, true) => " and ",
+                (false, false) => "; ",
+            };
+            text += &format!("{who}{did} at step {}", at.step);
+            before = Some((at.thread, at.label));
         }
-        for line in self.retired() {
-            parts.push(format!("{} retired it at step {}", self.who(&line.at), line.at.step));
-        }
-        parts.push(format!("{} freed it at step {}", self.who(freed), freed.step));
-        let mut all = vec![capital(&parts.join("; ")) + "."];
-        let used = self.plot.user.at.step;
-        if end.unlinked.is_none() && end.retired.is_empty() && !self.plot.path.is_empty() {
-            let still = "Nobody had unlinked it: the word from which the pointer was loaded still held it when it was freed";
-            all.push(format!("{still}."));
-        } else if load.is_some_and(|load| load > freed.step) {
-            all.push(
-                "The pointer was loaded only after that: it could still be reached.".to_owned(),
-            );
-        } else if load.is_some() && used > freed.step && end.retired.is_empty() && !self.is_again()
-        {
-            all.push(
-                "It was freed at once, while somebody still had the pointer: it was not retired."
-                    .to_owned(),
-            );
-        }
+        let mut all = vec![capital(&text) + "."];
+        all.extend(self.what_was_wrong(freed).map(str::to_owned));
         all
+    }
+
+    /// What is plain from that alone.
+    fn what_was_wrong(&self, freed: Stamp) -> Option<&'static str> {
+        let end = &self.plot.end;
+        let load = self.stamp(self.plot.path.first()?.load).step;
+        let itself = !self.user_is_earlier() && !self.is_again();
+        match () {
+            () if load > freed.step => {
+                Some("The pointer was loaded only after that: it could still be reached.")
+            }
+            () if end.unlinked.is_none() && end.retired.is_empty() => Some(
+                "Nobody had unlinked it: the word from which the pointer was loaded still held it when it was freed.",
+            ),
+            () if itself && end.retired.is_empty() && !self.frees_for_others() => {
+                Some("It was freed at once, without having been retired.")
+            }
+            () => None,
+        }
     }
 
     /// Why the block was believed to be free.
@@ -490,31 +543,50 @@ impl Teller<'_> {
 
     fn reason(&self, look: &Look) -> String {
         let at = self.stamp(look.at);
-        let (who, found) = (capital(&self.who(&at)), self.value(&look.word));
-        let (place, site) = (self.whereabouts(&look.word), self.at_site(&self.places(look.at)));
-        let mut text = format!("{who} looked {place} at step {}{site}, and found {found}", at.step);
+        let found = self.value(&look.word);
+        let mut text = format!(
+            "{} looked at a word{}, {}: it held {found}",
+            capital(&self.who(&at)),
+            self.within(look.at, at.step),
+            self.whereabouts(&look.word)
+        );
         if let Some(writer) = look.writer {
-            let (by, site) = (self.stamp(writer), self.at_site(&self.places(writer)));
-            text +=
-                &format!(", which {} had stored there at step {}{site}", self.who(&by), by.step);
+            let by = self.stamp(writer);
+            text += &format!(", stored by {}{}", self.who(&by), self.within(writer, by.step));
         }
         if let Some(later) = look.later {
-            let (by, site) = (self.stamp(later), self.at_site(&self.places(later)));
-            let (who, left) = (self.who(&by), self.left(later, &look.word));
-            text += &format!("; only at step {} {who} stored {left} there{site}", by.step);
+            let (by, left) = (self.stamp(later), self.left(later, &look.word));
+            let within = self.within(later, by.step);
+            text += &format!("; only later {} stored {left} there{within}", self.who(&by));
         }
         text + "."
+    }
+
+    /// When and where: ` at step 711 in Collector::retire (seize-0.2.1/src/raw.rs:197)`.
+    fn within(&self, at: At, step: u64) -> String {
+        let places = self.places(at);
+        let place = places.first().map_or_else(String::new, |place| {
+            format!(" in {} ({})", report::short_name(&place.function), place.site)
+        });
+        format!(" at step {step}{place}")
     }
 
     // Where to look first.
 
     fn suspects(&self) -> Vec<Suspect> {
         let mut all: Vec<Suspect> = Vec::new();
-        for (why, places) in self.candidates() {
-            let Some(place) = self.site(&places).cloned() else { continue };
-            let from = places.iter().position(|p| *p == place).unwrap_or_default();
+        let candidates = self.candidates();
+        // One of each kind first, and then others of a kind.
+        let firsts = candidates
+            .iter()
+            .enumerate()
+            .filter(|(i, (why, _))| candidates[..*i].iter().all(|(other, _)| other != why));
+        let firsts = firsts.map(|(_, candidate)| candidate);
+        for (why, places) in firsts.chain(&candidates) {
+            let Some(place) = self.site(places) else { continue };
+            let from = places.iter().position(|p| p == place).unwrap_or_default();
             let places = places[from..].to_vec();
-            if all.iter().all(|suspect| suspect.places.first() != places.first()) {
+            if all.iter().all(|suspect| suspect.places != places) {
                 all.push(Suspect { why, places });
             }
         }
@@ -543,6 +615,9 @@ impl Teller<'_> {
                 true => &["unlinked", "used", "stored", "entered", "loaded"],
                 false => &["unlinked", "stored", "entered", "loaded", "used"],
             };
+        }
+        if plot.clash.is_some() {
+            return &["again", "changed", "read", "used"];
         }
         if self.is_again() {
             return match self.plot.end.retired.len() {

@@ -101,6 +101,13 @@ fn below(file: &str, dir: &Path) -> String {
     rest.unwrap_or(file).to_owned()
 }
 
+/// The last name of a function, with the type before it: `Map::get`.
+pub(crate) fn short_name(function: &str) -> &str {
+    let function = function.trim_end_matches("::{closure}");
+    let start = function.rmatch_indices("::").nth(1).map_or(0, |(at, _)| at + 2);
+    &function[start..]
+}
+
 /// Drops the hash, and the trait and type parameters that say nothing to the reader.
 fn short_function(name: &str) -> String {
     let name = match name.rsplit_once("::h") {
@@ -150,6 +157,12 @@ mod tests {
         assert_eq!(short(next), "flurry::iter::Iter::next");
         assert_eq!(short("a::b::{{closure}}"), "a::b::{closure}");
         assert_eq!(short("a::f::<b::C>"), "a::f");
+    }
+
+    #[test]
+    fn a_function_s_name_has_its_type() {
+        assert_eq!(short_name("a::map::Map::get::{closure}"), "Map::get");
+        assert_eq!((short_name("Map::get"), short_name("get")), ("Map::get", "get"));
     }
 
     #[test]

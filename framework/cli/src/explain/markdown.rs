@@ -8,8 +8,10 @@ use super::{Event, Explanation, Place, Source, Suspect};
 
 /// Columns of a line, where nothing in it is longer.
 const WIDTH: usize = 100;
-/// Columns before what a step did.
-const INDENT: usize = 14;
+/// Columns before what a step did, where it needs more than a line.
+const INDENT: usize = 13;
+/// The column at which the place of a step begins.
+const COLUMN: usize = 46;
 /// Callers of a line that are named.
 const CALLERS: usize = 3;
 
@@ -19,7 +21,9 @@ pub fn text(explanation: &Explanation) -> String {
     headline(&mut out, explanation);
     paragraph(&mut out, &explanation.summary.join(" "));
     if !explanation.why.is_empty() {
-        paragraph(&mut out, "Why it was taken for free:");
+        let freed = explanation.walk.iter().any(|event| event.role == "freed");
+        let what = if freed { "Why it was taken for free:" } else { "What was looked at before:" };
+        paragraph(&mut out, what);
         items(&mut out, &explanation.why);
     }
     suspects(&mut out, explanation);
@@ -74,17 +78,17 @@ fn wrapped(out: &mut String, start: &str, words: &str, indent: &str) {
 
 /// A function without the path to it: its last name, with the type before it.
 fn short(function: &str) -> &str {
-    let function = function.strip_suffix("::{closure}").unwrap_or(function);
+    let function = function.trim_end_matches("::{closure}");
     let start = function.rmatch_indices("::").nth(1).map_or(0, |(at, _)| at + 2);
     &function[start..]
 }
 
 /// `src/map.rs:12 Map::get < Map::find`: a line, its function, and who called that.
-fn line_of(places: &[Place]) -> Option<String> {
+fn line_of(places: &[Place], callers: usize) -> Option<String> {
     let place = places.first()?;
     let mut names: Vec<&str> = places.iter().map(|place| short(&place.function)).collect();
     names.dedup();
-    names.truncate(1 + CALLERS);
+    names.truncate(1 + callers);
     Some(format!("{} {}", place.site, names.join(" < ")))
 }
 
@@ -94,7 +98,7 @@ fn suspects(out: &mut String, explanation: &Explanation) {
     }
     out.push_str("\nLook here first:\n\n");
     for (Suspect { why, places }, nth) in explanation.suspects.iter().zip(1..) {
-        let line = line_of(places).unwrap_or_default();
+        let line = line_of(places, CALLERS).unwrap_or_default();
         let (site, names) = line.split_once(' ').unwrap_or((&line, ""));
         wrapped(out, &format!("{nth}. "), &format!("`{site}` `{names}`: {why}"), "   ");
     }
@@ -122,19 +126,27 @@ fn steps(out: &mut String, explanation: &Explanation) {
     out.push_str("```\n");
 }
 
+/// A step on one line where that is enough, else on two.
 fn step(out: &mut String, event: &Event) {
     let mark = if event.role == "used" { "x" } else { " " };
-    let start = format!("{mark} {:>9}  ", event.step);
-    let indent = " ".repeat(INDENT);
-    wrapped(out, &format!("{start:<INDENT$}"), &event.what, &indent);
-    if let Some(line) = line_of(&event.places) {
-        wrapped(out, &indent, &line, &format!("{indent}  "));
+    let start = format!("{mark} {:>9}  {}", event.step, event.what);
+    let Some(line) = line_of(&event.places, 0) else {
+        let _ = writeln!(out, "{start}");
+        return;
+    };
+    let room = start.chars().count().max(COLUMN - 2) + 2;
+    if room + line.chars().count() <= WIDTH {
+        let _ = writeln!(out, "{start:<width$}  {line}", width = COLUMN - 2);
+    } else {
+        wrapped(out, "", &start, &" ".repeat(INDENT));
+        let _ = writeln!(out, "{}{line}", " ".repeat(INDENT));
     }
 }
 
 // The details.
 
 fn details(out: &mut String, explanation: &Explanation) {
+    stacks(out, explanation);
     if !explanation.order.is_empty() || !explanation.injected.is_empty() {
         out.push_str("\n<details><summary>What it needs</summary>\n");
         items(out, &explanation.injected);
@@ -150,6 +162,27 @@ fn details(out: &mut String, explanation: &Explanation) {
     out.push_str(&explanation.report);
     let _ = writeln!(out, "```\n\n{}, mapcheck {}", explanation.versions, explanation.mapcheck);
     out.push_str("\n</details>\n");
+}
+
+/// The steps from the use back, with where they were made.
+fn stacks(out: &mut String, explanation: &Explanation) {
+    if explanation.walk.is_empty() {
+        return;
+    }
+    out.push_str("\n<details><summary>From the use back, with stacks</summary>\n\n```text\n");
+    for event in &explanation.walk {
+        let Event { role, thread, step, what, note, .. } = event;
+        let note = if note.is_empty() { String::new() } else { format!(" ({note})") };
+        let operation = Some(&event.operation).filter(|operation| !operation.is_empty());
+        let operation =
+            operation.map_or_else(String::new, |operation| format!(" in `{operation}`"));
+        let line = format!("step {step}: thread {thread}{operation} {what}{note}");
+        wrapped(out, &format!("{role:<10} "), &line, "           ");
+        for Place { site, function } in &event.places {
+            let _ = writeln!(out, "           {site} {}", short(function));
+        }
+    }
+    out.push_str("```\n\n</details>\n");
 }
 
 fn excerpt(out: &mut String, source: &Source) {
@@ -191,9 +224,15 @@ mod tests {
     fn what_happened_is_told_in_its_order() {
         let text = text(&explanation());
         assert!(text.starts_with("# missed-element in a\n"), "{text}");
-        let steps = "```text\nthread 0 (setup): iterate\n          7   freed it\n              a.rs:1 Map::next < Map::each\n\
-                     thread 1: iterate\nx         9   read 8 bytes\n              a.rs:1 Map::next < Map::each\n```\n";
-        assert!(text.contains(&steps.replace("7   ", "7   ")), "{text}");
+        let line = |mark: &str, step: u64, what: &str| {
+            format!("{:<44}  a.rs:1 Map::next\n", format!("{mark} {step:>9}  {what}"))
+        };
+        let steps = format!(
+            "```text\nthread 0 (setup): iterate\n{}thread 1: iterate\n{}```\n",
+            line(" ", 7, "freed it"),
+            line("x", 9, "read 8 bytes")
+        );
+        assert!(text.contains(&steps), "{text}");
         assert!(text.contains("1. `a.rs:1` `Map::next < Map::each`: freed it\n"), "{text}");
     }
 

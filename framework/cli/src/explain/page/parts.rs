@@ -153,9 +153,11 @@ pub fn walk(explanation: &Explanation) -> Markup {
 }
 
 fn walk_title(explanation: &Explanation) -> &'static str {
-    match explanation.walk.first().is_some_and(|event| event.role == "used") {
-        true => "Back from the use",
-        false => "What befell the block",
+    let used = explanation.walk.first().is_some_and(|event| event.role == "used");
+    match explanation.block {
+        None => "What led to it",
+        Some(_) if used => "Back from the use",
+        Some(_) => "What befell the block",
     }
 }
 
@@ -189,7 +191,7 @@ pub fn execution(explanation: &Explanation) -> Markup {
         @if explanation.steps > 0 {
             section #execution aria-labelledby="execution-title" {
                 h2 #execution-title { "The execution" }
-                noscript { p { "The timeline and the memory at each step need JavaScript; all else is here." } }
+                noscript { p { "The timeline and the memory need JavaScript; all else is here." } }
                 (controls(explanation))
                 div #timeline {}
                 p #now role="status" {}
@@ -225,7 +227,9 @@ fn controls(explanation: &Explanation) -> Markup {
                 (button("next-event", "\u{21e5}", "Next event", "n"))
             }
             @if has("freed") { (button("to-free", "free", "To the step that freed the block", "f")) }
-            @if has("used") { (button("to-use", "use", "To the step that used it", "u")) }
+            @if has("used") && explanation.block.is_some() {
+                (button("to-use", "use", "To the step that used it", "u"))
+            }
             span.group.zoom {
                 (button("out", "\u{2212}", "Show more steps", "-"))
                 (button("fit", "fit", "Show all steps", "0"))
@@ -289,7 +293,7 @@ pub fn reasons(explanation: &Explanation) -> Markup {
             div.reasons {
                 @if !explanation.why.is_empty() {
                     section #why {
-                        h2 { "Why it was taken for free" }
+                        h2 { @if explanation.block.is_some() { "Why it was taken for free" } @else { "Why" } }
                         @for sentence in &explanation.why { p { (prose(sentence)) } }
                     }
                 }

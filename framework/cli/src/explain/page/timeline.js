@@ -46,6 +46,8 @@ const between = (from, to, value) => {
   return span > 0 ? to[i] + (to[i + 1] - to[i]) * (value - from[i]) / span : to[i];
 };
 
+const isFatal = event => event.role === 'used' || event.role === 'freed';
+
 class Timeline {
   constructor(host, choose) {
     this.host = host;
@@ -171,22 +173,35 @@ class Timeline {
   }
 
   marks() {
-    return events.map(event => {
+    // Steps of the walk that one thread made at once have one mark.
+    const shown = [];
+    for (const event of events) {
+      const same = shown.find(e => e.kind === 'walk' && e.step === event.step && e.thread === event.thread);
+      if (event.kind !== 'walk' || !same) shown.push({ ...event, numbers: [event.number] });
+      else same.numbers.push(event.number), (same.text += `\n${event.text}`), (same.fatal ||= isFatal(event));
+    }
+    return shown.map(event => {
       const top = this.lanes.get(event.thread), x = this.middle(event.step);
       return top === undefined || event.kind === 'switch' ? '' : this.mark(event, x, top + LINE);
     }).join('');
   }
 
+  numbered(numbers, x, y) {
+    const text = numbers.join(','), half = text.length < 3 ? 7.5 : 3 + 2.8 * text.length;
+    const right = this.scale.width - half - 1, at = numbers.length > 1 ? Math.min(x, right) : x;
+    return `<rect x="${at - half}" y="${y - 7.5}" width="${2 * half}" height="15" rx="7.5"/><text x="${at}" y="${y + 3.4}"` +
+      `${text.length > 1 ? ' class="long"' : ''}>${text}</text>`;
+  }
+
   mark(event, x, y) {
     const title = `<title>step ${event.step}: ${escaped(event.text)}</title>`;
     const shapes = {
-      walk: `<circle cx="${x}" cy="${y}" r="7.5"/><text x="${x}" y="${y + 3.4}"` +
-        `${event.number > 9 ? ' class="long"' : ''}>${event.number}</text>`,
-      fault: `<path d="M${x} ${y - 9}l9 9l-9 9l-9 -9z"/><text x="${x}" y="${y + 3.6}">!</text>`,
-      note: `<rect x="${x - 6}" y="${y - 6}" width="12" height="12" rx="2"/><text x="${x}" y="${y + 3.6}">i</text>`,
+      walk: () => this.numbered(event.numbers, x, y),
+      fault: () => `<path d="M${x} ${y - 9}l9 9l-9 9l-9 -9z"/><text x="${x}" y="${y + 3.6}">!</text>`,
+      note: () => `<rect x="${x - 6}" y="${y - 6}" width="12" height="12" rx="2"/><text x="${x}" y="${y + 3.6}">i</text>`,
     };
-    const fatal = event.role === 'used' || event.role === 'freed' ? ' fatal' : '';
-    return `<g class="mark ${event.kind}${fatal}" data-step="${event.step}">${title}${shapes[event.kind]}</g>`;
+    const fatal = event.fatal || isFatal(event) ? ' fatal' : '';
+    return `<g class="mark ${event.kind}${fatal}" data-step="${event.step}">${title}${shapes[event.kind]()}</g>`;
   }
 
   /** The life of the block: what it was to whom, from one event of the walk to the next. */
@@ -223,7 +238,8 @@ class Timeline {
     const freed = this.block.freed === null ? to : clamp(this.middle(clamp(this.block.freed, 1, data.steps)), from, to);
     return `<g class="held"><title>${escaped(threadName(held.thread))} holds a pointer to it from step ${held.from}` +
       ` to ${held.to}</title><path d="M${from} ${y - 5}v10M${from} ${y}H${freed}"/>` +
-      `<path d="M${freed} ${y}H${to}" class="dangles"/><path d="M${to} ${y}l-7 -4v8z" class="tip"/></g>`;
+      `<path d="M${freed} ${y}H${to}" class="dangles"/>` +
+      `<path d="M${to} ${y}l-7 -4v8z" class="tip${freed < to ? ' fatal' : ''}"/></g>`;
   }
 
   show(step) {
