@@ -118,11 +118,15 @@ fn the_function_that_a_mutant_of_the_map_in_c_changes_is_named() {
     names("c-map", "growth-trusts-malloc", &["new_link"]);
 }
 
-/// seize 0.2.1's guards do not nest: whoever drops one, or retires beside one, ends the protection of the iteration. What
-/// is named is what was freed under whom.
+/// seize 0.2.1's guards do not nest: whoever drops one, or retires beside one, ends the protection of the iteration.
+/// And what a failed compare-exchange returns is not protected at all.
 #[test]
 fn what_is_wrong_in_flurry_0_4_0_is_named() {
-    names("flurry@0.4.0", "premature-reclamation", &["next", "iter", "get", "guard", "retire"]);
+    names(
+        "flurry@0.4.0",
+        "premature-reclamation",
+        &["next", "iter", "get", "guard", "retire", "compare_exchange"],
+    );
     names("flurry@0.4.0", "data-race", &["next", "for_each", "boxed"]);
 }
 

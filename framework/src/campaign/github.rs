@@ -1,6 +1,7 @@
 //! What GitHub shows beside the code: a finding as an annotation, where `GITHUB_ACTIONS` says that this runs there.
 //!
-//! A line `::error file=…,line=…,title=…::message` on either stream is taken for a command. It goes to stderr, so that
+//! A line `::error file=…,line=…,title=…::message` on either stream is taken for a command. It goes to stderr, so
+//! that
 //! stdout stays what it is.
 
 use std::fs::OpenOptions;

@@ -110,8 +110,8 @@ impl<'a> Flow<'a> {
         self.hops(thread, before, block).pop()
     }
 
-    /// The same with the loads after it, the latest first: what a thread has put somewhere itself, in the same operation,
-    /// it had before.
+    /// The same with the loads after it, the latest first: what a thread has put somewhere itself, in the same
+    /// operation, it had before.
     pub(super) fn hops(&self, thread: u32, before: At, block: usize) -> Vec<Arrival> {
         let mut hops = Vec::new();
         let mut load = self.loads(thread, before, block).first().copied();
@@ -136,8 +136,8 @@ impl<'a> Flow<'a> {
     }
 
     /// As [`Flow::arrival`], by the load that is nearest to the use. The function that made it has not returned when
-    /// the pointer is used, or has returned it to one that has not: so of the loads whose stacks are known it is the one
-    /// that has most callers in common with the use, and not more with the free.
+    /// the pointer is used, or has returned it to one that has not: so of the loads whose stacks are known it is the
+    /// one that has most callers in common with the use, and not more with the free.
     pub(super) fn nearest(
         &self,
         (thread, before): (u32, At),

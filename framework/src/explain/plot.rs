@@ -204,7 +204,7 @@ fn end_of(flow: &Flow<'_>, block: usize, freed: Stamp, path: &[Arrival], user: U
     end
 }
 
-/// What whoever freed a block had looked at since it was unlinked: above all what its user wrote, too early or too late.
+/// What whoever freed a block had looked at since it was unlinked: above all what its user wrote, early or late.
 fn decided(
     flow: &Flow<'_>,
     block: usize,

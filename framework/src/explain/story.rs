@@ -4,6 +4,7 @@ use mapcheck_machine::{Fact, Stack, Stamp};
 
 use super::flow::{At, Flow, in_common};
 use super::plot::{Cut, Look, Plot, Retirement};
+use crate::log::Note;
 use crate::oracle;
 use crate::report::{self, Place};
 use crate::scenario::Scenario;
@@ -538,7 +539,28 @@ impl Teller<'_> {
 
     /// Why the block was believed to be free.
     fn why(&self) -> Vec<String> {
-        self.looks().into_iter().map(|look| self.reason(look)).collect()
+        let looks = self.looks().into_iter().map(|look| self.reason(look));
+        looks.chain(self.said()).collect()
+    }
+
+    /// What the map said of itself: whoever freed the block, last before that; and its user, before that too.
+    fn said(&self) -> Vec<String> {
+        let (Some(freed), user) = (self.plot.end.freed, self.plot.user.at) else {
+            return Vec::new();
+        };
+        let last = |at: &Stamp| {
+            let own = |note: &&Note| note.thread == at.thread && note.label == at.label;
+            let mut notes = self.studied.notes.iter().rev().filter(own);
+            notes.find(|note| note.step <= freed.step)
+        };
+        let apart = (freed.thread, freed.label) != (user.thread, user.label);
+        let notes = [last(&user).filter(|_| apart), last(&freed)];
+        let told = |note: &Note| {
+            let at = Stamp { thread: note.thread, label: note.label, step: note.step };
+            let who = capital(&self.who(&at));
+            format!("{who} said at step {}: {}.", note.step, note.text.trim_end_matches('.'))
+        };
+        notes.into_iter().flatten().map(told).collect()
     }
 
     fn reason(&self, look: &Look) -> String {

@@ -12,6 +12,7 @@ use mapcheck_machine::{
 use super::Child;
 use super::recording::State;
 use crate::decision::{Decision, DecisionKind, Decisions, Replayer};
+use crate::log::{self, Note};
 use crate::report::{Finding, Trace};
 
 /// Bytes of a word, which may be a pointer.
@@ -299,6 +300,8 @@ pub(crate) struct Studied<'a> {
     pub stack: &'a Stack,
     pub finding: &'a Finding,
     pub tape: &'a Tape,
+    /// What the map told of itself.
+    pub notes: &'a [Note],
     /// Schedule points.
     pub steps: u64,
 }
@@ -331,6 +334,7 @@ impl Child<'_> {
         let mut decider = Noting::new(Replayer::new(study.decisions), &both.tape);
         let (done, past) = self.execute(&mut decider, &mut both, self.setting.random, true);
         self.count(&done);
+        let notes = log::take_notes();
         let Both { trace, mut tape } = both;
         tape.choices = decider.chosen;
         tape.end();
@@ -340,8 +344,14 @@ impl Child<'_> {
         let (Some(found), Some((mut finding, stack))) = (&done.found, told) else {
             return self.recording.enter(State::Finished);
         };
-        let studied =
-            Studied { found, stack: &stack, finding: &finding, tape: &tape, steps: done.steps };
+        let studied = Studied {
+            found,
+            stack: &stack,
+            finding: &finding,
+            tape: &tape,
+            notes: &notes,
+            steps: done.steps,
+        };
         finding.report = (study.tell)(&studied);
         self.recording.publish(&finding);
     }
