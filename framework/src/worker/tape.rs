@@ -238,6 +238,8 @@ impl Observer for Tape {
                 moment.found = self.keep(access.addr, access.size, Some(found));
                 moment.left = self.keep(access.addr, access.size, left);
             }
+            // Elements tell of themselves wherever they are: a word on a stack is somebody else's soon.
+            _ if self.block_at(access.addr).is_none() => {}
             _ => {
                 moment.found = self.read(access.addr, access.size);
                 self.pending = self.writes(&moment).then_some(self.moments.len());
