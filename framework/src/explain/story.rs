@@ -661,6 +661,11 @@ impl Teller<'_> {
         if end.retired.is_empty() && !self.frees_for_others() {
             return &["freed", "unlinked", "guarded", "loaded", "stored"];
         }
+        // Who loads what is freed already came in by something that was out of date.
+        let stale = plot.path.first().zip(end.freed);
+        if stale.is_some_and(|(load, freed)| self.stamp(load.load).step > freed.step) {
+            return &["unlinked", "entered", "guarded", "stored", "loaded", "used"];
+        }
         &["unlinked", "guarded", "stored", "loaded", "entered", "retired", "used"]
     }
 
