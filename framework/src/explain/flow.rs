@@ -196,3 +196,50 @@ pub(super) fn in_common(a: &Stack, b: &Stack) -> usize {
     let parting = a.get(same).zip(b.get(same)).is_some_and(|(a, b)| a.0 == b.0);
     2 * same + usize::from(parting)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::tape::tests::made;
+
+    #[test]
+    fn a_pointer_is_followed_back_through_the_thread_s_own_copies() {
+        let mut made = made();
+        made.alloc(0, 0x1000).alloc(0, 0x2000).alloc(1, 0x3000);
+        made.store(0, 0x1000, 0x2000).load(1, 0x1000, 0x2000);
+        // It keeps it in its own memory, and loads it from there.
+        made.store(1, 0x3000, 0x2000).load(1, 0x3000, 0x2000);
+        let flow = Flow::new(&made.tape);
+        let end = made.tape.moments.len();
+        let hops: Vec<_> = flow.hops(1, end, 1).iter().map(|hop| (hop.load, hop.store)).collect();
+        assert_eq!(hops, [(3, Some(2)), (1, Some(0))]);
+        let arrival = flow.arrival(1, end, 1).unwrap();
+        assert_eq!((arrival.load, arrival.store, arrival.word.addr), (1, Some(0), 0x1000));
+        assert_eq!(flow.arrival(2, end, 1), None);
+    }
+
+    #[test]
+    fn a_path_leads_from_the_block_up_to_where_the_thread_came_in() {
+        let mut made = made();
+        made.alloc(0, 0x1000).alloc(0, 0x2000);
+        made.store(0, 0x8000, 0x1000).store(0, 0x1008, 0x2000);
+        made.load(1, 0x8000, 0x1000).load(1, 0x1008, 0x2000);
+        let flow = Flow::new(&made.tape);
+        let first = flow.arrival(1, made.tape.moments.len(), 1).unwrap();
+        let path: Vec<usize> = flow.path(first, 1).iter().map(|step| step.word.addr).collect();
+        assert_eq!(path, [0x1008, 0x8000]);
+    }
+
+    #[test]
+    fn the_overwriting_write_is_the_first_that_leaves_another_pointer() {
+        let mut made = made();
+        made.alloc(0, 0x1000).alloc(0, 0x2000);
+        made.store(0, 0x1000, 0x2000).load(1, 0x1000, 0x2000);
+        // The same pointer, with a tag, is no other.
+        made.store(2, 0x1000, 0x2001).store(2, 0x1000, 0).store(2, 0x1000, 0x2000);
+        let flow = Flow::new(&made.tape);
+        let arrival = flow.arrival(1, 2, 1).unwrap();
+        assert_eq!(flow.overwritten(&arrival.word, arrival.load, 5), Some(3));
+        assert_eq!(flow.overwritten(&arrival.word, arrival.load, 3), None);
+    }
+}

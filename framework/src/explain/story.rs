@@ -492,7 +492,8 @@ impl Teller<'_> {
             true => " and was still in the same operation",
             false => " and kept it since",
         };
-        Some(format!("It had loaded the pointer at step {}{site}{still}.", at.step))
+        let who = capital(&self.thread(&at));
+        Some(format!("{who} had loaded the pointer at step {}{site}{still}.", at.step))
     }
 
     /// How the block went away in the meantime.
@@ -501,18 +502,14 @@ impl Teller<'_> {
         let Some(freed) = end.freed else { return Vec::new() };
         let cut = self.cut_by().map(|at| (at, "unlinked the block"));
         let retired = self.retired().into_iter().map(|line| (line.at, "retired it"));
-        let (mut text, mut before) = (String::new(), None);
-        for (at, did) in cut.into_iter().chain(retired).chain([(freed, "freed it")]) {
-            let same = before == Some((at.thread, at.label));
-            let who = if same { String::new() } else { self.who(&at) + " " };
-            text += match (text.is_empty(), same) {
-                (true, _) => "",
-                (false, true) => " and ",
-                (false, false) => "; ",
-            };
-            text += &format!("{who}{did} at step {}", at.step);
-            before = Some((at.thread, at.label));
-        }
+        let deeds: Vec<(Stamp, &str)> =
+            cut.into_iter().chain(retired).chain([(freed, "freed it")]).collect();
+        let same = |a: &Stamp, b: &Stamp| (a.thread, a.label) == (b.thread, b.label);
+        let by = |all: &[(Stamp, &str)]| {
+            let told = all.iter().map(|(at, did)| format!("{did} at step {}", at.step));
+            format!("{} {}", self.who(&all[0].0), listed(&told.collect::<Vec<_>>()))
+        };
+        let text = deeds.chunk_by(|a, b| same(&a.0, &b.0)).map(by).collect::<Vec<_>>().join("; ");
         let mut all = vec![capital(&text) + "."];
         all.extend(self.what_was_wrong(freed).map(str::to_owned));
         all
@@ -684,4 +681,13 @@ impl Teller<'_> {
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// `a, b and c`.
+fn listed(all: &[String]) -> String {
+    match all {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
 }

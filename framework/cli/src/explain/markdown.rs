@@ -43,7 +43,7 @@ fn headline(out: &mut String, explanation: &Explanation) {
     let mutant = explanation.mutant.as_ref().map(|m| format!(", with the mutant {m}"));
     let scenario = format!("scenario `{scenario}`{}", mutant.unwrap_or_default());
     // The first is the map; what it depends on is in the details.
-    let map = versions.split(", ").next().unwrap_or_default();
+    let map = versions.split(", ").next().filter(|map| map.contains(' ')).unwrap_or(target);
     paragraph(out, &format!("{map}, {scenario}: {}.", explanation.message));
 }
 
