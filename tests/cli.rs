@@ -58,8 +58,7 @@ fn is_plain(run: &Run) {
     for text in [&run.stdout, &run.stderr] {
         assert!(!text.contains('\x1b') && !text.contains('\r'), "escapes in:\n{text}");
     }
-    let wide = run.stdout.lines().filter(|l| l.chars().count() > 100 && !l.starts_with("replay: "));
-    assert_eq!(wide.collect::<Vec<_>>(), Vec::<&str>::new(), "wider than 100 columns");
+    assert_eq!(mapcheck_tests::wide(&run.stdout), Vec::<&str>::new(), "wider than 100 columns");
 }
 
 #[test]

@@ -154,8 +154,7 @@ fn every_test_of_wrong_code_fails_with_the_finding_it_is_named_for_when_instrume
         let headline = format!("error[{}]: ", class.unwrap().replace('_', "-"));
         let report = tested.report(&name);
         assert!(report.starts_with(&headline), "{name}:\n{report}");
-        let wide = report.lines().filter(|l| l.chars().count() > 100 && !l.starts_with("replay: "));
-        assert_eq!(wide.collect::<Vec<_>>(), Vec::<&str>::new());
+        assert_eq!(mapcheck_tests::wide(&report), Vec::<&str>::new());
     }
 }
 

@@ -288,12 +288,21 @@ fn numbers_after(line: &str, words: &[&str]) -> String {
     line
 }
 
-/// The path of a repro without its folder and its hash.
+/// The path of a repro without its folder and its hash, in the commands that a report ends with.
 fn hashed_name(line: &str) -> String {
-    let Some((head, path)) = line.split_once("replay: cargo mapcheck replay ") else {
-        return line.to_owned();
-    };
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let class = name.rsplit_once('-').map_or(name, |(class, _)| class);
-    format!("{head}replay: cargo mapcheck replay OUT/{class}-HASH.toml")
+    for verb in ["replay", "explain"] {
+        let command = format!("{verb}: cargo mapcheck {verb} ");
+        let Some((head, path)) = line.split_once(&command) else { continue };
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let class = name.rsplit_once('-').map_or(name, |(class, _)| class);
+        return format!("{head}{command}OUT/{class}-HASH.toml");
+    }
+    line.to_owned()
+}
+
+/// The lines of a report that are wider than a screen, but for the commands with paths.
+pub fn wide(report: &str) -> Vec<&str> {
+    let command =
+        |line: &str| ["replay: ", "explain: "].iter().any(|start| line.starts_with(start));
+    report.lines().filter(|line| line.chars().count() > 100 && !command(line)).collect()
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{Totals, github};
-use crate::report::{Finding, Object};
+use crate::report::{Finding, Object, from_here};
 use crate::scheduler::{Coverage, Limit};
 use crate::settings::{Format, Settings};
 
@@ -247,8 +247,12 @@ pub(crate) struct Told<'a> {
 impl Told<'_> {
     pub(crate) fn text(&self, target: &str) -> String {
         let notes: String = self.notes.iter().map(|n| format!("note: {n}\n")).collect();
+        // What another engine found is searched for again, and cannot be explained.
+        let explain = self.repro.map_or_else(String::new, |path| {
+            format!("explain: cargo mapcheck explain {}\n", from_here(path))
+        });
         format!(
-            "{}target: {target}, scenario {}, execution {}\n{notes}replay: {}\n\n",
+            "{}target: {target}, scenario {}, execution {}\n{notes}{explain}replay: {}\n\n",
             self.finding.report, self.scenario, self.execution, self.replay
         )
     }
