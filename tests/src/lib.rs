@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod browser;
+pub mod documents;
 pub mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,12 +86,20 @@ pub fn mapcheck_in<S: AsRef<OsStr>>(subject: &Path, args: impl IntoIterator<Item
 pub fn shell(dir: &Path, line: &str) -> Command {
     let mut command = Command::new("sh");
     clean(&mut command);
+    with_mapcheck(command.args(["-c", line]).current_dir(dir));
+    command.env("CARGO_TARGET_DIR", subjects_target());
+    command
+}
+
+/// Has a command find `cargo mapcheck` as if it were installed.
+///
+/// # Panics
+/// When there is no path to programs.
+fn with_mapcheck(command: &mut Command) {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let own = binary().parent().expect("it lies in a folder").to_owned();
     let path = std::env::join_paths([own].into_iter().chain(std::env::split_paths(&path)));
-    command.args(["-c", line]).current_dir(dir).env("PATH", path.expect("no name has a colon"));
-    command.env("CARGO_TARGET_DIR", subjects_target());
-    command
+    command.env("PATH", path.expect("no name has a colon"));
 }
 
 /// Where the subjects are built: one folder, so that they share what they depend on.

@@ -6,6 +6,8 @@ mod args;
 mod cargo;
 mod commands;
 mod corpus;
+#[cfg(test)]
+mod documents;
 mod error;
 mod explain;
 mod fuzzers;
