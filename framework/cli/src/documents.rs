@@ -1,5 +1,6 @@
 //! The commands that the documents show are commands: each subcommand and each option exists.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::args;
@@ -55,15 +56,20 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
-/// Whether the command line knows these words. What a shell would put in is taken for a number, or a time.
+/// Whether the command line knows these words.
 fn parses(words: &[String]) -> Result<(), String> {
-    let filled = words.iter().map(|word| match word.starts_with('$') {
-        true if word.ends_with("m}") => "1m",
-        true => "1",
-        false => word,
-    });
-    let all = ["cargo-mapcheck"].into_iter().chain(filled).map(Into::into).collect();
+    let words = words.iter().map(|word| filled(word).into());
+    let all = [OsString::from("cargo-mapcheck")].into_iter().chain(words).collect();
     args::parse(all).map(|_| ()).map_err(|e| e.to_string())
+}
+
+/// A word with what a shell would put in: a number, or a time.
+fn filled(word: &str) -> String {
+    match word.strip_prefix('$') {
+        Some(rest) if rest.ends_with("m}") => "1m".to_owned(),
+        Some(rest) => format!("1{}", rest.split_once('}').map_or("", |(_, end)| end)),
+        None => word.to_owned(),
+    }
 }
 
 #[test]
