@@ -10,8 +10,8 @@ use mapcheck_tests::{Run, cargo, read, root, subjects_target, tempdir};
 
 /// `docs/nightly.md` is followed to the letter by `guide.rs`.
 const FOLLOWED: &str = "docs/nightly.md";
-/// Blocks that need libFuzzer, which takes long to compile: they are read alone.
-const READ_ALONE: [&str; 1] = ["docs/fuzzing.md 1"];
+/// Blocks that are only read: one needs libFuzzer, which takes long to compile, and one is a file that `export-test` wrote.
+const READ_ALONE: [&str; 2] = ["docs/fuzzing.md 1", "docs/guide.md 5"];
 
 /// The blocks of some language, each with its document and its number in that: `docs/guide.md 3`.
 fn blocks_of(language: &str) -> Vec<(String, Block)> {

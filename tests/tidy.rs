@@ -330,7 +330,7 @@ fn mapcheck_has_few_dependencies() {
 
 #[test]
 fn every_lock_file_that_the_tests_build_from_is_there() {
-    let subjects = ["broken", "explored", "faults", "primitives"];
+    let subjects = ["broken", "events", "explored", "faults", "primitives", "shelf"];
     let subjects = subjects.map(|name| format!("tests/subjects/{name}"));
     for dir in subjects.iter().map(String::as_str).chain([""]) {
         assert!(root().join(dir).join("Cargo.lock").is_file(), "{dir}");

@@ -73,6 +73,7 @@ pub fn sample(
         judging: oracles == Oracles::All,
         leaks: oracles == Oracles::All,
         stack_at: None,
+        log: false,
         // Threads that only yield to each other are measured, too.
         patience: u64::MAX,
     };

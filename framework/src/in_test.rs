@@ -3,17 +3,20 @@
 //! The harness of tests runs many threads, and a process that forks inherits every lock another
 //! thread holds. So the test binary is started anew for the one test, and that process forks.
 
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use mapcheck_machine as machine;
 
-use crate::campaign::{self, Done, Subject};
+use crate::campaign::{self, Done, Subject, github};
 use crate::exit;
 use crate::explain::{self, Shown};
 use crate::map::{self, Map};
+use crate::regression;
 use crate::replay;
+use crate::report::Object;
 use crate::repro::Repro;
 use crate::scenario::{self, Scenario, families};
 use crate::settings::Settings;
@@ -112,7 +115,7 @@ impl Settings {
             family: "closure".to_owned(),
             ..Scenario::default()
         };
-        self.test(vec![scenario], &|_| scenario::guarded(&body));
+        self.test(&Plan::of(vec![scenario], &|_| scenario::guarded(&body)));
     }
 
     /// As the function [`check`], with these settings.
@@ -129,22 +132,86 @@ impl Settings {
         if scenarios.is_empty() && !families::FAMILIES.iter().any(|f| f.0 == family) {
             panic!("there is no scenario family `{family}`");
         }
-        self.test(scenarios, &scenario::run::<M>);
+        let adapter = Some(std::any::type_name::<M>());
+        self.test(&Plan { adapter, ..Plan::of(scenarios, &scenario::run::<M>) });
+    }
+
+    /// Fails while the map `M` has the mistake that a repro tells of: a regression test, as `cargo mapcheck
+    /// export-test` writes it. `repro` is the text of the repro's file.
+    ///
+    /// It replays the repro's decisions, and fails if they lead to a finding of the same class. They are those of one
+    /// build: if they lead to nothing, it explores the repro's scenario, under the repro's faults and limits, with
+    /// these settings, and fails if anything is found. Leaks are judged only if the repro is of class `leak`, and data
+    /// races only if it is of class `data-race` or `premature-reclamation`.
+    ///
+    /// Start from [`Settings::default`], so that it does the same whatever the environment says, but for
+    /// `MAPCHECK_OUT`.
+    ///
+    /// ```no_run
+    /// # fn of<Adapter: mapcheck::Map>() {
+    /// const REPRO: &str = r#"format = 1 …"#;
+    /// mapcheck::Settings::default().executions(5_000).regression::<Adapter>(REPRO);
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// With the report, when it fails; and when the text is no repro, the adapter fails its self-check, or the repro
+    /// was made with instrumentation and this build has none: then the test would pass for what it does not see.
+    #[track_caller]
+    pub fn regression<M: Map>(&self, repro: &str) {
+        let repro = Repro::from_text(repro).unwrap_or_else(|what| panic!("the text {what}"));
+        if repro.instrumented && !machine::instrumented() {
+            panic!(
+                "the repro was made with instrumentation: run this test by `cargo mapcheck test`"
+            );
+        }
+        if let Err(what) = map::self_check::<M>() {
+            panic!("the adapter is wrong: {what}");
+        }
+        let plan = Plan {
+            adapter: Some(std::any::type_name::<M>()),
+            repro: Some(&repro),
+            ..Plan::of(vec![repro.scenario.clone()], &scenario::run::<M>)
+        };
+        let out = std::env::var_os("MAPCHECK_OUT").filter(|out| !out.is_empty());
+        let out = out.map_or_else(|| self.out.clone(), PathBuf::from);
+        Settings { out, ..self.again(&repro) }.test(&plan);
     }
 
     #[track_caller]
-    fn test(&self, scenarios: Vec<Scenario>, run: &dyn Fn(&Scenario)) {
+    fn test(&self, plan: &Plan<'_>) {
         let name = std::thread::current().name().unwrap_or_default().to_owned();
         let result = match std::env::var(NESTED) {
-            Ok(nested) if nested == name => nested_main(self, &name, scenarios, run),
-            _ if name.is_empty() || name == "main" => {
-                in_this_process(self, scenarios, run).map(|_| ())
-            }
+            Ok(nested) if nested == name => nested_main(self, &name, plan),
+            _ if name.is_empty() || name == "main" => in_this_process(self, plan),
             _ => start_anew(&name),
         };
         if let Err(report) = result {
             panic!("\n{report}");
         }
+    }
+}
+
+/// What a test explores.
+struct Plan<'a> {
+    scenarios: Vec<Scenario>,
+    run: &'a dyn Fn(&Scenario),
+    /// The name of the adapter's type, if there is one.
+    adapter: Option<&'static str>,
+    /// What is replayed first.
+    repro: Option<&'a Repro>,
+    /// Where the test asks for it.
+    place: &'static Location<'static>,
+}
+
+impl<'a> Plan<'a> {
+    #[track_caller]
+    fn of(scenarios: Vec<Scenario>, run: &'a dyn Fn(&Scenario)) -> Plan<'a> {
+        Plan { scenarios, run, adapter: None, repro: None, place: Location::caller() }
+    }
+
+    fn subject(&self, name: &str) -> Subject<'a> {
+        subject(name, self.scenarios.clone(), self.run)
     }
 }
 
@@ -259,26 +326,24 @@ fn start_anew(name: &str) -> Result<(), String> {
 }
 
 /// The whole work, in the process that was started for it; does not return.
-fn nested_main(
-    settings: &Settings,
-    name: &str,
-    scenarios: Vec<Scenario>,
-    run: &dyn Fn(&Scenario),
-) -> ! {
+fn nested_main(settings: &Settings, name: &str, plan: &Plan<'_>) -> ! {
     machine::fix_addresses();
     machine::wait_until_others_sleep(Duration::from_secs(1));
     println!("\n{MARK}");
-    let subject = subject(name, scenarios, run);
-    let code = nested(settings, subject).unwrap_or_else(|what| {
+    let code = nested(settings, plan.subject(name), plan).unwrap_or_else(|what| {
         println!("{what}");
         exit::INTERNAL
     });
     std::process::exit(code.into())
 }
 
-fn nested(settings: &Settings, mut subject: Subject<'_>) -> Result<u8, String> {
+fn nested(settings: &Settings, mut subject: Subject<'_>, plan: &Plan<'_>) -> Result<u8, String> {
     if let Some(path) = std::env::var_os("MAPCHECK_REPLAY").map(PathBuf::from) {
-        return replay_in_test(&path, &subject);
+        return replay_in_test(&path, subject, plan);
+    }
+    if let Some(report) = again(&subject, plan)? {
+        print!("{report}");
+        return Ok(exit::FINDING);
     }
     let restricted = subject.restrict(settings);
     if let Some(what) = restricted.as_ref().err().filter(|_| !subject.scenarios.is_empty()) {
@@ -293,6 +358,10 @@ fn nested(settings: &Settings, mut subject: Subject<'_>) -> Result<u8, String> {
     if done.findings.is_empty() {
         println!("{}", sentence(settings, &done));
         return Ok(exit::CLEAN);
+    }
+    for reported in &done.findings {
+        let replay = reported.repro.as_deref().map(campaign::replay_command);
+        github::summarise(&reported.finding, &subject.target, &replay.unwrap_or_default());
     }
     Ok(exit::FINDING)
 }
@@ -309,23 +378,41 @@ fn sentence(settings: &Settings, done: &Done) -> String {
 }
 
 /// Replays, shrinks or explains the repro if it is this test's; passes over it if it is another's.
-fn replay_in_test(path: &Path, subject: &Subject<'_>) -> Result<u8, String> {
+fn replay_in_test(path: &Path, subject: Subject<'_>, plan: &Plan<'_>) -> Result<u8, String> {
     let repro = Repro::load(path)?;
     if repro.test.as_deref() != Some(&*subject.target) {
         println!("{} is not of this test", path.display());
         return Ok(exit::CLEAN);
     }
     replay::fits(&repro, path, &subject.versions)?;
+    if std::env::var_os("MAPCHECK_REGRESSION").is_some() {
+        return tell(subject, &repro, plan);
+    }
     if std::env::var_os("MAPCHECK_SHRINK").is_some() {
         print!("{}", replay::shrink(&repro, subject.code(), path)?);
         return Ok(exit::CLEAN);
     }
     if let Some(to) = std::env::var_os("MAPCHECK_EXPLAIN").map(PathBuf::from) {
-        return explain_in_test(&repro, path, subject, &to);
+        return explain_in_test(&repro, path, &subject, &to);
     }
     let replayed = replay::run(&repro, subject.code(), replay::times()?)?;
     print!("{}", replayed.text(&repro));
     Ok(replayed.code())
+}
+
+/// Tells what a regression test of a repro has to do.
+fn tell(subject: Subject<'_>, repro: &Repro, plan: &Plan<'_>) -> Result<u8, String> {
+    let line = match plan.adapter {
+        Some(adapter) => regression::told(subject, repro, adapter)?,
+        None => Object::of_type("regression").text("adapter", ""),
+    };
+    println!("{}", line.text("file", plan.place.file()).line());
+    Ok(exit::CLEAN)
+}
+
+/// The report, if what is replayed first still shows its finding.
+fn again(subject: &Subject<'_>, plan: &Plan<'_>) -> Result<Option<String>, String> {
+    plan.repro.map_or(Ok(None), |repro| regression::replayed(subject, repro))
 }
 
 /// Writes the explanation of a repro to a file, where the command reads it.
@@ -342,21 +429,17 @@ fn explain_in_test(
 }
 
 /// Without a test around it: in this process, if nothing else runs in it.
-fn in_this_process(
-    settings: &Settings,
-    scenarios: Vec<Scenario>,
-    run: &dyn Fn(&Scenario),
-) -> Result<Done, String> {
+fn in_this_process(settings: &Settings, plan: &Plan<'_>) -> Result<(), String> {
     if !machine::single_threaded() {
         return Err("this thread is no test's: call it from a #[test], or from a process without \
                     other threads"
             .to_owned());
     }
-    let mut subject = Subject { test: None, ..subject("main", scenarios, run) };
+    let mut subject = Subject { test: None, ..plan.subject("main") };
+    if let Some(report) = again(&subject, plan)? {
+        return Err(report);
+    }
     subject.restrict(settings)?;
     let done = campaign::run(&subject, settings)?;
-    match done.findings.first() {
-        Some(reported) => Err(reported.text.clone()),
-        None => Ok(done),
-    }
+    done.findings.first().map_or(Ok(()), |reported| Err(reported.text.clone()))
 }

@@ -81,6 +81,7 @@ mod explain;
 pub mod fault;
 pub mod fuzz;
 mod in_test;
+pub mod log;
 pub mod map;
 mod matrix;
 pub mod model;
@@ -89,6 +90,7 @@ pub mod oracle;
 #[doc(hidden)]
 pub mod parsers;
 mod pcg;
+mod regression;
 mod replay;
 pub mod report;
 pub mod repro;

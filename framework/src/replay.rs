@@ -8,6 +8,7 @@ use mapcheck_machine as machine;
 use crate::campaign::replay_command;
 use crate::exit;
 use crate::explain;
+use crate::log;
 use crate::report::Finding;
 use crate::repro::Repro;
 use crate::shrink as shrinker;
@@ -66,7 +67,12 @@ pub(crate) struct Replayed {
 }
 
 /// Replays a repro so many times, each in a process of its own.
+///
+/// If a log is asked for, that of one more is printed first.
 pub(crate) fn run(repro: &Repro, code: Code<'_>, times: u64) -> Result<Replayed, String> {
+    if log::is_asked_for() {
+        watch::print_log(code, repro)?;
+    }
     let first = watch::replay(code, repro, true)?;
     let mut different = 0;
     for _ in 1..times {
@@ -81,6 +87,11 @@ pub(crate) fn run(repro: &Repro, code: Code<'_>, times: u64) -> Result<Replayed,
 }
 
 impl Replayed {
+    /// What the first replay has found.
+    pub(crate) fn finding(&self) -> Option<&Finding> {
+        self.first.as_ref()
+    }
+
     /// What to tell the reader.
     pub(crate) fn text(&self, repro: &Repro) -> String {
         let mut out = self.first.as_ref().map_or_else(String::new, |f| f.report.clone());

@@ -20,7 +20,7 @@ use crate::scenario::{Scenario, families};
 use crate::settings::{Format, PATIENCE, Settings};
 use crate::worker::watch::{self, Outcome};
 use crate::worker::{Code, Script, Setting};
-use crate::{Target, catalogue, exit, fault, fuzz, matrix, replay, scheduler};
+use crate::{Target, catalogue, exit, fault, fuzz, log, matrix, regression, replay, scheduler};
 
 /// Why a runner stopped: an exit code and a sentence.
 type Failure = (u8, String);
@@ -36,7 +36,8 @@ fn internal(what: String) -> Failure {
 /// Does what the arguments say with `targets`, and returns the exit code, one of [`exit`].
 ///
 /// The arguments are `list`, `check TARGET…`, `ready TARGET…`, which only says whether that could be checked,
-/// `faults [MUTANT…]`, `matrix [TARGET…]`, `replay FILE`, `shrink FILE`, and for a fuzzer's inputs `whose FILE…`, which
+/// `faults [MUTANT…]`, `matrix [TARGET…]`, `replay FILE`, `shrink FILE`, `regression FILE`, which tells what a
+/// regression test of a repro has to do, and for a fuzzer's inputs `whose FILE…`, which
 /// tells those that are for targets of this runner, and `import FILE`; settings come from the environment, see
 /// [`Settings::from_env`]. `cargo mapcheck` calls it so.
 ///
@@ -60,6 +61,7 @@ pub fn main(targets: &[Target]) -> ExitCode {
             ["ready", names @ ..] => runner.ready(names),
             ["replay", path] => runner.replay(Path::new(path)),
             ["shrink", path] => runner.shrink(Path::new(path)),
+            ["regression", path] => runner.regression(Path::new(path)),
             ["explain", path] => runner.explain(Path::new(path)),
             ["whose", paths @ ..] => runner.whose(paths),
             ["import", path] => runner.import(Path::new(path)),
@@ -84,6 +86,10 @@ fn with_flag(what: String) -> Failure {
         return usage(what);
     }
     let variable = what.split(':').next().unwrap_or_default();
+    if variable == log::VARIABLE {
+        // It has none.
+        return usage(what);
+    }
     let name = variable.trim_start_matches("MAPCHECK_").to_lowercase().replace('_', "-");
     let flag = if name == "faults" { "fault" } else { &name };
     usage(format!("--{flag} or {what}"))
@@ -153,7 +159,10 @@ impl Runner<'_> {
     ) -> Result<Subject<'b>, Failure> {
         let engine = self.settings.engine;
         let mut subject = subject(target, self.settings.seed, kept);
-        subject.restrict(&self.settings).map_err(with_flag)?;
+        let families = families_of(&subject.scenarios);
+        subject
+            .restrict(&self.settings)
+            .map_err(|what| with_flag(what + &self.others(&families)))?;
         subject.foreign = target.foreign(engine);
         if engine != Engine::Native && subject.foreign.is_none() {
             let name = target.name;
@@ -161,6 +170,18 @@ impl Runner<'_> {
             return Err(usage(what));
         }
         Ok(subject)
+    }
+
+    /// Which scenarios there are, where one was asked for by a name that none has.
+    fn others(&self, families: &[String]) -> String {
+        let named = self.settings.scenario.as_ref().filter(|name| !name.ends_with(".toml"));
+        match named.filter(|name| !families.iter().any(|f| f.starts_with(name.as_str()))) {
+            Some(name) if !families.iter().any(|f| name.starts_with(f.as_str())) => {
+                format!(", but of the families {}", families.join(", "))
+            }
+            Some(_) => "; `cargo mapcheck list --format json` has the names".to_owned(),
+            None => String::new(),
+        }
     }
 
     /// Looks for the mutants of all targets, or for those of these names, and prints a line of JSON for each.
@@ -282,6 +303,15 @@ impl Runner<'_> {
         let (repro, target) = self.load(path)?;
         let text = replay::shrink(&repro, target.code(&accepts(target)), path).map_err(internal)?;
         print!("{text}");
+        Ok(exit::CLEAN)
+    }
+
+    /// Tells what a regression test of a repro has to do.
+    fn regression(&self, path: &Path) -> Result<u8, Failure> {
+        let (repro, target) = self.load(path)?;
+        let subject = self.subject(target)?;
+        let line = regression::told(subject, &repro, (target.adapter)()).map_err(usage)?;
+        println!("{}", line.line());
         Ok(exit::CLEAN)
     }
 
@@ -458,6 +488,13 @@ pub(crate) fn subject(target: &Target, seed: u64, kept: Vec<Scenario>) -> Subjec
     }
 }
 
+/// The families of some scenarios, each once.
+fn families_of(scenarios: &[Scenario]) -> Vec<String> {
+    let mut families: Vec<String> = scenarios.iter().map(|s| s.family.clone()).collect();
+    families.dedup();
+    families
+}
+
 /// What the self-check of an adapter says against it. It runs in a worker, as an execution, so that
 /// an adapter that hangs or crashes is told from one that lies; what else is found there is left to
 /// the campaign.
@@ -481,6 +518,7 @@ pub(crate) fn self_check(target: &Target) -> Result<Option<String>, String> {
         judging: true,
         leaks: false,
         stack_at: None,
+        log: false,
         patience: PATIENCE,
     };
     let (outcome, _) = watch::run(setting, &Script::Replay(&Decisions::default(), false))?;
@@ -517,6 +555,9 @@ struct Summary {
     wrong_adapter: bool,
     wall_ms: u64,
     cpu_ms: u64,
+    /// What each finding is, and how it is replayed: for what GitHub shows, and no part of what is printed.
+    told: Vec<String>,
+    replays: Vec<String>,
 }
 
 impl Summary {
@@ -532,6 +573,12 @@ impl Summary {
         let all = done.scenarios > 0 && done.exhausted == done.scenarios;
         self.exhausted = all && (self.exhausted || self.targets.len() == 1);
         self.wall_ms += done.wall.as_millis() as u64;
+        for reported in &done.findings {
+            let repro = reported.repro.as_deref().map(campaign::replay_command);
+            let finding = &reported.finding;
+            self.told.push(format!("{}: {}", finding.class, finding.message));
+            self.replays.push(repro.unwrap_or_default());
+        }
     }
 
     fn wrong_adapter(&mut self, name: &str) {
@@ -565,6 +612,8 @@ impl Summary {
             .number("accepted_races", self.accepted_races)
             .flag("exhausted", self.exhausted)
             .flag("interrupted", self.interrupted)
+            .texts("told", &self.told)
+            .texts("replays", &self.replays)
             .line();
         fs::write(&path, line + "\n")
             .map_err(|e| format!("{} could not be written: {e}", path.display()))

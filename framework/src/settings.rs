@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::fault::{self, Fault};
+use crate::log;
 use crate::mutant::{Mutant, Mutants};
 use crate::scheduler::{self, Limit};
-use crate::text::one_line;
+use crate::text::{near, one_line};
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -236,7 +237,8 @@ impl Settings {
         let known = mutants.iter().map(|m| m.id).chain(fault::NAMES.iter().map(|f| f.1));
         found.map(Some).ok_or_else(|| {
             let known: Vec<&str> = known.collect();
-            format!("MAPCHECK_FAULTS: `{name}` is no fault; there are {}", known.join(", "))
+            let near = near(name, &known);
+            format!("MAPCHECK_FAULTS: `{name}` is no fault; there are {}{near}", known.join(", "))
         })
     }
 
@@ -262,7 +264,7 @@ impl Settings {
 
 type Set = fn(&mut Settings, &str) -> Result<(), String>;
 
-const VARIABLES: [(&str, Set); 22] = [
+const VARIABLES: [(&str, Set); 23] = [
     ("MAPCHECK_EXECUTIONS", |s, v| {
         s.counted = true;
         number(v).map(|n| s.executions = n)
@@ -320,6 +322,8 @@ const VARIABLES: [(&str, Set); 22] = [
         s.shrink = v != "0";
         Ok(())
     }),
+    // Read again where an execution is recorded.
+    ("MAPCHECK_LOG", |_, v| log::check(v)),
     ("MAPCHECK_KEEP_GOING", |s, v| {
         s.keep_going = v != "0";
         Ok(())
@@ -329,7 +333,8 @@ const VARIABLES: [(&str, Set); 22] = [
 fn set_scheduler(settings: &mut Settings, name: &str) -> Result<(), String> {
     let names: Vec<&str> = scheduler::NAMES.iter().map(|n| n.0).collect();
     if !names.contains(&name) {
-        return Err(format!("is no scheduler; there are {}", names.join(", ")));
+        let near = near(name, &names);
+        return Err(format!("is no scheduler; there are {}{near}", names.join(", ")));
     }
     settings.scheduler = name.to_owned();
     Ok(())

@@ -42,6 +42,8 @@ pub struct Target {
     pub capabilities: fn() -> Vec<(&'static str, bool)>,
     /// Tries the adapter on one thread, see [`map::self_check`].
     pub self_check: fn() -> Result<(), String>,
+    /// The name of the adapter's type, with its path.
+    pub(crate) adapter: fn() -> &'static str,
 }
 
 impl Target {
@@ -72,6 +74,7 @@ impl Target {
             foreign: [None; 2],
             capabilities: map::capabilities::<M>,
             self_check: map::self_check::<M>,
+            adapter: std::any::type_name::<M>,
         }
     }
 
@@ -230,6 +233,7 @@ mod tests {
             foreign: [None; 2],
             capabilities: Vec::new,
             self_check: || Ok(()),
+            adapter: || "t::T",
         }
     }
 

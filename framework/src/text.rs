@@ -101,6 +101,31 @@ pub(crate) fn one_line(text: &str) -> String {
     line
 }
 
+/// `; did you mean X?`, of the name that is most like what was asked for; empty if none is.
+pub(crate) fn near(wanted: &str, names: &[&str]) -> String {
+    let likeness = |name: &&&str| match name.starts_with(wanted) && wanted.len() > 2 {
+        true => 0,
+        false => edits(name, wanted),
+    };
+    let nearest = names.iter().min_by_key(likeness).filter(|n| likeness(n) <= wanted.len() / 3);
+    nearest.map_or_else(String::new, |name| format!("; did you mean {name}?"))
+}
+
+/// How many bytes to insert, delete or replace to make one word the other.
+fn edits(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
 /// Parses a document and reads it with `read`; the error is one line, which names the line where the text is no TOML.
 pub(crate) fn parse<R>(
     text: &str,
@@ -188,6 +213,15 @@ fn list(values: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_meant_is_what_is_most_alike() {
+        let names = ["random", "pct", "portfolio", "exhaustive", "exhaustive-delays"];
+        assert_eq!(near("pctt", &names), "; did you mean pct?");
+        assert_eq!(near("exhaust", &names), "; did you mean exhaustive?");
+        assert_eq!(near("randmo", &names), "; did you mean random?");
+        assert_eq!((near("fair", &names), near("", &names)), (String::new(), String::new()));
+    }
 
     #[test]
     fn what_is_written_is_read_back() {

@@ -30,7 +30,7 @@ mod guide_model {
     use mapcheck::model::Layout;
     use mapcheck::{Key, Map, Previous, Profile, Value};
 
-    // block: docs/guide.md 5
+    // block: docs/guide.md 6
 
     impl<E: Engine> Model<E> {
         fn retire(&self, block: Ptr) {
@@ -64,7 +64,7 @@ mod guide_model {
         fn for_each(&self, _: &mut dyn FnMut(&Key, &Value) -> ControlFlow<()>) {}
     }
 
-    // block: docs/guide.md 6
+    // block: docs/guide.md 7
 }
 
 mod guide_oracle {
@@ -78,7 +78,7 @@ mod guide_oracle {
         }
     }
 
-    // block: docs/guide.md 7
+    // block: docs/guide.md 8
 }
 
 mod guide_futures {
@@ -110,14 +110,14 @@ mod guide_futures {
             true
         }
 
-        // block: docs/guide.md 8
+        // block: docs/guide.md 9
     }
 }
 
 mod guide_panics {
     use mapcheck::AfterPanic;
 
-    // block: docs/guide.md 9
+    // block: docs/guide.md 10
 }
 
 fn build_script() {

@@ -38,6 +38,7 @@ fn clean(command: &mut Command) {
         let text = name.to_string_lossy();
         let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_TARGET_TMPDIR"];
         let ours = text.starts_with("MAPCHECK_") || of_package.iter().any(|p| text.starts_with(p));
+        let ours = ours || text.starts_with("GITHUB_");
         if ours || ["RUSTC_WRAPPER", "CARGO_TERM_COLOR", "CI", "RUST_BACKTRACE"].contains(&&*text) {
             command.env_remove(&name);
         }

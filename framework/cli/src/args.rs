@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::help;
 
 /// Fault-injection tests for concurrent maps.
 #[derive(Debug, Parser)]
 #[command(name = "cargo mapcheck", bin_name = "cargo mapcheck", version)]
+#[command(after_help = help::COMMAND, max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -19,8 +23,10 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show the targets with their contracts, the scenario families, faults and schedulers
+    #[command(after_help = help::LIST)]
     List(List),
     /// Explore the executions of targets, within a budget
+    #[command(after_help = help::CHECK)]
     Check(Box<Check>),
     /// Explore the executions of targets with libFuzzer, and make repros of what it finds
     #[command(after_help = FUZZ_EXAMPLES)]
@@ -29,22 +35,35 @@ pub enum Command {
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(Import),
     /// Run `cargo test` with instrumentation, in any crate
+    #[command(after_help = help::TEST)]
     Test(Test),
     /// Replay a repro
+    #[command(after_help = help::REPLAY)]
     Replay(Replay),
     /// Tell how a repro's finding came about: as text, or as a page
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
     /// Make a repro's finding smaller
+    #[command(after_help = help::SHRINK)]
     Shrink(Shrink),
+    /// Write a regression test of a repro, for the map's own repository
+    #[command(after_help = help::EXPORT_TEST)]
+    ExportTest(ExportTest),
     /// Show what runs have found that the corpus does not know, and accept or reject it
+    #[command(after_help = help::REVIEW)]
     Review(Review),
     /// Look for every mutant of the catalogue, and tell how soon it is found
+    #[command(after_help = help::FAULTS)]
     Faults(Box<Faults>),
     /// Run each pattern of deletion against each target, and tell which promises were kept
+    #[command(after_help = help::MATRIX)]
     Matrix(Box<Matrix>),
     /// Measure executions and schedule points a second
+    #[command(after_help = help::BENCH)]
     Bench,
+    /// Print what makes a shell complete this command
+    #[command(after_help = help::COMPLETIONS)]
+    Completions(Completions),
 }
 
 const FUZZ_EXAMPLES: &str = "\
@@ -98,16 +117,16 @@ pub struct List {
 #[derive(Debug, Args)]
 pub struct Budget {
     /// Stop after so many executions of a target
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole)]
     pub executions: Option<u64>,
     /// Stop after this time, such as 500ms, 30s, 10m or 2h
     #[arg(long, value_parser = duration)]
     pub time: Option<String>,
     /// Start the random decisions from this number
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole)]
     pub seed: Option<u64>,
     /// How many worker processes run at one time; as many as processors unless given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole)]
     pub workers: Option<u64>,
     /// Where repros are written
     #[arg(long, value_name = "DIR")]
@@ -127,7 +146,7 @@ pub struct Faults {
     #[arg(long = "engine", value_name = "ENGINE")]
     pub engines: Vec<String>,
     /// Compare schedulers: look for each mutant with so many seeds, and for what known-bad targets have
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = above_zero)]
     pub seeds: Option<u64>,
     /// Which scheduler picks the next thread; with --seeds it may be given several times
     #[arg(long = "scheduler", value_name = "SCHEDULER")]
@@ -179,7 +198,7 @@ pub struct Check {
     #[command(flatten)]
     pub budget: Budget,
     /// Stop each execution's preemptions at this number
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole)]
     pub bound: Option<u64>,
     /// Explore only this part of the executions, such as 2/8
     #[arg(long, value_name = "I/N")]
@@ -188,10 +207,10 @@ pub struct Check {
     #[arg(long, value_name = "N")]
     pub threads: Option<u32>,
     /// Schedule points after which an execution counts as not ending
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole)]
     pub steps: Option<u64>,
     /// After so many points without a completed operation look for a livelock
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole)]
     pub patience: Option<u64>,
     /// In each execution, suspend all threads but one until that one has completed its operation
     #[arg(long)]
@@ -292,7 +311,7 @@ pub struct Replay {
     /// The repro file
     pub repro: PathBuf,
     /// How many times to replay it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = above_zero)]
     pub times: Option<u64>,
 }
 
@@ -345,6 +364,23 @@ pub struct Shrink {
     pub repro: PathBuf,
 }
 
+/// Arguments of `export-test`.
+#[derive(Debug, Args)]
+pub struct ExportTest {
+    /// The repro file
+    pub repro: PathBuf,
+    /// Where the test is written; tests/regression_CLASS_HASH.rs unless given
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// For which shell
+    pub shell: Shell,
+}
+
 /// Arguments of `review`.
 #[derive(Debug, Args)]
 pub struct Review {
@@ -373,6 +409,19 @@ fn duration(text: &str) -> Result<String, String> {
     match time(text) {
         Some(_) => Ok(text.to_owned()),
         None => Err("a time is a whole number and ms, s, m or h, such as 30s".into()),
+    }
+}
+
+/// A whole number.
+fn whole(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "it is a whole number, without separators, such as 20000".into())
+}
+
+/// A whole number that is not 0.
+fn above_zero(text: &str) -> Result<u64, String> {
+    match whole(text)? {
+        0 => Err("it is at least 1".into()),
+        number => Ok(number),
     }
 }
 
@@ -423,6 +472,19 @@ mod tests {
     }
 
     #[test]
+    fn every_subcommand_shows_examples_and_fits_the_screen() {
+        let mut command = <Cli as clap::CommandFactory>::command();
+        command.build();
+        let subcommands = command.get_subcommands().filter(|c| c.get_name() != "help").cloned();
+        for mut command in subcommands.collect::<Vec<_>>().into_iter().chain([command]) {
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("\nExamples:\n"), "{help}");
+            let wide: Vec<_> = help.lines().filter(|line| line.chars().count() > 100).collect();
+            assert!(wide.is_empty(), "{}: {wide:?}", command.get_name());
+        }
+    }
+
+    #[test]
     fn cargo_s_own_first_argument_is_accepted() {
         assert!(matches!(cli("cargo-mapcheck mapcheck list").unwrap().command, Command::List(_)));
         assert!(matches!(cli("cargo-mapcheck list").unwrap().command, Command::List(_)));
@@ -466,6 +528,15 @@ mod tests {
         assert!(cli("cargo-mapcheck fuzz").is_err(), "it says which target");
         assert!(cli("cargo-mapcheck fuzz a --interleavings some").is_err());
         assert!(cli("cargo-mapcheck import").is_err(), "it says which file");
+    }
+
+    #[test]
+    fn a_number_is_refused_with_what_it_should_be() {
+        for wrong in ["1,000", "1e6", "-1", "many", ""] {
+            assert!(whole(wrong).unwrap_err().contains("such as 20000"), "{wrong}");
+        }
+        assert_eq!((whole("7"), above_zero("7")), (Ok(7), Ok(7)));
+        assert_eq!(above_zero("0").unwrap_err(), "it is at least 1");
     }
 
     #[test]

@@ -168,11 +168,20 @@ pub fn build(mut command: Command, what: &str) -> Result<(), Error> {
     if status.success() {
         return Ok(());
     }
-    Err(failure(&messages, what))
+    Err(failure(status.code(), &messages, what))
 }
 
 /// What a failed build's messages say of its cause.
-fn failure(messages: &str, what: &str) -> Error {
+fn failure(code: Option<i32>, messages: &str, what: &str) -> Error {
+    // cargo's own code for this; a crate that does not compile ends it with another.
+    let misused = code == Some(1) && messages.contains("\nUsage: cargo ");
+    let unknown = ["error: no test target named", "error: package ID specification"];
+    if misused || unknown.iter().any(|start| messages.contains(start)) {
+        return Error::Arguments;
+    }
+    if messages.contains("error: linker `") && messages.contains("` not found") {
+        return Error::Linker { what: what.to_owned() };
+    }
     if messages.contains("conflicts with global allocator")
         || messages.contains("cannot define multiple global allocators")
     {
@@ -249,12 +258,22 @@ mod tests {
     #[test]
     fn a_second_allocator_is_recognised() {
         let message = "error: the `#[global_allocator]` in this crate conflicts with global allocator in: mapcheck";
-        assert!(matches!(failure(message, "target `a`"), Error::Allocator));
-        let other = failure("error[E0425]: cannot find value `x`", "target `a`");
+        assert!(matches!(failure(Some(101), message, "target `a`"), Error::Allocator));
+        let other = failure(Some(101), "error[E0425]: cannot find value `x`", "target `a`");
         assert_eq!(
             other.to_string(),
             "target `a` does not build: see the compiler's messages above"
         );
+    }
+
+    #[test]
+    fn what_cargo_does_not_understand_and_a_missing_linker_are_told_from_what_does_not_compile() {
+        let refused = "error: unexpected argument '--x' found\n\nUsage: cargo test [OPTIONS]\n";
+        assert!(matches!(failure(Some(1), refused, "a"), Error::Arguments));
+        let unknown = "error: no test target named `x` in default-run packages";
+        assert!(matches!(failure(Some(101), unknown, "a"), Error::Arguments));
+        let linker = "error: linker `cc` not found\n  |\n  = note: No such file or directory";
+        assert!(matches!(failure(Some(101), linker, "a"), Error::Linker { .. }));
     }
 
     #[test]

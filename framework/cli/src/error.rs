@@ -90,6 +90,15 @@ pub enum Error {
         /// What was being built.
         what: String,
     },
+    /// cargo did not understand its arguments.
+    #[error("cargo refuses these arguments: see its message above")]
+    Arguments,
+    /// rustc has nothing to link with.
+    #[error("{what} does not build: rustc finds no linker")]
+    Linker {
+        /// What was being built.
+        what: String,
+    },
     /// The crate's own global allocator takes the place of the modelled heap.
     #[error(
         "this crate has its own #[global_allocator]; mapcheck needs that place for its modelled heap"
@@ -157,6 +166,23 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// A repro that no regression test can be made of.
+    #[error("{} {what}", path.display())]
+    NoTest {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        what: String,
+    },
+    /// A file is there that would have to be overwritten.
+    #[error("{} exists, and is another", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A runner has said itself what is wrong; with the code that it ended with.
+    #[error("")]
+    Said(i32),
     /// An explanation is unusable.
     #[error("{} {what}", path.display())]
     Explanation {
@@ -214,13 +240,24 @@ impl Error {
     /// What the reader can do next.
     pub fn help(&self) -> String {
         match self {
-            Self::Start { .. } => "check that it is installed and on the PATH".into(),
+            Self::Start { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "check that it is installed and on the PATH; cargo and rustc come with rustup"
+                    .into()
+            }
+            Self::Start { .. } => "check its permissions, and the limits on processes".into(),
             Self::Write { .. } => {
                 "check the permissions and the space left, or set CARGO_TARGET_DIR".into()
             }
-            Self::Read { .. } => "check the path".into(),
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "there is no such file: check the path, which is read from the current folder"
+                    .into()
+            }
+            Self::Read { .. } => "check the path and the permissions".into(),
             Self::Stubs(_) | Self::NoHost => "report this with the output of `rustc -vV`".into(),
-            Self::Metadata(_) => "run the command inside a cargo workspace".into(),
+            Self::Metadata(what) if what.contains("could not find `Cargo.toml`") => {
+                "run the command inside a cargo workspace".into()
+            }
+            Self::Metadata(_) => "mend the manifest; `cargo metadata` says the same of it".into(),
             Self::Manifest { .. } => {
                 "write `[package.metadata.mapcheck]` with `targets = [\"name\"]`".into()
             }
@@ -240,11 +277,25 @@ impl Error {
                 format!("did you mean {}? `cargo mapcheck list` shows all", near.join(" or "))
             }
             Self::UnknownMutant(_) => "`cargo mapcheck list` shows the mutants there are".into(),
+            Self::Arguments => {
+                "what follows `cargo mapcheck test` is `cargo test`'s own: `cargo test --help`"
+                    .into()
+            }
+            Self::Linker { .. } => {
+                "install a C compiler, such as gcc or clang: rustc links with it".into()
+            }
             Self::Build { .. } => "the first error is the one to mend".into(),
             Self::Allocator => "put it behind #[cfg(not(test))] or a feature".into(),
             Self::Runner { .. } => {
                 "this is mapcheck's own fault: please report it with the command you gave".into()
             }
+            _ => self.help_with_files(),
+        }
+    }
+
+    /// The same of what is wrong with a file, a folder or what a file names.
+    fn help_with_files(&self) -> String {
+        match self {
             Self::OutTaken { .. } => {
                 "wait for its end, or give this run a directory of its own with --out".into()
             }
@@ -265,6 +316,11 @@ impl Error {
             Self::Repro { .. } => {
                 "a repro is written by `cargo mapcheck check` into its --out directory".into()
             }
+            Self::NoTest { .. } => {
+                "docs/guide.md, \"A regression test of a finding\", says what can be exported"
+                    .into()
+            }
+            Self::Exists { .. } => "give another with -o, or move it away".into(),
             Self::Explanation { .. } => {
                 "`cargo mapcheck explain REPRO -o FILE.json` makes it".into()
             }
@@ -281,6 +337,7 @@ impl Error {
                                          commit it was made at"
                     .into()
             }
+            _ => String::new(),
         }
     }
 
@@ -288,13 +345,16 @@ impl Error {
     pub fn code(&self) -> i32 {
         match self {
             Self::Runner { .. } | Self::Stubs(_) | Self::NoHost => exit::INTERNAL,
-            Self::Fuzzer { code, .. } => *code,
+            Self::Fuzzer { code, .. } | Self::Said(code) => *code,
             _ => exit::USAGE,
         }
     }
 
     /// Prints the error and its help on stderr.
     pub fn print(&self) {
+        if matches!(self, Self::Said(_)) {
+            return;
+        }
         anstream::eprintln!("{} {self}", "error:".red().bold());
         anstream::eprintln!("{} {}", "help:".cyan().bold(), self.help());
     }

@@ -5,6 +5,7 @@
 mod args;
 mod cargo;
 mod commands;
+mod completions;
 mod corpus;
 #[cfg(test)]
 mod documents;
@@ -13,6 +14,8 @@ mod explain;
 mod fuzzers;
 #[doc(hidden)]
 pub mod fuzzing;
+mod github;
+mod help;
 mod html;
 mod out;
 mod runners;

@@ -285,6 +285,18 @@ pub fn outside(f: &mut dyn FnMut()) {
     }
 }
 
+/// Who runs, during what, and after how many steps: also in the framework's own code, within [`outside`]. `None`
+/// outside executions.
+#[inline(never)]
+pub fn now() -> Option<Stamp> {
+    let mut stamp = None;
+    outside(&mut || {
+        // SAFETY: this is the running thread, disarmed, and the borrow ends at once.
+        stamp = on_virtual_thread().then(|| unsafe { state() }.stamp());
+    });
+    stamp
+}
+
 /// Ends the execution with [`Fact::Told`].
 ///
 /// # Panics

@@ -61,8 +61,11 @@ pub(crate) fn is_known(addr: usize, size: usize) -> bool {
 /// The bytes must be readable.
 unsafe fn read(addr: usize, size: usize) -> u64 {
     let mut bytes = [0; 16];
-    // SAFETY: by the caller's promise; no access is wider.
-    unsafe { std::ptr::copy_nonoverlapping(addr as *const u8, bytes.as_mut_ptr(), size.min(16)) };
+    // Byte by byte: what is read may be a part of the stack that this function has now.
+    for (i, byte) in bytes.iter_mut().enumerate().take(size) {
+        // SAFETY: by the caller's promise; no access is wider.
+        *byte = unsafe { (addr as *const u8).add(i).read_volatile() };
+    }
     let wide = u128::from_ne_bytes(bytes);
     (wide ^ (wide >> 64)) as u64
 }

@@ -7,7 +7,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::Totals;
+use super::{Totals, github};
 use crate::report::{Finding, Object};
 use crate::scheduler::{Coverage, Limit};
 use crate::settings::{Format, Settings};
@@ -116,6 +116,7 @@ impl Console {
             Format::Json => told.json(&self.target) + "\n",
         };
         print(&text);
+        github::annotate(told.finding, &self.target, told.replay);
     }
 
     /// Says what an exhaustive search has covered.

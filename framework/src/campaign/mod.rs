@@ -3,6 +3,7 @@
 
 mod confirm;
 pub(crate) mod console;
+pub(crate) mod github;
 mod import;
 pub(crate) mod journal;
 mod keep;
@@ -396,6 +397,7 @@ impl Campaign<'_> {
             judging: true,
             leaks: self.settings.leaks && !self.leaks_told && looked_for(Class::Leak),
             stack_at: None,
+            log: false,
             patience: self.settings.patience,
         }
     }

@@ -110,8 +110,8 @@ impl<'a> Flow<'a> {
         self.hops(thread, before, block).pop()
     }
 
-    /// The same with the loads after it, the latest first: what a thread has put somewhere itself, in the same operation,
-    /// it had before.
+    /// The same with the loads after it, the latest first: what a thread has put somewhere itself, in the same
+    /// operation, it had before.
     pub(super) fn hops(&self, thread: u32, before: At, block: usize) -> Vec<Arrival> {
         let mut hops = Vec::new();
         let mut load = self.loads(thread, before, block).first().copied();
@@ -136,8 +136,8 @@ impl<'a> Flow<'a> {
     }
 
     /// As [`Flow::arrival`], by the load that is nearest to the use. The function that made it has not returned when
-    /// the pointer is used, or has returned it to one that has not: so of the loads whose stacks are known it is the one
-    /// that has most callers in common with the use, and not more with the free.
+    /// the pointer is used, or has returned it to one that has not: so of the loads whose stacks are known it is the
+    /// one that has most callers in common with the use, and not more with the free.
     pub(super) fn nearest(
         &self,
         (thread, before): (u32, At),
@@ -195,4 +195,51 @@ pub(super) fn in_common(a: &Stack, b: &Stack) -> usize {
     let same = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
     let parting = a.get(same).zip(b.get(same)).is_some_and(|(a, b)| a.0 == b.0);
     2 * same + usize::from(parting)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::tape::tests::made;
+
+    #[test]
+    fn a_pointer_is_followed_back_through_the_thread_s_own_copies() {
+        let mut made = made();
+        made.alloc(0, 0x1000).alloc(0, 0x2000).alloc(1, 0x3000);
+        made.store(0, 0x1000, 0x2000).load(1, 0x1000, 0x2000);
+        // It keeps it in its own memory, and loads it from there.
+        made.store(1, 0x3000, 0x2000).load(1, 0x3000, 0x2000);
+        let flow = Flow::new(&made.tape);
+        let end = made.tape.moments.len();
+        let hops: Vec<_> = flow.hops(1, end, 1).iter().map(|hop| (hop.load, hop.store)).collect();
+        assert_eq!(hops, [(3, Some(2)), (1, Some(0))]);
+        let arrival = flow.arrival(1, end, 1).unwrap();
+        assert_eq!((arrival.load, arrival.store, arrival.word.addr), (1, Some(0), 0x1000));
+        assert_eq!(flow.arrival(2, end, 1), None);
+    }
+
+    #[test]
+    fn a_path_leads_from_the_block_up_to_where_the_thread_came_in() {
+        let mut made = made();
+        made.alloc(0, 0x1000).alloc(0, 0x2000);
+        made.store(0, 0x8000, 0x1000).store(0, 0x1008, 0x2000);
+        made.load(1, 0x8000, 0x1000).load(1, 0x1008, 0x2000);
+        let flow = Flow::new(&made.tape);
+        let first = flow.arrival(1, made.tape.moments.len(), 1).unwrap();
+        let path: Vec<usize> = flow.path(first, 1).iter().map(|step| step.word.addr).collect();
+        assert_eq!(path, [0x1008, 0x8000]);
+    }
+
+    #[test]
+    fn the_overwriting_write_is_the_first_that_leaves_another_pointer() {
+        let mut made = made();
+        made.alloc(0, 0x1000).alloc(0, 0x2000);
+        made.store(0, 0x1000, 0x2000).load(1, 0x1000, 0x2000);
+        // The same pointer, with a tag, is no other.
+        made.store(2, 0x1000, 0x2001).store(2, 0x1000, 0).store(2, 0x1000, 0x2000);
+        let flow = Flow::new(&made.tape);
+        let arrival = flow.arrival(1, 2, 1).unwrap();
+        assert_eq!(flow.overwritten(&arrival.word, arrival.load, 5), Some(3));
+        assert_eq!(flow.overwritten(&arrival.word, arrival.load, 3), None);
+    }
 }

@@ -49,7 +49,7 @@ pub(super) fn graph(flow: &Flow<'_>, plot: &Plot) -> Graph {
     Graph { blocks: shown.into_iter().collect(), pointers }
 }
 
-/// The block, those on the way to it, and, as far as there is room, those that pointed to them or to which they pointed.
+/// The block, those on the way to it, and, as far as there is room, those that pointed to them or to which they did.
 fn shown(flow: &Flow<'_>, plot: &Plot, block: usize, all: &[Pointer]) -> BTreeSet<usize> {
     let mut shown = BTreeSet::from([block]);
     let words = plot.path.iter().map(|arrival| arrival.word.addr);

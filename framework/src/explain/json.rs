@@ -8,6 +8,7 @@ use super::story::{Line, Story, Suspect};
 use super::timeline::{self, Bar, Run};
 use super::{Shown, flow::Flow, plot::Plot};
 use crate::campaign::replay_command;
+use crate::log::Note;
 use crate::report::{self, Finding, Object, Place};
 use crate::repro::MAPCHECK;
 use crate::scenario::Scenario;
@@ -98,7 +99,7 @@ pub(super) fn with_tape(
         .objects("operations", bars.iter().filter_map(|b| bar(b, scenario)))
         .objects("runs", runs.iter().map(run))
         .objects("faults", tape.choices.iter().filter_map(|c| fault(c, shown)))
-        .objects("notes", std::iter::empty())
+        .objects("notes", studied.notes.iter().take(NOTES).map(note))
         .optional_number("block", plot.block.map(|block| block as u64))
         .objects("walk", story.walk.iter().map(|l| line(l, scenario)))
         .texts("why", &story.why);
@@ -167,6 +168,18 @@ fn fault(chosen: &Chosen, shown: &Shown<'_>) -> Option<Object> {
             .number("step", chosen.step)
             .text("text", &text),
     )
+}
+
+/// Notes that are shown at most.
+const NOTES: usize = 2_000;
+
+fn note(note: &Note) -> Object {
+    Object::default()
+        .number("thread", note.thread.into())
+        .number("step", note.step)
+        .text("level", note.level)
+        .text("target", &note.target)
+        .text("text", &note.text)
 }
 
 fn block(block: usize, tape: &Tape, scenario: &Scenario) -> Object {

@@ -1,4 +1,4 @@
-//! From an invalid pointer back to what made it invalid: which order of steps a finding needs, from where on it cannot be
+//! From an invalid pointer back to what made it so: which order of steps a finding needs, from where on it cannot be
 //! avoided, and who did what to the block that it is about.
 //!
 //! The way back is read off a replay. A first one, of which every access is kept, shows which accesses matter; a second
@@ -15,6 +15,7 @@ mod timeline;
 
 use std::path::Path;
 
+use crate::log;
 use crate::report::{Finding, Object};
 use crate::repro::Repro;
 use crate::worker::tape::{Studied, Study};
@@ -85,6 +86,9 @@ impl Shown<'_> {
 
 /// Explains a repro: one line of JSON. `None` if its replay finds nothing.
 pub(crate) fn tell(shown: &Shown<'_>) -> Result<Option<String>, String> {
+    if log::is_asked_for() {
+        watch::print_log(shown.code, shown.repro)?;
+    }
     let Some(finding) = watch::replay(shown.code, shown.repro, true)? else { return Ok(None) };
     let finding = finding.with_order(shown.repro);
     let bare = || json::bare(shown, &finding, finding.threads);

@@ -204,7 +204,7 @@ fn end_of(flow: &Flow<'_>, block: usize, freed: Stamp, path: &[Arrival], user: U
     end
 }
 
-/// What whoever freed a block had looked at since it was unlinked: above all what its user wrote, too early or too late.
+/// What whoever freed a block had looked at since it was unlinked: above all what its user wrote, early or late.
 fn decided(
     flow: &Flow<'_>,
     block: usize,
@@ -213,7 +213,9 @@ fn decided(
     retired: &[Retirement],
 ) -> Vec<Look> {
     let look = |after: At, counts: &dyn Fn(&Look) -> bool| {
-        looks(flow, freed, (after, before), Some(block), Some(user), counts)
+        // Who frees what it uses itself announces nothing to itself.
+        let user = (freed.thread != user.at.thread).then_some(user);
+        looks(flow, freed, (after, before), Some(block), user, counts)
     };
     let by = |look: &Look| look.writer.map(|at| flow.moment(at).touch.thread);
     let apart = freed.thread != user.at.thread;
@@ -370,4 +372,103 @@ fn lost(flow: &Flow<'_>, block: usize, path: &[Arrival], before: At) -> Option<C
         let word = tape.found(moment).iter().filter(|_| tape.writes(moment)).find(pointed)?;
         (!still(word)).then_some(Cut { at, word: *word })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::tape::tests::{Made, made};
+    use mapcheck_machine::{Access, Block, Order};
+
+    /// A read of the block that begins there, which had been freed.
+    fn bad_read(made: &Made, addr: usize, at: Stamp) -> Found {
+        let block = made.block(addr);
+        let access = Access { kind: Kind::Read, addr, size: 8, order: Order::Relaxed };
+        let block =
+            Block { addr, size: 64, free: block.free, alloc: block.alloc, ..Block::default() };
+        Found { fact: Fact::BadAccess { access, block: Some(block) }, at, stack: Stack::default() }
+    }
+
+    /// Root allocates a map (100) and a node (200) and links it; 1 loads it, 2 unlinks, looks, frees; 1 uses it.
+    fn reader_and_remover(announces: bool) -> Made {
+        let mut made = made();
+        made.alloc(0, 100).alloc(0, 200).store(0, 100, 200).load(1, 100, 200);
+        if announces {
+            made.store(1, 900, 7);
+        }
+        made.swap(2, 100, 200, 0).load(2, 900, if announces { 7 } else { 0 });
+        made.retire(2, 200).free(2, 200);
+        made
+    }
+
+    #[test]
+    fn who_loaded_unlinked_retired_and_freed_a_block_is_read_off_the_tape() {
+        let made = reader_and_remover(true);
+        let flow = Flow::new(&made.tape);
+        let found = bad_read(&made, 200, made.now(1));
+        let plot = plot(&flow, &found, &Stack::default());
+        let by = |at: At| (flow.moment(at).touch.thread, flow.moment(at).touch.step);
+        assert_eq!(plot.path.len(), 1);
+        assert_eq!((by(plot.path[0].load), plot.path[0].store.map(by)), ((1, 4), Some((0, 3))));
+        assert_eq!(plot.end.unlinked.as_ref().map(|cut| by(cut.at)), Some((2, 6)));
+        assert_eq!(plot.end.retired, [Retirement::Said(0)]);
+        assert_eq!(plot.end.freed.map(|freed| freed.thread), Some(2));
+        let looks = &plot.end.looks;
+        assert_eq!((looks.len(), looks[0].word.value, looks[0].later), (1, 7, None));
+        assert_eq!(looks[0].writer.map(by), Some((1, 5)));
+    }
+
+    #[test]
+    fn a_guard_that_is_announced_after_the_look_came_too_late() {
+        let mut made = reader_and_remover(false);
+        made.store(1, 900, 7);
+        let flow = Flow::new(&made.tape);
+        let plot = plot(&flow, &bad_read(&made, 200, made.now(1)), &Stack::default());
+        let look = &plot.end.looks[0];
+        assert_eq!((look.word.value, look.writer), (0, None));
+        assert_eq!(look.later.map(|at| flow.moment(at).touch.thread), Some(1));
+    }
+
+    #[test]
+    fn a_block_that_is_still_linked_when_it_is_freed_has_lost_its_other_pointers() {
+        let mut made = made();
+        made.alloc(0, 100).alloc(0, 200).alloc(0, 300);
+        // A list of the collector's, 300, has it too, until that is given up.
+        made.store(0, 100, 200).store(0, 300, 200).store(0, 900, 300).store(1, 900, 0);
+        made.free(1, 200).load(2, 100, 200);
+        let flow = Flow::new(&made.tape);
+        let plot = plot(&flow, &bad_read(&made, 200, made.now(2)), &Stack::default());
+        assert_eq!(plot.end.unlinked, None);
+        let lost = plot.end.lost.expect("the list was given up");
+        assert_eq!((flow.moment(lost.at).touch.thread, lost.word.addr), (1, 900));
+    }
+
+    #[test]
+    fn a_null_pointer_leads_to_whoever_stored_it_over_a_pointer() {
+        let mut made = made();
+        made.alloc(0, 100).alloc(0, 200).store(0, 100, 200).store(2, 100, 0);
+        made.load(1, 100, 0).load(1, 108, 0);
+        let flow = Flow::new(&made.tape);
+        let at = made.now(1);
+        let fact = Fact::Signal { signal: 11, addr: 8 };
+        let plot = plot(&flow, &Found { fact, at, stack: Stack::default() }, &Stack::default());
+        let (_, word) = plot.nothing.expect("it found null");
+        // Not the word that was null from the start, though that was read later.
+        assert_eq!(word.addr, 100);
+        let cut = plot.end.unlinked.expect("somebody stored it");
+        assert_eq!(flow.moment(cut.at).touch.thread, 2);
+    }
+
+    #[test]
+    fn what_another_thread_changed_between_two_reads_is_a_clash() {
+        let mut made = made();
+        made.alloc(0, 100).alloc(0, 200).alloc(0, 300).store(0, 100, 200).load(1, 100, 200);
+        made.store(2, 100, 300).load(1, 100, 300);
+        let flow = Flow::new(&made.tape);
+        let user = User { at: made.now(1), before: made.tape.moments.len() };
+        let clash = clash(&flow, user).expect("the word changed");
+        assert_eq!((clash.read, clash.changed, clash.again), (1, 2, 3));
+        let alone = User { at: made.now(2), before: made.tape.moments.len() };
+        assert_eq!(super::clash(&flow, alone), None);
+    }
 }

@@ -4,6 +4,7 @@ use mapcheck_machine::{Fact, Stack, Stamp};
 
 use super::flow::{At, Flow, in_common};
 use super::plot::{Cut, Look, Plot, Retirement};
+use crate::log::Note;
 use crate::oracle;
 use crate::report::{self, Place};
 use crate::scenario::Scenario;
@@ -443,22 +444,22 @@ impl Teller<'_> {
         let used = self.used();
         // Who tells it may not be who did it.
         let told = matches!(self.studied.found.fact, Fact::Told { .. }) && !self.is_again();
-        let by = if told { ":" } else { "" };
-        let what = format!("{}{by} {}{}", capital(&self.who(&used.at)), used.what, self.of_block());
+        let by = if told && self.plot.nothing.is_none() { ":" } else { "" };
+        let mut what = format!("{}{by} {}", capital(&self.who(&used.at)), used.what);
+        if let Some(block) = self.plot.block.filter(|_| self.plot.nothing.is_none()) {
+            let block = self.studied.tape.blocks[block];
+            let (size, who) = (bytes(block.size), self.who(&block.alloc));
+            let named = format!("a block of {size} that {who} had allocated");
+            what = match what.contains("the block") {
+                true => what.replacen("the block", &named, 1),
+                false => format!("{what} ({named})"),
+            };
+        }
         let freed = self.plot.end.freed.filter(|freed| freed.step <= used.at.step);
         let Some(freed) = freed else { return what + "." };
         let same = (freed.thread, freed.label) == (used.at.thread, used.at.label);
         let by = if same { "the same operation".to_owned() } else { self.who(&freed) };
         format!("{what}; {by} had freed it {} steps earlier.", used.at.step - freed.step)
-    }
-
-    /// Which block it is: `, 128 bytes that thread 2 in `insert 0` had allocated`.
-    fn of_block(&self) -> String {
-        let Some(block) = self.plot.block.filter(|_| self.plot.end.freed.is_some()) else {
-            return String::new();
-        };
-        let block = self.studied.tape.blocks[block];
-        format!(", {} that {} had allocated", bytes(block.size), self.who(&block.alloc))
     }
 
     /// Whether somebody used memory that they must not have used.
@@ -491,45 +492,72 @@ impl Teller<'_> {
             true => " and was still in the same operation",
             false => " and kept it since",
         };
-        Some(format!("It had loaded the pointer at step {}{site}{still}.", at.step))
+        let who = capital(&self.thread(&at));
+        Some(format!("{who} had loaded the pointer at step {}{site}{still}.", at.step))
     }
 
     /// How the block went away in the meantime.
     fn how_it_went(&self) -> Vec<String> {
         let end = &self.plot.end;
-        let Some(freed) = &end.freed else { return Vec::new() };
-        let mut parts = Vec::new();
-        let load = self.plot.path.first().map(|arrival| self.stamp(arrival.load).step);
-        if let Some(Cut { at, .. }) = &end.unlinked {
-            let (who, step) = (self.who(&self.stamp(*at)), self.stamp(*at).step);
-            parts.push(format!("{who} unlinked the block at step {step}"));
-        }
-        for line in self.retired() {
-            parts.push(format!("{} retired it at step {}", self.who(&line.at), line.at.step));
-        }
-        parts.push(format!("{} freed it at step {}", self.who(freed), freed.step));
-        let mut all = vec![capital(&parts.join("; ")) + "."];
-        let used = self.plot.user.at.step;
-        if end.unlinked.is_none() && end.retired.is_empty() && !self.plot.path.is_empty() {
-            let still = "Nobody had unlinked it: the word from which the pointer was loaded still held it when it was freed";
-            all.push(format!("{still}."));
-        } else if load.is_some_and(|load| load > freed.step) {
-            all.push(
-                "The pointer was loaded only after that: it could still be reached.".to_owned(),
-            );
-        } else if load.is_some() && used > freed.step && end.retired.is_empty() && !self.is_again()
-        {
-            all.push(
-                "It was freed at once, while somebody still had the pointer: it was not retired."
-                    .to_owned(),
-            );
-        }
+        let Some(freed) = end.freed else { return Vec::new() };
+        let cut = self.cut_by().map(|at| (at, "unlinked the block"));
+        let retired = self.retired().into_iter().map(|line| (line.at, "retired it"));
+        let deeds: Vec<(Stamp, &str)> =
+            cut.into_iter().chain(retired).chain([(freed, "freed it")]).collect();
+        let same = |a: &Stamp, b: &Stamp| (a.thread, a.label) == (b.thread, b.label);
+        let by = |all: &[(Stamp, &str)]| {
+            let told = all.iter().map(|(at, did)| format!("{did} at step {}", at.step));
+            format!("{} {}", self.who(&all[0].0), listed(&told.collect::<Vec<_>>()))
+        };
+        let text = deeds.chunk_by(|a, b| same(&a.0, &b.0)).map(by).collect::<Vec<_>>().join("; ");
+        let mut all = vec![capital(&text) + "."];
+        all.extend(self.what_was_wrong(freed).map(str::to_owned));
         all
+    }
+
+    /// What is plain from that alone.
+    fn what_was_wrong(&self, freed: Stamp) -> Option<&'static str> {
+        let end = &self.plot.end;
+        let load = self.stamp(self.plot.path.first()?.load).step;
+        let itself = !self.user_is_earlier() && !self.is_again();
+        match () {
+            () if load > freed.step => {
+                Some("The pointer was loaded only after that: it could still be reached.")
+            }
+            () if end.unlinked.is_none() && end.retired.is_empty() => Some(
+                "Nobody had unlinked it: the word from which the pointer was loaded still held it when it was freed.",
+            ),
+            () if itself && end.retired.is_empty() && !self.frees_for_others() => {
+                Some("It was freed at once, without having been retired.")
+            }
+            () => None,
+        }
     }
 
     /// Why the block was believed to be free.
     fn why(&self) -> Vec<String> {
-        self.looks().into_iter().map(|look| self.reason(look)).collect()
+        let looks = self.looks().into_iter().map(|look| self.reason(look));
+        looks.chain(self.said()).collect()
+    }
+
+    /// What the map said of itself: whoever freed the block, last before that; and its user, before that too.
+    fn said(&self) -> Vec<String> {
+        let (Some(freed), user) = (self.plot.end.freed, self.plot.user.at) else {
+            return Vec::new();
+        };
+        let last = |at: &Stamp| {
+            let own = |note: &&Note| note.thread == at.thread && note.label == at.label;
+            let mut notes = self.studied.notes.iter().rev().filter(own);
+            notes.find(|note| note.step <= freed.step)
+        };
+        let apart = (freed.thread, freed.label) != (user.thread, user.label);
+        let notes = [last(&user).filter(|_| apart), last(&freed)];
+        let told = |note: &Note| {
+            let at = Stamp { thread: note.thread, label: note.label, step: note.step };
+            let who = capital(&self.who(&at));
+            format!("{who} said at step {}: {}.", note.step, note.text.trim_end_matches('.'))
+        };
+        notes.into_iter().flatten().map(told).collect()
     }
 
     fn reason(&self, look: &Look) -> String {
@@ -630,6 +658,11 @@ impl Teller<'_> {
         if end.retired.is_empty() && !self.frees_for_others() {
             return &["freed", "unlinked", "guarded", "loaded", "stored"];
         }
+        // Who loads what is freed already came in by something that was out of date.
+        let stale = plot.path.first().zip(end.freed);
+        if stale.is_some_and(|(load, freed)| self.stamp(load.load).step > freed.step) {
+            return &["unlinked", "entered", "guarded", "stored", "loaded", "used"];
+        }
         &["unlinked", "guarded", "stored", "loaded", "entered", "retired", "used"]
     }
 
@@ -648,4 +681,13 @@ impl Teller<'_> {
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// `a, b and c`.
+fn listed(all: &[String]) -> String {
+    match all {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
 }

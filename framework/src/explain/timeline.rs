@@ -71,18 +71,16 @@ mod tests {
     fn runs_follow_each_other_and_operations_end_where_the_next_begins() {
         let label = |thread, label, step| Event::Label { at: Stamp { thread, label, step } };
         let switch = |from, to, step, reason| Event::Switch { from, to, step, reason };
-        let tape = Tape {
-            events: vec![
-                label(0, 1, 0),
-                switch(0, 1, 9, Reason::Blocked),
-                label(1, 2, 9),
-                switch(1, 2, 12, Reason::Point),
-                label(2, 4, 12),
-                switch(2, 1, 20, Reason::Blocked),
-                label(1, 3, 22),
-            ],
-            ..Tape::default()
-        };
+        let mut tape = Tape::default();
+        tape.events = vec![
+            label(0, 1, 0),
+            switch(0, 1, 9, Reason::Blocked),
+            label(1, 2, 9),
+            switch(1, 2, 12, Reason::Point),
+            label(2, 4, 12),
+            switch(2, 1, 20, Reason::Blocked),
+            label(1, 3, 22),
+        ];
         let runs = runs(&tape, 30);
         let told: Vec<_> = runs.iter().map(|run| (run.thread, run.from, run.to)).collect();
         assert_eq!(told, [(0, 1, 9), (1, 10, 12), (2, 13, 20), (1, 21, 30)]);

@@ -69,6 +69,7 @@ impl<'s> Fuzzed<'s> {
             judging: true,
             leaks: settings.leaks,
             stack_at: None,
+            log: false,
             patience: settings.patience,
         }
     }

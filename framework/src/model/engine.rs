@@ -59,8 +59,8 @@ pub trait Engine: Send + Sync + 'static {
     fn quietly<R>(body: impl FnOnce() -> R) -> R {
         body()
     }
-    /// Words that hold one of `count` numbers from `first` on refer to the words of the block at this address, one after
-    /// the other: who explains an execution has to know.
+    /// Words that hold one of `count` numbers from `first` on refer to the words of the block at this address, one by
+    /// one: who explains an execution has to know.
     fn known_as(_addr: usize, _first: u64, _count: u64) {}
     /// The block at this address was retired, likewise.
     fn retired(_addr: usize) {}

@@ -69,6 +69,21 @@ pub(crate) fn as_one_step<R>(body: impl FnOnce() -> R) -> R {
     result
 }
 
+/// Runs `tell`, which emits `tracing` events of a model, if somebody listens to this execution: as bookkeeping, so that
+/// no engine explores anything else for it, and in the words of one who sees all, see [`Heap::peek`]. It must change
+/// nothing. Nobody ever listens without the feature `tracing`, nor on shuttle and loom.
+///
+/// ```
+/// use mapcheck::model::{Native, note};
+///
+/// note::<Native>(|| tracing::debug!(epoch = 3, "all threads have seen it"));
+/// ```
+pub fn note<E: Engine>(tell: impl FnOnce()) {
+    if crate::log::listening() {
+        E::quietly(tell);
+    }
+}
+
 /// Ends the execution with a finding: for promises that only the model itself can watch.
 ///
 /// # Panics

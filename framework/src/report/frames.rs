@@ -103,7 +103,7 @@ fn below(file: &str, dir: &Path) -> String {
 
 /// The last name of a function, with the type before it: `Map::get`.
 pub(crate) fn short_name(function: &str) -> &str {
-    let function = function.strip_suffix("::{closure}").unwrap_or(function);
+    let function = function.trim_end_matches("::{closure}");
     let start = function.rmatch_indices("::").nth(1).map_or(0, |(at, _)| at + 2);
     &function[start..]
 }

@@ -6,6 +6,7 @@ use super::push_wrapped;
 use crate::decision::{Decision, DecisionKind};
 use crate::fault::{self, Fault};
 use crate::repro::Repro;
+use crate::scenario::Scenario;
 
 /// The part of a report that tells which faults were injected, and where; empty if none was.
 pub(super) fn section(repro: &Repro) -> String {
@@ -24,10 +25,19 @@ pub(crate) fn injected(repro: &Repro) -> Vec<String> {
 
 /// What a decision injects; `None` for one that injects nothing.
 pub(crate) fn injects(repro: &Repro, decision: &Decision) -> Option<String> {
+    sentence(&repro.scenario, &repro.faults, decision)
+}
+
+/// The same, of an execution of this scenario under these faults.
+pub(crate) fn sentence(
+    scenario: &Scenario,
+    faults: &[Fault],
+    decision: &Decision,
+) -> Option<String> {
     let DecisionKind::Choice(kind) = decision.kind else { return None };
     let (label, number) = operation_and_number(decision.index);
     let (nth, choice) = (nth(number + 1), decision.choice);
-    let during = during(repro, decision.thread, label as u32);
+    let during = during(scenario, decision.thread, label as u32);
     Some(match kind {
         ChoiceKind::Data | ChoiceKind::Suspend => return None,
         ChoiceKind::Panic => format!("{during}, the {nth} callback that may panic does"),
@@ -45,7 +55,7 @@ pub(crate) fn injects(repro: &Repro, decision: &Decision) -> Option<String> {
         ChoiceKind::Stall => format!(
             "{during}, the thread stalls after {choice} schedule points until no other can go on"
         ),
-        ChoiceKind::Force => format!("before {during}, {}", forced(&repro.faults, choice)),
+        ChoiceKind::Force => format!("before {during}, {}", forced(faults, choice)),
         ChoiceKind::Delay => {
             format!(
                 "{during}, what may be put off is so for the {nth} time: a visitor stays, or reclamation is not driven"
@@ -57,8 +67,8 @@ pub(crate) fn injects(repro: &Repro, decision: &Decision) -> Option<String> {
 }
 
 /// The operation: `in "insert 3" of thread 1`.
-fn during(repro: &Repro, thread: u32, label: u32) -> String {
-    match repro.scenario.operation(label) {
+fn during(scenario: &Scenario, thread: u32, label: u32) -> String {
+    match scenario.operation(label) {
         Some(operation) if operation.thread.is_some() => {
             format!("in `{}` of thread {thread}", operation.text)
         }

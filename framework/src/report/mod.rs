@@ -16,7 +16,7 @@ use crate::repro::Repro;
 use crate::scenario::Scenario;
 use crate::text::{Section, Writer};
 pub(crate) use frames::{Place, from_here, places, short_file, short_name};
-pub(crate) use injected::{injected, injects};
+pub(crate) use injected::{injected, injects, sentence};
 pub(crate) use json::Object;
 pub(crate) use order::{Inflection, Order, Switch};
 pub(crate) use schedule::{Trace, WIDTH};

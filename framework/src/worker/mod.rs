@@ -12,6 +12,7 @@ pub(crate) mod trial;
 pub(crate) mod watch;
 
 use std::cell::RefCell;
+use std::fs::File;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex};
 
@@ -31,6 +32,7 @@ use crate::decision::{Decisions, Recorder};
 use crate::element;
 use crate::engine::{self, Engine, Event, Limits};
 use crate::fault::{self, Fault};
+use crate::log::{self, Heard, Log, Teller};
 use crate::mutant::{self, Mutant, Mutants};
 use crate::oracle::race::{self, Races};
 use crate::oracle::{self, Class, Promises, Violation};
@@ -80,6 +82,8 @@ pub(crate) struct Setting<'a> {
     pub leaks: bool,
     /// The step of which the stack is wanted, for the earlier of two accesses that race.
     pub stack_at: Option<u64>,
+    /// Whether the log of an execution that is recorded is printed, if the environment asks for one.
+    pub log: bool,
 }
 
 /// Whether data races can be seen: without callbacks, what orders the threads cannot.
@@ -106,6 +110,7 @@ impl<'a> Setting<'a> {
             judging: true,
             leaks: repro.class == Class::Leak,
             stack_at: None,
+            log: false,
             patience: repro.patience,
         }
     }
@@ -144,8 +149,11 @@ pub(crate) fn start<'a>(
     script: &Script<'a>,
     recording: &'a Recording,
 ) -> Result<Worker, String> {
-    let mut body =
-        || Child { setting, recording, eyes: &RefCell::default(), stacks: true }.work(script);
+    let log = log::stderr().filter(|_| setting.log);
+    let mut body = || {
+        let (eyes, log) = (&RefCell::default(), log.as_ref());
+        Child { setting, recording, eyes, log, stacks: true }.work(script);
+    };
     Worker::fork(&mut body).map_err(|e| format!("no worker process could be started: {e}"))
 }
 
@@ -177,6 +185,10 @@ pub(crate) fn forget_panics() {
 /// Notes every panic with its stack, which unwinding takes away, and prints nothing.
 fn listen_for_panics() {
     panic::set_hook(Box::new(|info| {
+        if log::is_telling() {
+            // What the map formats for the log has no part in the execution.
+            return;
+        }
         machine::outside(&mut || {
             let note =
                 PanicNote { message: tidy(&info.to_string()), stack: machine::Stack::capture() };
@@ -192,6 +204,8 @@ struct Child<'a> {
     setting: Setting<'a>,
     recording: &'a Recording,
     eyes: &'a RefCell<Eyes>,
+    /// Where the log is printed.
+    log: Option<&'a File>,
     /// Whether the place of a finding is asked for, which costs some milliseconds.
     stacks: bool,
 }
@@ -235,10 +249,14 @@ impl Eyes {
 struct Seer<'a> {
     trace: &'a mut dyn Observer,
     eyes: &'a mut Eyes,
+    teller: Option<&'a RefCell<Teller<'a>>>,
 }
 
 impl Observer for Seer<'_> {
     fn event(&mut self, event: &machine::Event) {
+        if let Some(teller) = self.teller {
+            teller.borrow_mut().event(event);
+        }
         self.trace.event(event);
     }
 
@@ -272,6 +290,10 @@ impl<'a> Child<'a> {
 
     fn follow(&mut self, script: &Script<'a>) {
         machine::silence();
+        if !matches!(script, Script::Foreign(_)) {
+            // Engines emit events too, of which nobody wants to hear.
+            log::install();
+        }
         self.eyes.borrow_mut().races = Races::accepting(race::accepted());
         self.switch();
         match script {
@@ -325,8 +347,8 @@ impl<'a> Child<'a> {
     fn batches(&self, batches: &[(Setting<'_>, &Batch)]) {
         for (i, (setting, batch)) in batches.iter().enumerate() {
             self.recording.turn_to(i);
-            let Child { recording, eyes, stacks, .. } = *self;
-            let child = Child { setting: *setting, recording, eyes, stacks };
+            let Child { recording, eyes, log, stacks, .. } = *self;
+            let child = Child { setting: *setting, recording, eyes, log, stacks };
             child.switch();
             if !child.batch(batch) {
                 return;
@@ -449,12 +471,24 @@ impl<'a> Child<'a> {
         if let Ok(mut notes) = PANICS.lock() {
             notes.clear();
         }
-        let mut seer = Seer { trace, eyes };
+        let log = self.log.filter(|_| record).map(|out| Log::new(scenario, out));
+        let teller = log.as_ref().map(|_| RefCell::new(Teller::new(scenario, self.setting.faults)));
+        let mut heard;
+        let decider: &mut dyn Decider = match &teller {
+            Some(teller) => {
+                heard = Heard { decider, teller };
+                &mut heard
+            }
+            None => decider,
+        };
+        let mut seer = Seer { trace, eyes, teller: teller.as_ref() };
         let mut done = machine::execute(&options, decider, &mut seer, &mut || {
             // Globals were given back what they held before the first execution of this process.
             self.switch();
+            log::begin(record, log.as_ref());
             (code.run)(scenario);
         });
+        done.reusable &= !log::is_spent();
         // Taken in any case: globals are given back what they held before.
         let past = oracle::ended();
         if past.is_some() && self.setting.leaks {

@@ -18,8 +18,9 @@ impl Child<'_> {
         let mut reusable = true;
         while reusable {
             let more = service.next(&mut |setting, planned, look| {
-                let Child { recording, eyes, stacks, .. } = *self;
-                reusable = Child { setting, recording, eyes, stacks }.execute_one(planned, look);
+                let Child { recording, eyes, log, stacks, .. } = *self;
+                let child = Child { setting, recording, eyes, log, stacks };
+                reusable = child.execute_one(planned, look);
                 reusable
             });
             if !more {

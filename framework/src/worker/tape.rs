@@ -12,6 +12,7 @@ use mapcheck_machine::{
 use super::Child;
 use super::recording::State;
 use crate::decision::{Decision, DecisionKind, Decisions, Replayer};
+use crate::log::{self, Note};
 use crate::report::{Finding, Trace};
 
 /// Bytes of a word, which may be a pointer.
@@ -237,6 +238,8 @@ impl Observer for Tape {
                 moment.found = self.keep(access.addr, access.size, Some(found));
                 moment.left = self.keep(access.addr, access.size, left);
             }
+            // Elements tell of themselves wherever they are: a word on a stack is somebody else's soon.
+            _ if self.block_at(access.addr).is_none() => {}
             _ => {
                 moment.found = self.read(access.addr, access.size);
                 self.pending = self.writes(&moment).then_some(self.moments.len());
@@ -299,6 +302,8 @@ pub(crate) struct Studied<'a> {
     pub stack: &'a Stack,
     pub finding: &'a Finding,
     pub tape: &'a Tape,
+    /// What the map told of itself.
+    pub notes: &'a [Note],
     /// Schedule points.
     pub steps: u64,
 }
@@ -331,6 +336,7 @@ impl Child<'_> {
         let mut decider = Noting::new(Replayer::new(study.decisions), &both.tape);
         let (done, past) = self.execute(&mut decider, &mut both, self.setting.random, true);
         self.count(&done);
+        let notes = log::take_notes();
         let Both { trace, mut tape } = both;
         tape.choices = decider.chosen;
         tape.end();
@@ -340,9 +346,122 @@ impl Child<'_> {
         let (Some(found), Some((mut finding, stack))) = (&done.found, told) else {
             return self.recording.enter(State::Finished);
         };
-        let studied =
-            Studied { found, stack: &stack, finding: &finding, tape: &tape, steps: done.steps };
+        let studied = Studied {
+            found,
+            stack: &stack,
+            finding: &finding,
+            tape: &tape,
+            notes: &notes,
+            steps: done.steps,
+        };
         finding.report = (study.tell)(&studied);
         self.recording.publish(&finding);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use mapcheck_machine::{Access, Order};
+
+    /// A tape made by hand. Each thread is in the operation whose label is its number plus one; each step is an access.
+    pub(crate) struct Made {
+        pub tape: Tape,
+        step: u64,
+    }
+
+    /// An empty one.
+    pub(crate) fn made() -> Made {
+        Made { tape: Tape::default(), step: 0 }
+    }
+
+    impl Made {
+        /// Where a thread is.
+        pub(crate) fn now(&self, thread: ThreadId) -> Stamp {
+            Stamp { thread, label: thread + 1, step: self.step + 1 }
+        }
+
+        /// The block that begins there.
+        pub(crate) fn block(&self, addr: usize) -> TapeBlock {
+            self.tape.blocks[self.tape.block_at(addr).expect("it was allocated")]
+        }
+
+        fn tell(&mut self, thread: ThreadId, event: impl FnOnce(Stamp) -> Event) -> &mut Made {
+            self.step += 1;
+            let at = Stamp { thread, label: thread + 1, step: self.step };
+            self.tape.event(&event(at));
+            self
+        }
+
+        fn access(
+            &mut self,
+            thread: ThreadId,
+            (kind, addr): (Kind, usize),
+            found: u64,
+            left: Option<u64>,
+        ) -> &mut Made {
+            self.step += 1;
+            let access = Access { kind, addr, size: WORD, order: Order::SeqCst };
+            let change = Change::Atomic { found, left };
+            let (step, label) = (self.step, thread + 1);
+            self.tape.touch(&Touch { thread, step, label, site: 0, access, change });
+            self
+        }
+
+        pub(crate) fn alloc(&mut self, thread: ThreadId, addr: usize) -> &mut Made {
+            self.tell(thread, |at| Event::Alloc { at, addr, size: 64 })
+        }
+
+        pub(crate) fn free(&mut self, thread: ThreadId, addr: usize) -> &mut Made {
+            self.tell(thread, |at| Event::Free { at, addr })
+        }
+
+        pub(crate) fn retire(&mut self, thread: ThreadId, addr: usize) -> &mut Made {
+            self.tell(thread, |at| Event::Retired { at, addr })
+        }
+
+        pub(crate) fn load(&mut self, thread: ThreadId, addr: usize, found: u64) -> &mut Made {
+            self.access(thread, (Kind::AtomicLoad, addr), found, None)
+        }
+
+        pub(crate) fn store(&mut self, thread: ThreadId, addr: usize, left: u64) -> &mut Made {
+            let last = self.tape.moments.iter().rev();
+            let held = last.flat_map(|m| self.tape.left(m)).find(|held| held.addr == addr);
+            let found = held.map_or(0, |held| held.value);
+            self.access(thread, (Kind::AtomicStore, addr), found, Some(left))
+        }
+
+        pub(crate) fn swap(
+            &mut self,
+            thread: ThreadId,
+            addr: usize,
+            found: u64,
+            left: u64,
+        ) -> &mut Made {
+            self.access(thread, (Kind::AtomicRmw, addr), found, Some(left))
+        }
+    }
+
+    #[test]
+    fn a_word_points_to_a_block_by_address_with_a_tag_or_by_a_number_that_stands_for_it() {
+        let mut made = made();
+        made.alloc(0, 0x1000).alloc(0, 0x2000);
+        made.tape.event(&Event::Known { addr: 0x2010, first: 77, count: 3, unit: 8 });
+        let to = |value| made.tape.resolve(value);
+        assert_eq!((to(0x1000), to(0x1003), to(0x1040)), (Some((0, 0)), Some((0, 3)), None));
+        assert_eq!(to(0xf000_0000_0000_1008), Some((0, 8)));
+        assert_eq!((to(77), to(79), to(80)), (Some((1, 0x10)), Some((1, 0x20)), None));
+        assert!(made.tape.is_map_s(0x2018) && !made.tape.is_map_s(0x2000));
+    }
+
+    #[test]
+    fn a_compare_exchange_that_fails_writes_nothing() {
+        let mut made = made();
+        made.alloc(0, 0x1000).swap(1, 0x1008, 0, 0x1000);
+        made.access(2, (Kind::AtomicRmw, 0x1008), 0x1000, None);
+        let [done, failed] = made.tape.moments[..] else { panic!("two accesses") };
+        assert!(made.tape.writes(&done) && !made.tape.writes(&failed));
+        assert_eq!(made.tape.found(&failed)[0].to, Some((0, 0)));
+        assert!(made.tape.left(&failed).is_empty());
     }
 }

@@ -178,6 +178,12 @@ pub(crate) fn replay(
     }
 }
 
+/// Runs a repro in a fresh process that prints the log of it. What it finds is not told.
+pub(crate) fn print_log(code: Code<'_>, repro: &Repro) -> Result<(), String> {
+    let setting = Setting { log: true, ..Setting::of(code, repro) };
+    replay_once(setting, repro, true).map(drop)
+}
+
 fn replay_once(
     setting: Setting<'_>,
     repro: &Repro,

@@ -11,11 +11,15 @@
 
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
-use mapcheck::model::{Engine, Ptr};
+use mapcheck::model::{Engine, Ptr, note};
+use tracing::debug;
 
 use super::mutants::{F37, F38, F38B};
 use super::table::{CLOSED, Held, Table, UNCLAIMED, claimer};
 use super::{Guard, LockFreeMap, Reclaim};
+
+/// The target of what it tells.
+const TOLD: &str = "lock_free::resize";
 
 impl<E: Engine, R: Reclaim<E>> LockFreeMap<E, R> {
     /// Begins to copy a table that has no slot left, if nobody has yet.
@@ -33,7 +37,13 @@ impl<E: Engine, R: Reclaim<E>> LockFreeMap<E, R> {
         if linked.is_err() {
             // Nobody has seen it.
             self.heap.free(next.at);
+            return;
         }
+        note::<E>(|| {
+            let [from, to] =
+                [table, next].map(|table| format!("{:?}, {} slots", table.at, table.capacity));
+            debug!(target: TOLD, "grows: {from}, is to be copied to {to}");
+        });
     }
 
     /// Copies what is left to copy of a table that the guard holds, and makes the next one the root.
@@ -48,6 +58,9 @@ impl<E: Engine, R: Reclaim<E>> LockFreeMap<E, R> {
         }
         let (old, new) = (table.at.to_word(), next.at.to_word());
         if self.heap.compare_exchange(self.root, old, new, AcqRel).is_ok() {
+            note::<E>(
+                || debug!(target: TOLD, "{:?} is the table now, and no longer {:?}", next.at, table.at),
+            );
             if F37.on() {
                 self.heap.free(table.at);
             } else {

@@ -14,6 +14,7 @@ use crate::commands::list::wants_json;
 use crate::commands::run_runner;
 use crate::corpus::folder_name;
 use crate::error::{Error, exit};
+use crate::github::StepSummary;
 use crate::out::{self, Earlier};
 use crate::runners::{Runner, Runners};
 use crate::summary::{Summary, worse};
@@ -27,6 +28,7 @@ pub fn run(check: &Check) -> Result<i32, Error> {
     let metadata = cargo::metadata()?;
     let runners = Runners::find(&metadata)?.require()?;
     let shares = runners.share_out(&check.targets)?;
+    warn_of_missing(&check.known);
     let cargo = Cargo::new(&metadata)?;
     for (runner, targets) in shares {
         let command = runner.build(&cargo, &described(&targets))?;
@@ -122,6 +124,7 @@ fn supervised(
     // What a runner itself did not come to, its summary says.
     let cut_short = report.interrupted && report.codes.iter().any(Option::is_none);
     let (mut summary, mut code) = (Summary::default(), exit::CLEAN);
+    let mut github = StepSummary::default();
     for (number, (ended, runner)) in report.codes.into_iter().zip(names).enumerate() {
         let told = summary_of(&summary_file(cargo, number));
         let ended = match (ended, &told) {
@@ -131,6 +134,10 @@ fn supervised(
             }
             (ended, _) => ended,
         };
+        let told = told.map(|mut told| {
+            github.add(&mut told);
+            told
+        });
         told.iter().for_each(|told| summary.add(told));
         code = worse(code, ended.map_or(exit::CLEAN, |ended| ended.unwrap_or_else(told_code)));
     }
@@ -141,6 +148,7 @@ fn supervised(
         summary.interrupt();
         code = worse(code, exit::BUDGET);
     }
+    github.write();
     Ok(conclude(check, &summary, code))
 }
 
@@ -196,8 +204,7 @@ impl Out {
         let earlier = if check.resume || check.add { Earlier::Keep } else { Earlier::Rotate };
         let lock = match out::claim(&dir, earlier) {
             Err(error @ Error::Write { .. }) => {
-                // What is found is still told.
-                anstream::eprintln!("{} {error}", "warning:".yellow().bold());
+                warn(&format!("{error}; what is found is told, and not saved"));
                 None
             }
             claimed => Some(claimed?),
@@ -229,6 +236,20 @@ pub fn out_dir(given: Option<&PathBuf>) -> PathBuf {
 fn described(targets: &[&str]) -> String {
     let plural = if targets.len() == 1 { "" } else { "s" };
     format!("target{plural} `{}`", targets.join("`, `"))
+}
+
+fn warn(what: &str) {
+    anstream::eprintln!("{} {what}", "warning:".yellow().bold());
+}
+
+/// Says of which folders nothing can be known, since they are not there.
+fn warn_of_missing(folders: &[PathBuf]) {
+    for folder in folders.iter().filter(|folder| !folder.is_dir()) {
+        warn(&format!(
+            "--known: there is no folder {}, so nothing in it is known",
+            folder.display()
+        ));
+    }
 }
 
 /// Hands the user's settings on, and only those.

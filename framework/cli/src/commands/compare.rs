@@ -119,7 +119,7 @@ fn look(
     set(&mut command, faults, contender, seed, table.goal)?;
     let mut found = Vec::new();
     let each = &mut |row: &Value| found.extend(outcome(row, table.goal));
-    if run_for_lines(command, runner, each)?.interrupted {
+    if run_for_lines(command, runner, "comparing schedulers", each)?.interrupted {
         return Ok(false);
     }
     if runner.known_bad {

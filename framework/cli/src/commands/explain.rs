@@ -57,11 +57,12 @@ fn explained(repro: &Path) -> Result<(Option<Told>, i32), Error> {
 /// What a runner prints.
 fn by_runner(command: Command, runner: &Runner) -> Result<(Option<Told>, i32), Error> {
     let mut told = None;
-    let ran = run_for_lines(command, runner, &mut |line| match line["type"].as_str() {
-        Some("explanation") => told = Some(line.clone()),
-        Some("nothing") => say_nothing(line),
-        _ => {}
-    })?;
+    let ran =
+        run_for_lines(command, runner, "explaining", &mut |line| match line["type"].as_str() {
+            Some("explanation") => told = Some(line.clone()),
+            Some("nothing") => say_nothing(line),
+            _ => {}
+        })?;
     let broken = |how: String| Error::Runner { runner: runner.package.clone(), how };
     match told {
         None if ran.code == exit::FINDING => {

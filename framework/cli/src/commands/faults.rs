@@ -48,7 +48,8 @@ pub fn run(faults: &Faults) -> Result<i32, Error> {
             command.arg("faults").args(&faults.mutants).env("MAPCHECK_ENGINE", engine);
             budget(&mut command, &faults.budget)?;
             command.envs(faults.schedulers.last().map(|s| ("MAPCHECK_SCHEDULER", s)));
-            let ran = run_for_lines(command, runner, &mut |row| table.row(row))?;
+            let what = format!("looking for mutants on {engine}");
+            let ran = run_for_lines(command, runner, &what, &mut |row| table.row(row))?;
             code = summary::worse(code, ran.code);
             if ran.interrupted {
                 break 'all;

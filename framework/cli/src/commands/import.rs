@@ -10,7 +10,7 @@ use crate::cargo::{self, Cargo};
 use crate::commands::check::{absolute, out_dir};
 use crate::commands::fuzz::known_beside;
 use crate::commands::list::wants_json;
-use crate::commands::{run_for_lines, run_runner};
+use crate::commands::{run_for_lines, run_runner_showing};
 use crate::error::{Error, exit};
 use crate::fuzzers::{self, Fuzzer};
 use crate::runners::{Runner, Runners};
@@ -95,7 +95,7 @@ fn told(command: Command, runner: &Runner) -> Result<Vec<PathBuf>, Error> {
         let file = line["file"].as_str().filter(|_| line["type"] == "input");
         own.extend(file.map(PathBuf::from));
     };
-    run_for_lines(command, runner, each)?;
+    run_for_lines(command, runner, "reading inputs", each)?;
     Ok(own)
 }
 
@@ -108,5 +108,5 @@ fn one(import: &Import, mut command: Command, runner: &Runner) -> Result<i32, Er
         command.env("MAPCHECK_FAULTS", import.faults.join(","));
     }
     known_beside(&mut command, import.known.iter().cloned(), &out)?;
-    run_runner(command, runner)
+    run_runner_showing(command, runner, "importing")
 }

@@ -3,6 +3,7 @@
 mod check;
 mod compare;
 mod explain;
+mod export;
 mod faults;
 mod fuzz;
 mod import;
@@ -18,6 +19,7 @@ use serde_json::Value;
 
 use crate::args;
 use crate::cargo::{self, Cargo};
+use crate::completions;
 use crate::error::{Error, exit};
 use crate::runners::{Runner, Runners};
 use crate::summary;
@@ -38,6 +40,7 @@ pub fn run(command: args::Command) -> Result<i32, Error> {
         args::Command::Import(import) => import::run(&import),
         args::Command::Test(test) => test::run(&test.args),
         args::Command::Replay(replay) => repro::replay(&replay),
+        args::Command::ExportTest(export) => export::run(&export),
         args::Command::Explain(explain) => explain::run(&explain),
         args::Command::Review(review) => review::run(&review),
         args::Command::Shrink(shrink) => repro::shrink(&shrink.repro),
@@ -45,6 +48,7 @@ pub fn run(command: args::Command) -> Result<i32, Error> {
         args::Command::Faults(faults) => faults::run(&faults),
         args::Command::Matrix(matrix) => matrix::run(&matrix),
         args::Command::Bench => bench(),
+        args::Command::Completions(completions) => Ok(completions::print(completions.shell)),
     }
 }
 
@@ -61,7 +65,7 @@ fn bench() -> Result<i32, Error> {
     for runner in with_bench {
         let mut command = runner.build(&cargo, &format!("runner `{}`", runner.package))?;
         command.arg("bench");
-        code = summary::worse(code, run_runner(command, runner)?);
+        code = summary::worse(code, run_runner_showing(command, runner, "measuring")?);
     }
     Ok(code)
 }
@@ -73,6 +77,20 @@ fn run_runner(mut command: Command, runner: &Runner) -> Result<i32, Error> {
     runner_code(status, runner)
 }
 
+/// The same of what may take long, with a line that says what is under way, if somebody watches.
+fn run_runner_showing(command: Command, runner: &Runner, what: &str) -> Result<i32, Error> {
+    if !check::is_watched() {
+        return run_runner(command, runner);
+    }
+    let task = Task { command, runner: runner.package.clone(), journals: None };
+    let report = supervisor::run_one(task, what, true, &mut check::print)?;
+    match report.codes.into_iter().next().flatten() {
+        _ if report.killed => Ok(exit::KILLED),
+        Some(code) if !report.interrupted => code,
+        _ => Ok(exit::BUDGET),
+    }
+}
+
 /// How a runner that prints lines ended.
 struct Ran {
     code: i32,
@@ -80,10 +98,11 @@ struct Ran {
     interrupted: bool,
 }
 
-/// Runs a built runner to its end, and hands each JSON line that it prints to `each`.
+/// Runs a built runner to its end, and hands each JSON line that it prints to `each`; `what` says what it does.
 fn run_for_lines(
     command: Command,
     runner: &Runner,
+    what: &str,
     each: &mut dyn FnMut(&Value),
 ) -> Result<Ran, Error> {
     let mut on_line = |line: &[u8]| {
@@ -92,7 +111,7 @@ fn run_for_lines(
         }
     };
     let task = Task { command, runner: runner.package.clone(), journals: None };
-    let report = supervisor::run(vec![task], 1, false, &mut on_line)?;
+    let report = supervisor::run_one(task, what, check::is_watched(), &mut on_line)?;
     let code = match report.codes.into_iter().next().flatten() {
         _ if report.killed => exit::KILLED,
         Some(code) => code?,

@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use crate::args;
 use crate::cargo::{self, Cargo};
 use crate::commands::check::absolute;
-use crate::commands::run_runner;
+use crate::commands::run_runner_showing;
 use crate::commands::test::run_tests;
 use crate::error::Error;
 use crate::out;
@@ -50,9 +50,14 @@ pub fn shrink(path: &Path) -> Result<i32, Error> {
 fn act(path: &Path, action: &str, settings: &[(&str, String)]) -> Result<i32, Error> {
     let Ready { command, by } = ready(path, action, settings)?;
     match by {
-        By::Runner(runner) => run_runner(command, &runner),
+        By::Runner(runner) => run_runner_showing(command, &runner, doing(action)),
         By::Test(_) => run_tests(command),
     }
+}
+
+/// What the progress line says.
+fn doing(action: &str) -> &'static str {
+    if action == "shrink" { "shrinking" } else { "replaying" }
 }
 
 /// A command that does something with a repro.
@@ -134,6 +139,9 @@ pub fn text_of(path: &Path) -> Result<String, Error> {
             Some(now) => format!("is now {}: a later run moved it", now.display()),
             None => "does not exist".into(),
         }),
+        std::io::ErrorKind::IsADirectory => {
+            bad("is a folder, and not a repro: give one of the files in it".into())
+        }
         std::io::ErrorKind::InvalidData => bad("is not a repro: it is not text".into()),
         _ => Error::read(path, e),
     })

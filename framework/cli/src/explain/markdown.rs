@@ -21,7 +21,9 @@ pub fn text(explanation: &Explanation) -> String {
     headline(&mut out, explanation);
     paragraph(&mut out, &explanation.summary.join(" "));
     if !explanation.why.is_empty() {
-        paragraph(&mut out, "Why it was taken for free:");
+        let freed = explanation.walk.iter().any(|event| event.role == "freed");
+        let what = if freed { "Why it was taken for free:" } else { "What was looked at before:" };
+        paragraph(&mut out, what);
         items(&mut out, &explanation.why);
     }
     suspects(&mut out, explanation);
@@ -41,7 +43,7 @@ fn headline(out: &mut String, explanation: &Explanation) {
     let mutant = explanation.mutant.as_ref().map(|m| format!(", with the mutant {m}"));
     let scenario = format!("scenario `{scenario}`{}", mutant.unwrap_or_default());
     // The first is the map; what it depends on is in the details.
-    let map = versions.split(", ").next().unwrap_or_default();
+    let map = versions.split(", ").next().filter(|map| map.contains(' ')).unwrap_or(target);
     paragraph(out, &format!("{map}, {scenario}: {}.", explanation.message));
 }
 
@@ -76,7 +78,7 @@ fn wrapped(out: &mut String, start: &str, words: &str, indent: &str) {
 
 /// A function without the path to it: its last name, with the type before it.
 fn short(function: &str) -> &str {
-    let function = function.strip_suffix("::{closure}").unwrap_or(function);
+    let function = function.trim_end_matches("::{closure}");
     let start = function.rmatch_indices("::").nth(1).map_or(0, |(at, _)| at + 2);
     &function[start..]
 }

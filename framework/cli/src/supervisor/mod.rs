@@ -78,6 +78,23 @@ pub fn run(
     block_on(async |signals| Supervisor::new(tasks, watched, on_line).run(at_once, signals).await)
 }
 
+/// Runs one task, with a line that says what it does if that takes longer than a second and somebody watches.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_one(
+    task: Task,
+    what: &str,
+    watched: bool,
+    on_line: &mut dyn FnMut(&[u8]),
+) -> Result<Report, Error> {
+    block_on(async |signals| {
+        let mut supervisor = Supervisor::new(vec![task], watched, on_line);
+        supervisor.progress = Progress::new(1, watched).of(what);
+        supervisor.run(1, signals).await
+    })
+}
+
 /// Runs to its end what heeds signals.
 ///
 /// # Errors
@@ -153,6 +170,9 @@ impl<'a> Supervisor<'a> {
         match event {
             Event::Line(number, stream, line) => {
                 self.progress.clear();
+                if stream == Stream::Out {
+                    self.progress.printed();
+                }
                 self.relay.line(number, stream, line);
             }
             Event::Progress(number, value) => self.progress.take(number, value),

@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use crate::summary::counted;
 
+/// What takes no longer than this needs no line.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
 /// How far the runners have come, and whether that is shown.
 #[derive(Debug)]
 pub struct Progress {
@@ -16,6 +19,8 @@ pub struct Progress {
     /// The last that each runner told.
     told: Vec<Option<Value>>,
     ended: usize,
+    /// What is under way, where the runner does not tell how far it is; lines that it has printed, and its begin.
+    what: Option<(String, u64, Instant)>,
     /// Executions at the time before last, for the rate.
     before: (Instant, u64),
     rate: f64,
@@ -26,7 +31,19 @@ impl Progress {
     pub fn new(count: usize, watched: bool) -> Self {
         let told = (0..count).map(|_| None).collect();
         let before = (Instant::now(), 0);
-        Self { watched, on_screen: false, told, ended: 0, before, rate: 0.0 }
+        Self { watched, on_screen: false, told, ended: 0, what: None, before, rate: 0.0 }
+    }
+
+    /// The same of one runner that is silent for long: the line says what it does, and since when.
+    pub fn of(self, what: &str) -> Self {
+        Self { what: Some((what.to_owned(), 0, Instant::now())), ..self }
+    }
+
+    /// A runner has printed a line.
+    pub fn printed(&mut self) {
+        if let Some((_, lines, _)) = &mut self.what {
+            *lines += 1;
+        }
     }
 
     /// The same where so many executions are made a second.
@@ -63,8 +80,12 @@ impl Progress {
 
     /// Puts the line on the screen, if there is anything to show.
     pub fn show(&mut self) {
-        if !self.watched || self.told.iter().all(Option::is_none) {
+        if !self.watched {
             return;
+        }
+        if self.told.iter().all(Option::is_none) {
+            let since = self.what.as_ref().map(|what| what.2.elapsed());
+            return self.show_what(since.unwrap_or_default());
         }
         let (then, executions) = self.before;
         let now = self.sum("executions").unwrap_or(0);
@@ -77,6 +98,20 @@ impl Progress {
         }
         write(&format!("\r\x1b[2K{}", self.line()));
         self.on_screen = true;
+    }
+
+    /// Puts on the screen what is under way for so long, if it is not done at once.
+    fn show_what(&mut self, since: Duration) {
+        if let Some(line) = self.what_line(since) {
+            write(&format!("\r\x1b[2K{line}"));
+            self.on_screen = true;
+        }
+    }
+
+    fn what_line(&self, since: Duration) -> Option<String> {
+        let (what, lines, _) = self.what.as_ref().filter(|_| since >= AT_ONCE)?;
+        let done = if *lines > 0 { format!("{lines} done, ") } else { String::new() };
+        Some(format!("{what}: {done}{}", for_people(since)))
     }
 
     /// The sum over the runners; `None` if none tells it.
@@ -159,6 +194,19 @@ mod tests {
         assert_eq!(progress.line(), line);
         progress.take(1, json!({"executions": 50, "findings": 0, "interleavings": 40, "news": 3}));
         assert!(progress.line().contains("1,050 executions, 100/s, 40 interleavings, 3 new, 1 "));
+    }
+
+    #[test]
+    fn a_runner_that_tells_nothing_has_a_line_with_what_it_does_after_a_second() {
+        let mut progress = Progress::new(1, true).of("shrinking");
+        assert_eq!(progress.what_line(Duration::from_millis(999)), None);
+        assert_eq!(progress.what_line(Duration::from_secs(2)).unwrap(), "shrinking: 2 s");
+        progress.printed();
+        assert_eq!(
+            progress.what_line(Duration::from_secs(200)).unwrap(),
+            "shrinking: 1 done, 4 min"
+        );
+        assert_eq!(Progress::new(1, true).what_line(Duration::from_secs(2)), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
-use super::contains;
+use super::{contains, leaks};
 use crate::api::{Access, Change, Kind, Order};
 use crate::state::{arm, armed, disarm, step};
 use crate::watch::{told, watching};
@@ -21,7 +21,9 @@ unsafe impl GlobalAlloc for ModelledHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if !armed() {
             // SAFETY: passed on.
-            return unsafe { System.alloc(layout) };
+            let block = unsafe { System.alloc(layout) };
+            leaks::handed_out(block, layout.size());
+            return block;
         }
         step(access(Kind::Alloc, 0, layout.size()));
         disarm();
@@ -35,6 +37,9 @@ unsafe impl GlobalAlloc for ModelledHeap {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if !contains(block.addr()) {
+            if armed() {
+                leaks::given_back(block);
+            }
             // SAFETY: not from the arena, so from the system.
             return unsafe { System.dealloc(block, layout) };
         }

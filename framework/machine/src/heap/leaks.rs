@@ -4,7 +4,9 @@
 //! Any word counts as a reference that points into a block or to its end, whatever tag it carries in the bits that an
 //! address leaves free: the lowest ones move it within the block, the highest are masked.
 
+use std::array;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use super::blocks;
 use crate::api::{Fact, Lost};
@@ -16,6 +18,45 @@ const TOLD: usize = 64;
 const ADDRESS: usize = (1 << 48) - 1;
 
 const WORD: usize = size_of::<usize>();
+
+/// Blocks of the system's heap that are searched all the same: where they start and end.
+#[unsafe(link_section = "mapcheck_kept")]
+static SEARCHED: [[AtomicUsize; 2]; 16] = [const { [const { AtomicUsize::new(0) }; 2] }; 16];
+/// Whether what is allocated now is to be among them.
+#[unsafe(link_section = "mapcheck_kept")]
+static NOTING: AtomicBool = AtomicBool::new(false);
+
+/// Runs `make` outside of executions. What it allocates, at most 16 blocks of it, is searched for references when leaks
+/// are looked for: lists that libraries keep, and that code under test adds to.
+#[inline(never)]
+pub fn searched(make: &mut dyn FnMut()) {
+    NOTING.store(true, Relaxed);
+    make();
+    NOTING.store(false, Relaxed);
+}
+
+/// The system's heap has handed out a block.
+#[inline(always)]
+pub(super) fn handed_out(block: *mut u8, size: usize) {
+    if NOTING.load(Relaxed)
+        && let Some([start, end]) = SEARCHED.iter().find(|place| place[0].load(Relaxed) == 0)
+    {
+        start.store(block.addr(), Relaxed);
+        end.store(block.addr() + size, Relaxed);
+    }
+}
+
+/// Code under test gives a block back to the system's heap.
+pub(super) fn given_back(block: *mut u8) {
+    let of = |place: &&[AtomicUsize; 2]| place[0].load(Relaxed) == block.addr();
+    if let Some(place) = SEARCHED.iter().find(of) {
+        place.iter().for_each(|word| word.store(0, Relaxed));
+    }
+}
+
+fn of_system() -> [Range<usize>; SEARCHED.len()] {
+    array::from_fn(|i| SEARCHED[i][0].load(Relaxed)..SEARCHED[i][1].load(Relaxed))
+}
 
 /// A live block.
 struct Live {
@@ -46,6 +87,7 @@ pub(crate) fn find() -> Option<Fact> {
         return None;
     }
     // Rarely what matters: the C library was asked to keep something.
+    graph.mark(&of_system());
     graph.mark(&crate::globals::of_libraries());
     graph.mark(&crate::thread::storage());
     (!graph.is_complete(h.slot)).then(|| graph.lost(h.slot))
@@ -89,7 +131,8 @@ impl Graph {
     fn scan(&mut self, range: &Range<usize>, found: &mut Vec<usize>) {
         let mut at = range.start.next_multiple_of(WORD);
         while at + WORD <= range.end {
-            // SAFETY: a live block or a writable segment, which is mapped, and nothing else of the process runs.
+            // SAFETY: a live block, of either heap, or a writable segment, which is mapped, and nothing else of the
+            // process runs.
             // Whatever the bytes are, they make a word.
             let word = unsafe { (at as *const usize).read_volatile() } & ADDRESS;
             if super::contains(word)

@@ -2,9 +2,13 @@
 
 use std::sync::atomic::Ordering::{Acquire, Release};
 
-use mapcheck::model::{Engine, Lock, Ptr};
+use mapcheck::model::{Engine, Lock, Ptr, note};
+use tracing::debug;
 
 use super::{Phase, Runtime};
+
+/// The target of what it tells.
+const TOLD: &str = "go::barrier";
 
 impl<E: Engine> Runtime<E> {
     /// Stores a pointer, with Go's barrier: while marking, it shades what is overwritten, and what
@@ -17,9 +21,11 @@ impl<E: Engine> Runtime<E> {
         self.world.with(|| {
             if self.state(|state| state.phase) == Phase::Mark {
                 let old = Ptr::from_word(self.heap.load(at, Acquire));
+                note::<E>(|| debug!(target: TOLD, "shades {old:?}, which is overwritten at {at:?}"));
                 self.state(|state| {
                     self.shade(state, old);
                     if !state.running().black {
+                        note::<E>(|| debug!(target: TOLD, "shades {new:?}, which an unscanned stack stores"));
                         self.shade(state, new);
                     }
                 });
@@ -31,7 +37,10 @@ impl<E: Engine> Runtime<E> {
     /// Stores a pointer where Go needs no barrier, or where a mutant forgets it.
     #[track_caller]
     pub fn write_pointer_without_barrier(&self, at: Ptr, new: Ptr) {
-        self.world.with(|| self.store(at, new));
+        self.world.with(|| {
+            note::<E>(|| self.tell_of_no_barrier(at));
+            self.store(at, new);
+        });
     }
 
     /// Announces that pointers will be copied from `from` to `to`, or cleared at `to` where `from`
@@ -63,6 +72,14 @@ impl<E: Engine> Runtime<E> {
             self.shade_bulk(to, None, words);
             (0..words).for_each(|i| self.heap.store(to.at(i), 0, Release));
         });
+    }
+
+    /// Tells what is overwritten and not shaded.
+    fn tell_of_no_barrier(&self, at: Ptr) {
+        if self.state(|state| state.phase) == Phase::Mark {
+            let old = Ptr::from_word(self.heap.peek(at).unwrap_or_default());
+            debug!(target: TOLD, "no barrier: {old:?} is overwritten at {at:?} and not shaded");
+        }
     }
 
     /// Within a step.

@@ -11,9 +11,10 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::atomic::Ordering::Acquire;
 
-use mapcheck::model::{Engine, Lock, Ptr, fail};
+use mapcheck::model::{Engine, Lock, Ptr, note};
 use mapcheck::mutant::Mutant;
 use mapcheck::oracle::Class;
+use tracing::{debug, trace};
 
 use super::{Phase, Runtime, State};
 
@@ -25,6 +26,9 @@ pub static F28: Mutant = Mutant {
     classes: &[Class::PrematureReclamation],
     exposure: "abandon a range, remove an element, collect, collect",
 };
+
+/// The target of what it tells.
+const TOLD: &str = "go::collector";
 
 /// Which blocks are not white.
 #[derive(Default)]
@@ -98,6 +102,7 @@ impl<E: Engine> Runtime<E> {
             let message = format!("the collector found a pointer to {ptr:?}, which had been freed");
             self.heap.fail(Class::PrematureReclamation, &message, ptr);
         }
+        note::<E>(|| trace!(target: TOLD, "{block:?} is reached"));
         state.marking.grey.push(block);
     }
 
@@ -105,6 +110,9 @@ impl<E: Engine> Runtime<E> {
         state.phase = Phase::Mark;
         state.cycles += 1;
         state.marking = Marking::default();
+        note::<E>(
+            || debug!(target: TOLD, "collection {} begins to mark: write barriers are on", state.cycles),
+        );
         state.goroutines.values_mut().for_each(|goroutine| goroutine.black = false);
         for global in state.globals.clone() {
             self.shade(state, global);
@@ -155,6 +163,9 @@ impl<E: Engine> Runtime<E> {
         if F28.on() && state.cycles.is_multiple_of(2) {
             roots.extend(&scanned.left);
         }
+        note::<E>(
+            || debug!(target: TOLD, "scans the stack of goroutine {goroutine}: it holds {roots:?}"),
+        );
         roots.into_iter().for_each(|root| self.shade(state, root));
     }
 
@@ -164,6 +175,10 @@ impl<E: Engine> Runtime<E> {
         let white =
             |block: &Ptr| self.heap.is_live(*block) && !state.marking.reached.contains(block);
         state.unswept = self.heap.blocks().filter(white).collect();
+        note::<E>(|| {
+            let (reached, white) = (state.marking.reached.len(), &state.unswept);
+            debug!(target: TOLD, "has marked: {reached} blocks are reached, and not {white:?}");
+        });
     }
 
     /// Frees a white block; if there is none, the collection is over.
@@ -176,6 +191,7 @@ impl<E: Engine> Runtime<E> {
             white
         });
         if let Some(block) = white {
+            note::<E>(|| debug!(target: TOLD, "frees {block:?}: marking has not reached it"));
             self.heap.free(block);
         }
     }

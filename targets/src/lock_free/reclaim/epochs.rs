@@ -3,7 +3,8 @@
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 
-use mapcheck::model::{Engine, Heap, Layout, Ptr};
+use mapcheck::model::{Engine, Heap, Layout, Ptr, note};
+use tracing::debug;
 
 use super::super::mutants::{E7, F36};
 use super::{Place, Reclaim, Records, locked};
@@ -11,6 +12,9 @@ use super::{Place, Reclaim, Records, locked};
 /// Advances after which nobody can hold what was retired: guards of the epoch that was current then still run while the
 /// next one is, so that it is the second advance that shows that they have ended.
 const GRACE: u64 = 2;
+
+/// The target of what it tells.
+const TOLD: &str = "lock_free::epochs";
 
 /// A guard announces the epoch in which it began, and the epoch advances when all guards have announced the current
 /// one.
@@ -37,11 +41,21 @@ impl Epochs {
         let epoch = heap.load(self.current, Acquire);
         let passed = |record: &Ptr| {
             let announced = heap.fetch_add(*record, 0, AcqRel);
-            announced == UNPINNED || announced == announcement(epoch)
+            let passed = announced == UNPINNED || announced == announcement(epoch);
+            if !passed {
+                note::<E>(|| {
+                    let pinned = announced >> 1;
+                    debug!(target: TOLD, "stays in epoch {epoch}: a thread is pinned in epoch {pinned}");
+                });
+            }
+            passed
         };
         if F36.on() || self.records.all(heap).iter().all(passed) {
             // Whoever else advances has looked as well.
-            let _ = heap.compare_exchange(self.current, epoch, epoch + 1, AcqRel);
+            let done = heap.compare_exchange(self.current, epoch, epoch + 1, AcqRel).is_ok();
+            if done {
+                note::<E>(|| debug!(target: TOLD, "advances from epoch {epoch} to {}", epoch + 1));
+            }
         }
     }
 
@@ -50,6 +64,20 @@ impl Epochs {
         let grace = GRACE + u64::from(E7.on());
         let is_due = |retired: &mut (u64, Ptr)| retired.0 + grace <= epoch;
         heap.exclusively(|| locked(&self.bag).extract_if(.., is_due).collect())
+    }
+
+    /// Tells why a block is freed, as one sees it who knows all.
+    fn tell<E: Engine>(&self, heap: &Heap<E>, (retired, block): (u64, Ptr), epoch: u64) {
+        note::<E>(|| {
+            let records = locked(&self.records.all);
+            let pinned = records.iter().filter_map(|record| heap.peek(*record));
+            let earliest = pinned.filter(|word| *word != UNPINNED).map(|word| word >> 1).min();
+            let pinned = earliest.map_or_else(
+                || "no thread is pinned".to_owned(),
+                |earliest| format!("all pinned threads are at {earliest} or later"),
+            );
+            debug!(target: TOLD, "frees {block:?}: retired in epoch {retired}, it is {epoch}, {pinned}");
+        });
     }
 }
 
@@ -66,11 +94,13 @@ impl<E: Engine> Reclaim<E> for Epochs {
         let record = self.records.take(heap);
         let epoch = heap.load(self.current, Acquire);
         heap.swap(record, announcement(epoch), AcqRel);
+        note::<E>(|| debug!(target: TOLD, "is pinned in epoch {epoch}"));
         record
     }
 
     fn unpin(&self, heap: &Heap<E>, guard: Ptr) {
         heap.store(guard, UNPINNED, Release);
+        note::<E>(|| debug!(target: TOLD, "is no longer pinned"));
         self.records.give(heap, guard);
     }
 
@@ -84,6 +114,7 @@ impl<E: Engine> Reclaim<E> for Epochs {
         // for.
         let epoch = heap.fetch_add(self.current, 0, AcqRel);
         heap.exclusively(|| locked(&self.bag).push((epoch, block)));
+        note::<E>(|| debug!(target: TOLD, "retires {block:?} in epoch {epoch}"));
         heap.retired(block);
         self.collect(heap);
     }
@@ -91,6 +122,9 @@ impl<E: Engine> Reclaim<E> for Epochs {
     fn collect(&self, heap: &Heap<E>) {
         self.advance(heap);
         let epoch = heap.load(self.current, Acquire);
-        self.due(heap, epoch).into_iter().for_each(|(_, block)| heap.free(block));
+        for due in self.due(heap, epoch) {
+            self.tell(heap, due, epoch);
+            heap.free(due.1);
+        }
     }
 }

@@ -5,10 +5,14 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::{AcqRel, Release};
 
-use mapcheck::model::{Engine, Heap, Layout, Ptr};
+use mapcheck::model::{Engine, Heap, Layout, Ptr, note};
+use tracing::debug;
 
 use super::super::mutants::{E8, F35};
 use super::{PLACES, Place, Reclaim, Records, locked};
+
+/// The target of what it tells.
+const TOLD: &str = "lock_free::hazards";
 
 /// A guard announces each block before it uses it, and what is retired is freed once nobody announces it.
 #[derive(Debug)]
@@ -46,6 +50,7 @@ impl<E: Engine> Reclaim<E> for Hazards {
 
     fn unpin(&self, heap: &Heap<E>, guard: Ptr) {
         (0..PLACES).for_each(|i| heap.store(guard.at(i), Ptr::NULL.to_word(), Release));
+        note::<E>(|| debug!(target: TOLD, "announces nothing any more"));
         self.records.give(heap, guard);
     }
 
@@ -58,6 +63,7 @@ impl<E: Engine> Reclaim<E> for Hazards {
         still: impl Fn() -> bool,
     ) -> bool {
         heap.swap(guard.at(place as usize), block.to_word(), AcqRel);
+        note::<E>(|| debug!(target: TOLD, "announces {block:?} as its {place:?}"));
         // Between the load of the pointer and the announcement, somebody may have retired the block and looked.
         F35.on() || still() && (!E8.on() || still())
     }
@@ -65,6 +71,7 @@ impl<E: Engine> Reclaim<E> for Hazards {
     fn retire(&self, heap: &Heap<E>, block: Ptr) {
         heap.fetch_add(self.order, 0, AcqRel);
         heap.exclusively(|| locked(&self.bag).push(block));
+        note::<E>(|| debug!(target: TOLD, "retires {block:?}"));
         heap.retired(block);
         self.collect(heap);
     }
@@ -78,7 +85,15 @@ impl<E: Engine> Reclaim<E> for Hazards {
         let announced = self.announced(heap);
         let (held, free): (Vec<Ptr>, Vec<Ptr>) =
             retired.into_iter().partition(|block| announced.contains(block));
+        note::<E>(|| {
+            let all = announced.len();
+            held.iter().for_each(|block| debug!(target: TOLD, "keeps {block:?}: it is announced"));
+            debug!(target: TOLD, "has scanned the announcements of {all} blocks");
+        });
         heap.exclusively(|| locked(&self.bag).extend(held));
-        free.into_iter().for_each(|block| heap.free(block));
+        for block in free {
+            note::<E>(|| debug!(target: TOLD, "frees {block:?}: retired, and nobody announced it"));
+            heap.free(block);
+        }
     }
 }
