@@ -5,7 +5,7 @@
 #
 # TIME (default 5m) is what each target gets without faults, and with each of them. The seed is today's date unless given:
 # a night explores other executions than the night before, and all shards of a night agree on the seed.
-# In DIR (default mapcheck.out/nightly): runs.jsonl, repros/, a report beside each repro, summary.txt. Given again on the
+# In DIR (default mapcheck.out/nightly): runs.jsonl, repros/, a report and a page beside each repro, summary.txt. Given again on the
 # same date with the same DIR, it goes on where it was ended; a mistake that another way found first is not told twice.
 # Exit code: 0 nothing new; 2 a finding that the corpus does not have; anything else is mapcheck's or this script's own failure.
 set -euo pipefail
@@ -50,9 +50,10 @@ for target in "${targets[@]}"; do
     done
 done
 
-# What a reader wants beside each repro: the report.
+# What a reader wants beside each repro: the report, and how it came about.
 while IFS= read -r -d '' repro; do
     mapcheck replay "$repro" >"${repro%.toml}.txt" 2>/dev/null || true
+    mapcheck explain "$repro" -o "${repro%.toml}.html" >/dev/null 2>&1 || true
 done < <(find "$out/repros" -path '*/scenarios/*' -prune -o -name '*.toml' -print0 2>/dev/null)
 
 # What is known does not make a night fail.

@@ -7,7 +7,7 @@
 # for all that it fuzzes. The seed is today's date unless given, so a night draws other executions than the one before.
 # What shows more than the inputs in DIR/inputs of --corpus (default mapcheck.out/fuzz-corpus) is added there, and the
 # next night begins with it: keep that folder from night to night. What the project's corpus has is known.
-# In DIR of --out (default mapcheck.out/nightly-fuzz): runs.jsonl, repros/, a report beside each repro, summary.txt. What
+# In DIR of --out (default mapcheck.out/nightly-fuzz): runs.jsonl, repros/, a report and a page beside each repro, summary.txt. What
 # an earlier night left there is in DIR/repros.old.
 # Exit code: 0 nothing new; 2 a finding that the corpus does not have; anything else is mapcheck's or this script's own failure.
 set -euo pipefail
@@ -50,9 +50,10 @@ grep '"type":"fuzz-summary"' "$out/runs.jsonl" | while IFS= read -r line; do
         "$(value findings) findings, $(value artifacts) artifacts without one"
 done | tee -a "$out/summary.txt" || true
 
-# What a reader wants beside each repro: the report.
+# What a reader wants beside each repro: the report, and how it came about.
 while IFS= read -r -d '' repro; do
     mapcheck replay "$repro" >"${repro%.toml}.txt" 2>/dev/null || true
+    mapcheck explain "$repro" -o "${repro%.toml}.html" >/dev/null 2>&1 || true
 done < <(find "$out/repros" -path '*/fuzz/*' -prune -o -name '*.toml' -print0 2>/dev/null)
 
 new=0

@@ -1,18 +1,31 @@
-//! What each class of finding looks like to its reader, word for word. `INSTA_UPDATE=always cargo test -p
-//! mapcheck-tests --test golden` writes the snapshots anew.
+//! What each class of finding looks like to its reader, word for word: its report, and its explanation.
+//! `INSTA_UPDATE=always cargo test -p mapcheck-tests --test golden` writes the snapshots anew.
 
-use mapcheck_tests::{Run, mapcheck_in, normalised, subject, tempdir};
+use std::collections::BTreeSet;
+
+use mapcheck_tests::{
+    Run, files, finding_classes, mapcheck_in, normalised, normalised_explanation, read, root,
+    subject, tempdir, wide,
+};
 
 /// The report of a broken map, without what changes from build to build.
 fn report(target: &str) -> String {
     let out = tempdir().unwrap();
     let mut command = mapcheck_in(&subject("broken"), ["check", target, "--out"]);
     let run = Run::of(command.arg(out.path())).code(2);
-    let wide: Vec<&str> = run.stdout.lines().filter(|l| l.chars().count() > 100).collect();
-    let wide: Vec<&&str> = wide.iter().filter(|l| !l.starts_with("replay: ")).collect();
-    assert!(wide.is_empty(), "wider than 100 columns: {wide:#?}");
+    assert_eq!(wide(&run.stdout), Vec::<&str>::new(), "wider than 100 columns");
     let report = run.stdout.split("\nchecked ").next().unwrap_or_default();
     normalised(report)
+}
+
+/// The explanation of the same, without what changes from build to build.
+fn explanation(target: &str) -> String {
+    let out = tempdir().unwrap();
+    let in_broken = |args: &[&str]| Run::of(&mut mapcheck_in(&subject("broken"), args));
+    let path = out.path().to_str().unwrap();
+    let run = in_broken(&["check", target, "--format", "json", "--out", path]).code(2);
+    let repro = run.of_type("finding")[0]["repro"].as_str().unwrap().to_owned();
+    normalised_explanation(&in_broken(&["explain", &repro]).code(2).stdout)
 }
 
 macro_rules! golden {
@@ -22,6 +35,20 @@ macro_rules! golden {
             insta::assert_snapshot!(stringify!($test), report($target));
         }
     )*};
+}
+
+/// The class, and the broken map that shows it.
+macro_rules! explained {
+    ($($class:ident: $target:literal),* $(,)?) => {
+        mod explained {
+            $(
+                #[test]
+                fn $class() {
+                    insta::assert_snapshot!(stringify!($class), super::explanation($target));
+                }
+            )*
+        }
+    };
 }
 
 golden! {
@@ -39,4 +66,44 @@ golden! {
     crash_by_a_signal_tells_the_address: "segfault",
     crash_by_an_abort_tells_who_aborted: "abort",
     crash_by_an_exit_tells_the_code: "exit",
+    torn_value_tells_whose_payload_it_is_not: "half-read",
+    missed_element_tells_what_put_it_there: "filled-gap",
+    duplicate_element_tells_both_visits: "newest-first",
+    ghost_element_tells_what_had_removed_it: "old-list",
+    not_linearizable_tells_the_calls_that_do_not_fit: "looks-first",
+    not_sequential_tells_the_calls_of_all_threads: "old-copy",
+}
+
+explained! {
+    premature_reclamation: "use-after-free",
+    double_free: "double-free",
+    invalid_free: "wrong-layout",
+    out_of_bounds: "redzone",
+    torn_value: "half-read",
+    leak: "lost-value",
+    deadlock: "deadlock",
+    livelock: "endless-spin",
+    panic: "panic-in-insert",
+    crash: "segfault",
+    missed_element: "filled-gap",
+    duplicate_element: "newest-first",
+    ghost_element: "old-list",
+    not_linearizable: "looks-first",
+    not_sequential: "old-copy",
+    data_race: "data-race",
+}
+
+#[test]
+fn every_class_of_finding_has_a_report_and_an_explanation_here() {
+    let snapshots = files(&root().join("tests/snapshots"), ".snap");
+    let texts: Vec<String> = snapshots.iter().map(|path| read(path)).collect();
+    let of = |start: &str, ends: [char; 2]| -> BTreeSet<String> {
+        let lines = texts.iter().flat_map(|text| text.lines());
+        let told = lines.filter_map(|line| line.strip_prefix(start)?.split(ends).next());
+        told.map(str::to_owned).collect()
+    };
+    let classes = finding_classes();
+    assert!(classes.len() >= 16, "{classes:?}");
+    assert_eq!(of("error[", [']', ' ']), classes, "classes with a report");
+    assert_eq!(of("# ", [' ', '\n']), classes, "classes with an explanation");
 }

@@ -2,9 +2,10 @@
 #![forbid(unsafe_code)]
 
 pub mod browser;
+pub mod documents;
 pub mod schema;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -86,12 +87,20 @@ pub fn mapcheck_in<S: AsRef<OsStr>>(subject: &Path, args: impl IntoIterator<Item
 pub fn shell(dir: &Path, line: &str) -> Command {
     let mut command = Command::new("sh");
     clean(&mut command);
+    with_mapcheck(command.args(["-c", line]).current_dir(dir));
+    command.env("CARGO_TARGET_DIR", subjects_target());
+    command
+}
+
+/// Has a command find `cargo mapcheck` as if it were installed.
+///
+/// # Panics
+/// When there is no path to programs.
+fn with_mapcheck(command: &mut Command) {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let own = binary().parent().expect("it lies in a folder").to_owned();
     let path = std::env::join_paths([own].into_iter().chain(std::env::split_paths(&path)));
-    command.args(["-c", line]).current_dir(dir).env("PATH", path.expect("no name has a colon"));
-    command.env("CARGO_TARGET_DIR", subjects_target());
-    command
+    command.env("PATH", path.expect("no name has a colon"));
 }
 
 /// Where the subjects are built: one folder, so that they share what they depend on.
@@ -250,6 +259,23 @@ pub fn runner(package: &str, main: &str) -> TempDir {
     dir
 }
 
+/// The classes of finding that there are: those that the framework tells, which the glossary explains.
+///
+/// # Panics
+/// When the framework's own list and the glossary's differ.
+pub fn finding_classes() -> BTreeSet<String> {
+    let oracle = read(&root().join("framework/src/oracle/mod.rs"));
+    let list = oracle.split("const CLASSES").nth(1).and_then(|rest| rest.split("];").next());
+    let names = list.unwrap_or_default().split('"').skip(1).step_by(2).map(str::to_owned);
+    let names: BTreeSet<String> = names.collect();
+    let glossary = read(&root().join("GLOSSARY.md"));
+    let section = glossary.split("## Finding classes").nth(1).unwrap_or_default();
+    let told = section.lines().filter_map(|line| line.strip_prefix("- **")?.split("**").next());
+    let told: BTreeSet<String> = told.map(str::to_owned).collect();
+    assert_eq!(names, told, "the classes of the framework, and those of the glossary");
+    names
+}
+
 /// Cuts what changes from one build to the next out of a report: steps, addresses, hashes, other crates' lines.
 pub fn normalised(report: &str) -> String {
     let mut out = String::new();
@@ -258,6 +284,33 @@ pub fn normalised(report: &str) -> String {
         out.push('\n');
     }
     out
+}
+
+/// The same of an explanation, which has more steps, and versions.
+pub fn normalised_explanation(text: &str) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        let line = match line.split_once(", mapcheck ") {
+            Some((versions, number)) if number.starts_with(|c: char| c.is_ascii_digit()) => {
+                format!("{versions}, mapcheck VERSION")
+            }
+            _ => step_line(line).unwrap_or_else(|| line.to_owned()),
+        };
+        out.push_str(&normalised_line(&numbers_after(&line, &["freed it ", "step "])));
+        out.push('\n');
+    }
+    out
+}
+
+/// A line of the table of steps, without the number: `x       110  read 8 bytes`.
+fn step_line(line: &str) -> Option<String> {
+    let (mark, rest) = (line.get(..2)?, line.get(2..11)?);
+    let number = rest.trim_start();
+    let is_step = ["  ", "x "].contains(&mark)
+        && !number.is_empty()
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && line.get(11..13) == Some("  ");
+    is_step.then(|| format!("{mark}        N  {}", &line[13..]))
 }
 
 fn normalised_line(line: &str) -> String {
@@ -291,11 +344,12 @@ fn numbers_after(line: &str, words: &[&str]) -> String {
 /// The path of a repro without its folder and its hash, in the commands that a report ends with.
 fn hashed_name(line: &str) -> String {
     for verb in ["replay", "explain"] {
-        let command = format!("{verb}: cargo mapcheck {verb} ");
+        let command = format!("cargo mapcheck {verb} ");
         let Some((head, path)) = line.split_once(&command) else { continue };
         let name = path.rsplit('/').next().unwrap_or(path);
         let class = name.rsplit_once('-').map_or(name, |(class, _)| class);
-        return format!("{head}{command}OUT/{class}-HASH.toml");
+        let end = if path.ends_with('`') { "`" } else { "" };
+        return format!("{head}{command}OUT/{class}-HASH.toml{end}");
     }
     line.to_owned()
 }

@@ -7,6 +7,8 @@ mod cargo;
 mod commands;
 mod completions;
 mod corpus;
+#[cfg(test)]
+mod documents;
 mod error;
 mod explain;
 mod fuzzers;

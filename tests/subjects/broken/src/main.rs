@@ -4,6 +4,7 @@
 mod bugs;
 mod futures;
 mod map;
+mod promises;
 
 use std::process::ExitCode;
 
@@ -11,6 +12,7 @@ use mapcheck::{Async, Map, Target};
 
 use futures::{Busy, Locked};
 use map::Broken;
+use promises::{ByPlace, Filled, HalfRead, LooksFirst, NewestFirst, OldCopy, OldList};
 
 fn main() -> ExitCode {
     mapcheck::runner::main(&[
@@ -40,6 +42,12 @@ fn main() -> ExitCode {
         of::<Async<Locked<false>>>("left-in"),
         of::<Async<Busy<false>>>("busy-for-ever"),
         of::<Async<Busy<true>>>("busy-guarded"),
+        of::<HalfRead>("half-read"),
+        of::<ByPlace<Filled>>("filled-gap"),
+        of::<ByPlace<NewestFirst>>("newest-first"),
+        of::<OldList>("old-list"),
+        of::<LooksFirst>("looks-first"),
+        of::<OldCopy>("old-copy"),
     ])
 }
 
