@@ -1,5 +1,5 @@
-//! The documents are true: their Rust compiles, their TOML is read, and the outputs that they quote are what the commands
-//! print now. Their commands are held by `framework/cli/src/documents.rs`.
+//! The documents are true: their Rust compiles, their TOML is read, and the outputs that they quote are what the
+//! commands print now. Their commands are held by `framework/cli/src/documents.rs`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,8 @@ use mapcheck_tests::{Run, cargo, read, root, subjects_target, tempdir};
 
 /// `docs/nightly.md` is followed to the letter by `guide.rs`.
 const FOLLOWED: &str = "docs/nightly.md";
-/// Blocks that are only read: one needs libFuzzer, which takes long to compile, and one is a file that `export-test` wrote.
+/// Blocks that are only read: one needs libFuzzer, which takes long to compile, and one is a file that `export-test`
+/// wrote.
 const READ_ALONE: [&str; 2] = ["docs/fuzzing.md 1", "docs/guide.md 5"];
 
 /// The blocks of some language, each with its document and its number in that: `docs/guide.md 3`.
@@ -144,7 +145,8 @@ fn anchors(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn blocks_and_quotes_are_found_where_they_are() {
-    let text = "a\n````text\n```x\n````\n  ```rust\n  let a;\n  ```\n<!-- output of: ls -->\nb\n<!-- end of output -->\n";
+    let text = "a\n````text\n```x\n````\n  ```rust\n  let a;\n  ```\n\
+                <!-- output of: ls -->\nb\n<!-- end of output -->\n";
     let found = blocks(text);
     let short: Vec<_> =
         found.iter().map(|b| (b.language.as_str(), b.line, b.text.as_str())).collect();

@@ -125,7 +125,7 @@ fn build_script() {
 }
 
 fn finding_of_flurry() {
-    let _ =
-    // block: docs/findings.md 1
-    ;
+    let _map = {
+        // block: docs/findings.md 1
+    };
 }

@@ -1,4 +1,5 @@
-//! What README.md, ARCHITECTURE.md and `docs/` have in them: blocks of code, and the outputs of commands that they quote.
+//! What README.md, ARCHITECTURE.md and `docs/` have in them: blocks of code, and the outputs of commands that they
+//! quote.
 //!
 //! An output is quoted between two comments, and rewritten by `cargo run -p mapcheck-tests --bin quote-outputs`:
 //!

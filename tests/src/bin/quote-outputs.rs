@@ -1,5 +1,5 @@
-//! Rewrites the outputs of commands that README.md and `docs/` quote: `cargo run -p mapcheck-tests --bin quote-outputs`.
-//! With `--slow` also those of commands that take minutes.
+//! Rewrites the outputs of commands that README.md and `docs/` quote: `cargo run -p mapcheck-tests --bin
+//! quote-outputs`. With `--slow` also those of commands that take minutes.
 #![forbid(unsafe_code)]
 
 use mapcheck_tests::documents::{documents, rewritten};
