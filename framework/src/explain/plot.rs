@@ -140,6 +140,12 @@ pub(super) fn plot(flow: &Flow<'_>, found: &Found, stack: &Stack) -> Plot {
     if decides && freed.is_none() && plot.nothing.is_none() {
         let written = |look: &Look| look.writer.is_some();
         plot.looked = looks(flow, user.at, (0, user.before), plot.block, None, written);
+        // What it had left itself it knew.
+        let own = |look: &Look| {
+            let by = look.writer.map(|at| flow.moment(at).touch);
+            by.is_none_or(|by| (by.thread, by.label) == (user.at.thread, user.at.label))
+        };
+        plot.looked.sort_by_key(own);
     }
     plot
 }

@@ -243,8 +243,12 @@ impl Teller<'_> {
             Fact::Signal { .. } => format!("crashed: {}", self.studied.finding.message),
             _ => self.studied.finding.message.clone(),
         };
-        let places = self.used_places();
-        Line { role: "used", at: self.plot.user.at, what, note: String::new(), places }
+        let (at, places) = (self.plot.user.at, self.used_places());
+        if self.is_about_memory() {
+            return Line { role: "used", at, what, note: String::new(), places };
+        }
+        let verb = oracle::verb(fact).to_owned();
+        Line { role: "used", at, what: verb, note: self.studied.finding.message.clone(), places }
     }
 
     /// The other access of a data race that is about no freed block.
@@ -433,7 +437,8 @@ impl Teller<'_> {
         let mut all = vec![self.what_happened()];
         all.extend(self.how_it_had_it());
         all.extend(self.how_it_went());
-        all.extend(self.studied.finding.waits.iter().map(|who| capital(who) + "."));
+        let waits = self.studied.finding.waits.iter();
+        all.extend(waits.map(|who| capital(&without_addresses(who)) + "."));
         all
     }
 
@@ -618,7 +623,10 @@ impl Teller<'_> {
         let walk = self.walk();
         let roles = self.likely();
         let of = |role: &'static str| {
-            let why = REASONS.iter().find(|(of, _)| *of == role).map_or("", |(_, why)| why);
+            let why = match role {
+                "used" if !self.is_about_memory() => "where it showed",
+                role => REASONS.iter().find(|(of, _)| *of == role).map_or("", |(_, why)| why),
+            };
             let lines = walk.iter().filter(move |line| line.role == role);
             lines.map(move |line| (why, line.places.clone()))
         };
@@ -678,9 +686,22 @@ impl Teller<'_> {
     }
 }
 
+/// A sentence's beginning: a path or a call stays as it is.
 fn capital(text: &str) -> String {
+    let first = text.split(' ').next().unwrap_or_default();
+    if first.contains(['/', '.', ':', '`']) {
+        return text.to_owned();
+    }
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// A sentence without ` at 0x…`: an address is another in the next build.
+fn without_addresses(text: &str) -> String {
+    let mut parts = text.split(" at 0x");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    out.extend(parts.map(|part| part.trim_start_matches(|c: char| c.is_ascii_hexdigit())));
+    out
 }
 
 /// `a, b and c`.
@@ -689,5 +710,32 @@ fn listed(all: &[String]) -> String {
         [] => String::new(),
         [one] => one.clone(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_begin_with_a_capital_unless_that_would_change_a_name() {
+        assert_eq!(capital("thread 1 waits"), "Thread 1 waits");
+        assert_eq!(capital("src/bugs.rs:1: no"), "src/bugs.rs:1: no");
+        assert_eq!(capital("`iterate` by"), "`iterate` by");
+    }
+
+    #[test]
+    fn an_address_is_no_word_of_a_sentence() {
+        let text = "setup waits for the lock at 0x14000020e128, which thread 2 took";
+        assert_eq!(without_addresses(text), "setup waits for the lock, which thread 2 took");
+    }
+
+    #[test]
+    fn a_list_is_told_as_people_do() {
+        let told = |all: &[&str]| listed(&all.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>());
+        assert_eq!(
+            [told(&["a"]), told(&["a", "b"]), told(&["a", "b", "c"])],
+            ["a", "a and b", "a, b and c"]
+        );
     }
 }

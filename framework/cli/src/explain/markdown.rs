@@ -44,7 +44,11 @@ fn headline(out: &mut String, explanation: &Explanation) {
     let scenario = format!("scenario `{scenario}`{}", mutant.unwrap_or_default());
     // The first is the map; what it depends on is in the details.
     let map = versions.split(", ").next().filter(|map| map.contains(' ')).unwrap_or(target);
-    paragraph(out, &format!("{map}, {scenario}: {}.", explanation.message));
+    // Where the summary says so much, once is enough.
+    let first = explanation.summary.first().map(|first| first.to_lowercase());
+    let known = first.is_some_and(|first| first.starts_with(&explanation.message.to_lowercase()));
+    let message = if known { String::new() } else { format!(": {}", explanation.message) };
+    paragraph(out, &format!("{map}, {scenario}{message}."));
 }
 
 /// Words, wrapped, after an empty line.
