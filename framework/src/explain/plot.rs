@@ -145,7 +145,9 @@ pub(super) fn plot(flow: &Flow<'_>, found: &Found, stack: &Stack) -> Plot {
             let by = look.writer.map(|at| flow.moment(at).touch);
             by.is_none_or(|by| (by.thread, by.label) == (user.at.thread, user.at.label))
         };
-        plot.looked.sort_by_key(own);
+        if !plot.looked.iter().all(own) {
+            plot.looked.retain(|look| !own(look));
+        }
     }
     plot
 }
@@ -335,7 +337,8 @@ fn clash(flow: &Flow<'_>, user: User) -> Option<Clash> {
         let moment = flow.moment(at);
         let touch = &moment.touch;
         let own = (touch.thread, touch.label) == (user.at.thread, user.at.label);
-        if !own || !matches!(touch.access.kind, Kind::Read | Kind::AtomicLoad | Kind::AtomicRmw) {
+        // What it updates as well is a lock, or a count.
+        if !own || !matches!(touch.access.kind, Kind::Read | Kind::AtomicLoad) {
             continue;
         }
         for word in flow.tape.found(moment) {

@@ -5,7 +5,7 @@ use mapcheck_machine::{Fact, Stack, Stamp};
 use super::flow::{At, Flow, in_common};
 use super::plot::{Cut, Look, Plot, Retirement};
 use crate::log::Note;
-use crate::oracle;
+use crate::oracle::{self, Class};
 use crate::report::{self, Place};
 use crate::scenario::Scenario;
 use crate::worker::tape::{Held, Studied};
@@ -230,14 +230,14 @@ impl Teller<'_> {
                     oracle::verb_of(earlier.kind)
                 )
             }
-            Fact::BadAccess { access, block } => {
+            Fact::BadAccess { access, block } if self.plot.end.freed.is_some() => {
                 let offset =
                     block.as_ref().map_or(0, |b| access.addr.wrapping_sub(b.addr) as isize);
                 let verb = oracle::verb_of(access.kind);
                 format!("{verb} {} at byte {offset} of the block", bytes(access.size))
             }
             Fact::DoubleFree { .. } | Fact::Told { class: "double-free", .. } => {
-                "freed the block again".to_owned()
+                "freed again the block".to_owned()
             }
             _ if self.plot.nothing.is_some() => "followed a pointer that was null".to_owned(),
             Fact::Signal { .. } => format!("crashed: {}", self.studied.finding.message),
@@ -392,7 +392,7 @@ impl Teller<'_> {
             let (place, found) = (self.whereabouts(&look.word), self.value(&look.word));
             lines.push(self.line("looked", look.at, format!("found {found}"), place.clone()));
             if let Some(writer) = look.writer {
-                let what = format!("stored {found}, which was found later");
+                let what = format!("stored {found}, found at step {}", self.stamp(look.at).step);
                 lines.push(self.line("stored", writer, what, place.clone()));
             }
             if let Some(later) = look.later {
@@ -625,6 +625,7 @@ impl Teller<'_> {
         let of = |role: &'static str| {
             let why = match role {
                 "used" if !self.is_about_memory() => "where it showed",
+                "used" if self.studied.finding.class == Class::Crash => "crashed",
                 role => REASONS.iter().find(|(of, _)| *of == role).map_or("", |(_, why)| why),
             };
             let lines = walk.iter().filter(move |line| line.role == role);
@@ -670,6 +671,10 @@ impl Teller<'_> {
         let stale = plot.path.first().zip(end.freed);
         if stale.is_some_and(|(load, freed)| self.stamp(load.load).step > freed.step) {
             return &["unlinked", "entered", "guarded", "stored", "loaded", "used"];
+        }
+        // Whoever took it away did as they should, if it was too early that it was freed.
+        if !self.looks().is_empty() {
+            return &["guarded", "stored", "loaded", "unlinked", "entered", "used"];
         }
         &["unlinked", "guarded", "stored", "loaded", "entered", "retired", "used"]
     }

@@ -111,10 +111,13 @@ impl Tape {
         &self.words[moment.left.0 as usize..moment.left.1 as usize]
     }
 
-    /// Whether an access wrote: a compare-exchange may not have.
+    /// Whether an access wrote: a compare-exchange may not have, and what adds nothing is a load.
     pub(crate) fn writes(&self, moment: &Moment) -> bool {
         match moment.touch.access.kind {
-            Kind::AtomicRmw => !matches!(moment.touch.change, Change::Atomic { left: None, .. }),
+            Kind::AtomicRmw => match moment.touch.change {
+                Change::Atomic { found, left } => left.is_some_and(|left| left != found),
+                Change::Plain => true,
+            },
             kind => matches!(kind, Kind::Write | Kind::AtomicStore),
         }
     }
@@ -455,12 +458,13 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_compare_exchange_that_fails_writes_nothing() {
+    fn a_compare_exchange_that_fails_and_an_update_that_changes_nothing_write_nothing() {
         let mut made = made();
         made.alloc(0, 0x1000).swap(1, 0x1008, 0, 0x1000);
         made.access(2, (Kind::AtomicRmw, 0x1008), 0x1000, None);
-        let [done, failed] = made.tape.moments[..] else { panic!("two accesses") };
-        assert!(made.tape.writes(&done) && !made.tape.writes(&failed));
+        made.swap(2, 0x1008, 0x1000, 0x1000);
+        let [done, failed, same] = made.tape.moments[..] else { panic!("three accesses") };
+        assert!(made.tape.writes(&done) && !made.tape.writes(&failed) && !made.tape.writes(&same));
         assert_eq!(made.tape.found(&failed)[0].to, Some((0, 0)));
         assert!(made.tape.left(&failed).is_empty());
     }

@@ -29,8 +29,11 @@ pub fn text(explanation: &Explanation) -> String {
     suspects(&mut out, explanation);
     steps(&mut out, explanation);
     if !explanation.inflection.is_empty() {
-        let inflection = &explanation.inflection;
-        paragraph(&mut out, &format!("Point of no return: {inflection}."));
+        let words = match explanation.inflection.strip_prefix("none: ") {
+            Some(always) => format!("It takes no certain schedule: {always}."),
+            None => format!("Point of no return: {}.", explanation.inflection),
+        };
+        paragraph(&mut out, &words);
     }
     let _ = writeln!(out, "\nReplay it: `{}`", explanation.replay);
     details(&mut out, explanation);
@@ -153,8 +156,7 @@ fn details(out: &mut String, explanation: &Explanation) {
     stacks(out, explanation);
     if !explanation.order.is_empty() || !explanation.injected.is_empty() {
         out.push_str("\n<details><summary>What it needs</summary>\n");
-        items(out, &explanation.injected);
-        items(out, &explanation.order);
+        items(out, &[&explanation.injected[..], &explanation.order[..]].concat());
         out.push_str("\n</details>\n");
     }
     if !explanation.sources.is_empty() {
