@@ -125,7 +125,7 @@ fn what_is_wrong_in_flurry_0_4_0_is_named() {
     names(
         "flurry@0.4.0",
         "premature-reclamation",
-        &["next", "iter", "get", "guard", "retire", "compare_exchange"],
+        &["leave", "next", "iter", "get", "guard", "retire", "compare_exchange"],
     );
     names("flurry@0.4.0", "data-race", &["next", "for_each", "boxed"]);
 }

@@ -125,7 +125,8 @@ pub(super) fn plot(flow: &Flow<'_>, found: &Found, stack: &Stack) -> Plot {
         let (_, again, _) = &flow.tape.retired[last];
         let others = |look: &Look| {
             let by = look.writer.map(|at| flow.moment(at).touch);
-            by.is_some_and(|by| (by.thread, by.label) != (again.thread, again.label))
+            let loads = flow.moment(look.at).touch.access.kind != Kind::AtomicRmw;
+            by.is_some_and(|by| loads && (by.thread, by.label) != (again.thread, again.label))
         };
         let before = flow.before(again.step);
         plot.looked = looks(flow, *again, (0, before), block, None, others);
@@ -145,7 +146,8 @@ pub(super) fn plot(flow: &Flow<'_>, found: &Found, stack: &Stack) -> Plot {
             let by = look.writer.map(|at| flow.moment(at).touch);
             by.is_none_or(|by| (by.thread, by.label) == (user.at.thread, user.at.label))
         };
-        if !plot.looked.iter().all(own) {
+        let torn = matches!(found.fact, Fact::Told { class: "torn-value", .. });
+        if torn && !plot.looked.iter().all(own) {
             plot.looked.retain(|look| !own(look));
         }
     }
