@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use mapcheck_machine::{Kind, Stack};
+use mapcheck_machine::{Kind, Stack, Stamp};
 
 use crate::worker::tape::{Held, Moment, Tape};
 
@@ -67,6 +67,12 @@ impl<'a> Flow<'a> {
         &self.tape.moments[at]
     }
 
+    /// Who made an access, when, and during what.
+    pub(super) fn stamp(&self, at: At) -> Stamp {
+        let touch = &self.moment(at).touch;
+        Stamp { thread: touch.thread, label: touch.label, step: touch.step }
+    }
+
     /// The word at this address as an access left it, if it wrote to it and left a pointer or a number there.
     pub(super) fn left(&self, at: At, addr: usize) -> Option<Held> {
         let moment = self.moment(at);
@@ -117,22 +123,21 @@ impl<'a> Flow<'a> {
         let mut load = self.loads(thread, before, block).first().copied();
         while let Some((at, word)) = load {
             let arrival = self.arrival_by(at, word);
-            let store = arrival.store.filter(|store| self.is_own(*store, at));
+            let store = arrival.store.filter(|store| self.same_operation(*store, at));
             hops.push(arrival);
             load = store.and_then(|store| self.loads(thread, store, block).first().copied());
         }
         hops
     }
 
+    /// Whether two accesses were made by the same thread in the same operation.
+    fn same_operation(&self, a: At, b: At) -> bool {
+        same_operation(&self.stamp(a), &self.stamp(b))
+    }
+
     /// How a pointer reached the thread that loaded it there.
     pub(super) fn arrival_by(&self, load: At, word: Held) -> Arrival {
         Arrival { load, word, store: self.writer(word.addr, load) }
-    }
-
-    /// Whether an access was made by the thread, and in the operation, of another.
-    fn is_own(&self, at: At, of: At) -> bool {
-        let [at, of] = [at, of].map(|at| self.moment(at).touch);
-        (at.thread, at.label) == (of.thread, of.label)
     }
 
     /// As [`Flow::arrival`], by the load that is nearest to the use. The function that made it has not returned when
@@ -144,10 +149,12 @@ impl<'a> Flow<'a> {
         block: usize,
         [used, freed]: [&Stack; 2],
     ) -> Option<Arrival> {
+        let [used, freed] = [used, freed].map(callers);
         let near = |(at, word): (At, Held)| {
-            let stack = self.tape.stacks.get(&self.moment(at).touch.step)?;
-            let [with_use, with_free] = [used, freed].map(|other| in_common(stack, other));
-            let own = self.writer(word.addr, at).is_some_and(|store| self.is_own(store, at));
+            let stack = callers(self.tape.stacks.get(&self.moment(at).touch.step)?);
+            let [with_use, with_free] = [&used, &freed].map(|other| in_common(&stack, other));
+            let own =
+                self.writer(word.addr, at).is_some_and(|store| self.same_operation(store, at));
             (with_free <= with_use && !own).then_some((with_use, at, word))
         };
         let all = self.loads(thread, before, block).into_iter().filter_map(near);
@@ -183,16 +190,20 @@ impl<'a> Flow<'a> {
     }
 }
 
+/// Whether two points are of the same thread in the same operation.
+pub(super) fn same_operation(a: &Stamp, b: &Stamp) -> bool {
+    (a.thread, a.label) == (b.thread, b.label)
+}
+
 /// The functions of a stack with their lines, the outermost first.
-fn callers(stack: &Stack) -> Vec<(String, u32)> {
+pub(super) fn callers(stack: &Stack) -> Vec<(String, u32)> {
     stack.frames().into_iter().rev().map(|frame| (frame.function, frame.line)).collect()
 }
 
 /// How many callers two stacks have in common, counted twice; and once the function in which they part, which is the
 /// same invocation too, at another line.
-pub(super) fn in_common(a: &Stack, b: &Stack) -> usize {
-    let (a, b) = (callers(a), callers(b));
-    let same = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
+pub(super) fn in_common(a: &[(String, u32)], b: &[(String, u32)]) -> usize {
+    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
     let parting = a.get(same).zip(b.get(same)).is_some_and(|(a, b)| a.0 == b.0);
     2 * same + usize::from(parting)
 }

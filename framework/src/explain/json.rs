@@ -12,7 +12,7 @@ use crate::log::Note;
 use crate::report::{self, Finding, Object, Place};
 use crate::repro::MAPCHECK;
 use crate::scenario::Scenario;
-use crate::worker::tape::{Chosen, Studied, Tape};
+use crate::worker::tape::{Chosen, Tape};
 
 /// The format of explanations.
 const FORMAT: u64 = 1;
@@ -58,48 +58,28 @@ fn thread_of(scenario: &Scenario, thread: usize) -> Object {
     Object::default().number("id", thread as u64).text("name", &name)
 }
 
-/// Adds what there is where there is no tape: nothing.
-pub(super) fn without_tape(object: Object, finding: &Finding) -> Object {
-    let none = || std::iter::empty::<Object>();
-    object
-        .texts("summary", &[finding.message.clone() + "."])
-        .objects("suspects", none())
-        .number("steps", 0)
-        .objects("operations", none())
-        .objects("runs", none())
-        .objects("faults", none())
-        .objects("notes", none())
-        .optional_number("block", None)
-        .objects("walk", none())
-        .texts::<&str>("why", &[])
-        .objects("blocks", none())
-        .objects("roots", none())
-        .objects("pointers", none())
-        .objects("sources", none())
-}
-
-/// Adds what the tape tells.
+/// Adds what the tape tells, of an execution of so many steps; an empty one tells nothing.
 pub(super) fn with_tape(
     object: Object,
     (flow, plot): (&Flow<'_>, &Plot),
     story: &Story,
-    studied: &Studied<'_>,
+    (notes, steps): (&[Note], u64),
     shown: &Shown<'_>,
 ) -> Object {
     let (scenario, home) = (&shown.repro.scenario, shown.code.home);
-    let tape = studied.tape;
-    let runs = timeline::runs(tape, studied.steps);
-    let bars = timeline::bars(tape, &runs, studied.steps);
+    let tape = flow.tape;
+    let runs = timeline::runs(tape, steps);
+    let bars = timeline::bars(tape, &runs, steps);
     let graph = graph::graph(flow, plot);
     let excerpts = sources::excerpts(&story.walk, home);
     let object = object
         .texts("summary", &story.summary)
         .objects("suspects", story.suspects.iter().map(suspect))
-        .number("steps", studied.steps)
+        .number("steps", steps)
         .objects("operations", bars.iter().filter_map(|b| bar(b, scenario)))
         .objects("runs", runs.iter().map(run))
         .objects("faults", tape.choices.iter().filter_map(|c| fault(c, shown)))
-        .objects("notes", studied.notes.iter().take(NOTES).map(note))
+        .objects("notes", notes.iter().take(NOTES).map(note))
         .optional_number("block", plot.block.map(|block| block as u64))
         .objects("walk", story.walk.iter().map(|l| line(l, scenario)))
         .texts("why", &story.why);

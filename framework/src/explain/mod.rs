@@ -18,11 +18,13 @@ use std::path::Path;
 use crate::log;
 use crate::report::{Finding, Object};
 use crate::repro::Repro;
-use crate::worker::tape::{Studied, Study};
+use crate::worker::tape::{Studied, Study, Tape};
 use crate::worker::watch::{self, Outcome};
 use crate::worker::{Code, Script, Setting};
 use flow::Flow;
 pub(crate) use order::explain;
+use plot::Plot;
+use story::Story;
 
 /// What is explained, and where it lies.
 pub(crate) struct Shown<'a> {
@@ -78,7 +80,8 @@ impl Shown<'_> {
             let plot = plot::plot(&flow, studied.found, studied.stack);
             let (scenario, home) = (&self.repro.scenario, self.code.home);
             let story = story::story(&flow, &plot, studied, scenario, home);
-            json::with_tape(bare(), (&flow, &plot), &story, studied, self).line()
+            let told = (studied.notes, studied.steps);
+            json::with_tape(bare(), (&flow, &plot), &story, told, self).line()
         };
         Ok(self.study(&wanted, &tell)?.filter(same).map(|told| told.report))
     }
@@ -92,8 +95,11 @@ pub(crate) fn tell(shown: &Shown<'_>) -> Result<Option<String>, String> {
     let Some(finding) = watch::replay(shown.code, shown.repro, true)? else { return Ok(None) };
     let finding = finding.with_order(shown.repro);
     let bare = || json::bare(shown, &finding, finding.threads);
-    match shown.told(&finding, &bare)? {
-        Some(line) => Ok(Some(line)),
-        None => Ok(Some(json::without_tape(bare(), &finding).line())),
+    if let Some(line) = shown.told(&finding, &bare)? {
+        return Ok(Some(line));
     }
+    let (tape, plot) = (Tape::default(), Plot::default());
+    let story = Story { summary: vec![finding.message.clone() + "."], ..Story::default() };
+    let none = (&Flow::new(&tape), &plot);
+    Ok(Some(json::with_tape(bare(), none, &story, (&[], 0), shown).line()))
 }

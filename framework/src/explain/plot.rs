@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mapcheck_machine::{Fact, Found, Kind, Stack, Stamp};
 
-use super::flow::{Arrival, At, Flow};
+use super::flow::{Arrival, At, Flow, same_operation};
 use crate::oracle;
 use crate::worker::tape::Held;
 
@@ -124,9 +124,9 @@ pub(super) fn plot(flow: &Flow<'_>, found: &Found, stack: &Stack) -> Plot {
         // Of what it had seen, which others had left, one thing was not so.
         let (_, again, _) = &flow.tape.retired[last];
         let others = |look: &Look| {
-            let by = look.writer.map(|at| flow.moment(at).touch);
             let loads = flow.moment(look.at).touch.access.kind != Kind::AtomicRmw;
-            by.is_some_and(|by| loads && (by.thread, by.label) != (again.thread, again.label))
+            let own = |at: At| same_operation(&flow.stamp(at), again);
+            look.writer.is_some_and(|at| loads && !own(at))
         };
         let before = flow.before(again.step);
         plot.looked = looks(flow, *again, (0, before), block, None, others);
@@ -142,10 +142,8 @@ pub(super) fn plot(flow: &Flow<'_>, found: &Found, stack: &Stack) -> Plot {
         let written = |look: &Look| look.writer.is_some();
         plot.looked = looks(flow, user.at, (0, user.before), plot.block, None, written);
         // What it had left itself it knew.
-        let own = |look: &Look| {
-            let by = look.writer.map(|at| flow.moment(at).touch);
-            by.is_none_or(|by| (by.thread, by.label) == (user.at.thread, user.at.label))
-        };
+        let own =
+            |look: &Look| look.writer.is_none_or(|at| same_operation(&flow.stamp(at), &user.at));
         let torn = matches!(found.fact, Fact::Told { class: "torn-value", .. });
         if torn && !plot.looked.iter().all(own) {
             plot.looked.retain(|look| !own(look));
@@ -319,9 +317,8 @@ fn nothing(flow: &Flow<'_>, plot: &mut Plot) {
         plot.path = first.map_or_else(Vec::new, |first| flow.path(first, block));
     }
     plot.end.unlinked = Some(Cut { at: cut, word });
-    let by = flow.moment(cut).touch;
-    let by = Stamp { thread: by.thread, label: by.label, step: by.step };
-    plot.end.looks = looks(flow, by, (0, cut), plot.block, None, |look| look.writer.is_some());
+    plot.end.looks =
+        looks(flow, flow.stamp(cut), (0, cut), plot.block, None, |look| look.writer.is_some());
 }
 
 /// The last write to a word before an access, if there was a pointer in it before that.
@@ -338,7 +335,7 @@ fn clash(flow: &Flow<'_>, user: User) -> Option<Clash> {
     for at in 0..user.before {
         let moment = flow.moment(at);
         let touch = &moment.touch;
-        let own = (touch.thread, touch.label) == (user.at.thread, user.at.label);
+        let own = same_operation(&flow.stamp(at), &user.at);
         // What it updates as well is a lock, or a count.
         if !own || !matches!(touch.access.kind, Kind::Read | Kind::AtomicLoad) {
             continue;

@@ -2,7 +2,7 @@
 
 use mapcheck_machine::{Fact, Stack, Stamp};
 
-use super::flow::{At, Flow, in_common};
+use super::flow::{At, Flow, callers, in_common, same_operation};
 use super::plot::{Cut, Look, Plot, Retirement};
 use crate::log::Note;
 use crate::oracle::{self, Class};
@@ -96,12 +96,9 @@ pub(super) fn story(
     home: &str,
 ) -> Story {
     let teller = Teller { flow, plot, studied, scenario, home };
-    Story {
-        summary: teller.summary(),
-        suspects: teller.suspects(),
-        walk: teller.walk(),
-        why: teller.why(),
-    }
+    let walk = teller.walk();
+    let suspects = teller.suspects(&walk);
+    Story { summary: teller.summary(), suspects, walk, why: teller.why() }
 }
 
 struct Teller<'a> {
@@ -141,8 +138,7 @@ impl Teller<'_> {
     }
 
     fn stamp(&self, at: At) -> Stamp {
-        let touch = self.flow.moment(at).touch;
-        Stamp { thread: touch.thread, label: touch.label, step: touch.step }
+        self.flow.stamp(at)
     }
 
     /// The stack of a step.
@@ -381,8 +377,10 @@ impl Teller<'_> {
             (Some(block), false) => &block.free_stack,
             _ => self.studied.stack,
         };
-        let looked = in_common(&self.stack(self.stamp(look.at).step), at_free);
-        let cut = self.cut_by().map_or(0, |cut| in_common(&self.stack(cut.step), at_free));
+        let at_free = callers(at_free);
+        let common = |step| in_common(&callers(&self.stack(step)), &at_free);
+        let looked = common(self.stamp(look.at).step);
+        let cut = self.cut_by().map_or(0, |cut| common(cut.step));
         looked > cut
     }
 
@@ -462,7 +460,7 @@ impl Teller<'_> {
         }
         let freed = self.plot.end.freed.filter(|freed| freed.step <= used.at.step);
         let Some(freed) = freed else { return what + "." };
-        let same = (freed.thread, freed.label) == (used.at.thread, used.at.label);
+        let same = same_operation(&freed, &used.at);
         let by = if same { "the same operation".to_owned() } else { self.who(&freed) };
         format!("{what}; {by} had freed it {} steps earlier.", used.at.step - freed.step)
     }
@@ -493,7 +491,7 @@ impl Teller<'_> {
         }
         let (used, load) = (self.plot.user.at, self.plot.path.first()?.load);
         let (at, site) = (self.stamp(load), self.at_site(&self.places(load)));
-        let still = match (at.thread, at.label) == (used.thread, used.label) {
+        let still = match same_operation(&at, &used) {
             true => " and was still in the same operation",
             false => " and kept it since",
         };
@@ -509,12 +507,15 @@ impl Teller<'_> {
         let retired = self.retired().into_iter().map(|line| (line.at, "retired it"));
         let deeds: Vec<(Stamp, &str)> =
             cut.into_iter().chain(retired).chain([(freed, "freed it")]).collect();
-        let same = |a: &Stamp, b: &Stamp| (a.thread, a.label) == (b.thread, b.label);
         let by = |all: &[(Stamp, &str)]| {
             let told = all.iter().map(|(at, did)| format!("{did} at step {}", at.step));
             format!("{} {}", self.who(&all[0].0), listed(&told.collect::<Vec<_>>()))
         };
-        let text = deeds.chunk_by(|a, b| same(&a.0, &b.0)).map(by).collect::<Vec<_>>().join("; ");
+        let text = deeds
+            .chunk_by(|a, b| same_operation(&a.0, &b.0))
+            .map(by)
+            .collect::<Vec<_>>()
+            .join("; ");
         let mut all = vec![capital(&text) + "."];
         all.extend(self.what_was_wrong(freed).map(str::to_owned));
         all
@@ -555,7 +556,7 @@ impl Teller<'_> {
             let mut notes = self.studied.notes.iter().rev().filter(own);
             notes.find(|note| note.step <= freed.step)
         };
-        let apart = (freed.thread, freed.label) != (user.thread, user.label);
+        let apart = !same_operation(&freed, &user);
         let notes = [last(&user).filter(|_| apart), last(&freed)];
         let told = |note: &Note| {
             let at = Stamp { thread: note.thread, label: note.label, step: note.step };
@@ -597,9 +598,9 @@ impl Teller<'_> {
 
     // Where to look first.
 
-    fn suspects(&self) -> Vec<Suspect> {
+    fn suspects(&self, walk: &[Line]) -> Vec<Suspect> {
         let mut all: Vec<Suspect> = Vec::new();
-        let candidates = self.candidates();
+        let candidates = self.candidates(walk);
         // One of each kind first, and then others of a kind.
         let firsts = candidates
             .iter()
@@ -619,8 +620,7 @@ impl Teller<'_> {
     }
 
     /// Why and where, in the order in which they are likely to be the mistake.
-    fn candidates(&self) -> Vec<(&'static str, Vec<Place>)> {
-        let walk = self.walk();
+    fn candidates(&self, walk: &[Line]) -> Vec<(&'static str, Vec<Place>)> {
         let roles = self.likely();
         let of = |role: &'static str| {
             let why = match role {
@@ -687,7 +687,7 @@ impl Teller<'_> {
     /// Whether who freed the block is not who had unlinked it: a collector.
     fn frees_for_others(&self) -> bool {
         let both = self.cut_by().zip(self.plot.end.freed);
-        both.is_some_and(|(cut, freed)| (cut.thread, cut.label) != (freed.thread, freed.label))
+        both.is_some_and(|(cut, freed)| !same_operation(&cut, &freed))
     }
 }
 
