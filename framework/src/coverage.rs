@@ -308,9 +308,11 @@ impl Coverage {
     /// Where the place of a granule is, or where it belongs.
     #[inline]
     fn find(&self, granule: usize) -> usize {
-        let mut at = splitmix(granule as u64) as usize % self.places.len();
+        // Their number is a power of two.
+        let last = self.places.len() - 1;
+        let mut at = splitmix(granule as u64) as usize & last;
         while self.places[at].execution == self.execution && self.places[at].granule != granule {
-            at = (at + 1) % self.places.len();
+            at = (at + 1) & last;
         }
         at
     }

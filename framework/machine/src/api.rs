@@ -584,6 +584,14 @@ pub struct Touch {
     pub change: Change,
 }
 
+impl Touch {
+    /// An access by the code at that address, of which it is still to be said who makes it, when, and what it changes.
+    #[inline(always)]
+    pub(crate) fn by(access: Access, site: usize) -> Touch {
+        Touch { thread: 0, step: 0, label: 0, site, access, change: Change::Plain }
+    }
+}
+
 /// What orders threads besides atomic accesses and fences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edge {

@@ -88,16 +88,17 @@ unsafe fn modelled_in_full<W: Word>(
 ) -> W {
     let site = watch::site();
     let access = Access { kind, addr: cell.addr(), size: size_of::<W>(), order: order(code) };
-    step(access);
-    check(access);
+    let mut touch = Touch::by(access, site);
+    step(&touch.access);
+    check(&touch.access);
     // SAFETY: by the caller's promise, and checked if it lies in the arena.
-    let read = visible(&access, unsafe { cell.read_volatile() });
+    let read = visible(&touch.access, unsafe { cell.read_volatile() });
     let written = change(read);
     if watch::watching() {
-        let order = order(if written.is_none() { failure } else { code });
+        touch.access.order = order(if written.is_none() { failure } else { code });
         let left = written.map(Word::digest);
-        let change = Change::Atomic { found: read.digest(), left };
-        watch::touched(Access { order, ..access }, site, change);
+        touch.change = Change::Atomic { found: read.digest(), left };
+        watch::touched(&mut touch);
     }
     // SAFETY: as for the read.
     unsafe { write(cell, kind, (code, failure), read, written) };
@@ -121,7 +122,7 @@ unsafe fn write<W: Word>(
         }
         _ if spins(cell.addr(), read.digest()) => {
             let (addr, size) = (cell.addr(), size_of::<W>());
-            give_way(Reason::Yield, Access { kind, addr, size, order: order(code) });
+            give_way(Reason::Yield, &Access { kind, addr, size, order: order(code) });
         }
         _ => {}
     }
@@ -411,9 +412,9 @@ impl Wide {
 extern "C" fn __tsan_atomic_thread_fence(code: i32) {
     if armed() {
         let access = Access { kind: Kind::Fence, addr: 0, size: 0, order: order(code) };
-        step(access);
+        step(&access);
         if watch::watching() {
-            watch::touched(access, 0, Change::Plain);
+            watch::touched(&mut Touch::by(access, 0));
         }
     }
     fence(SeqCst);

@@ -80,7 +80,7 @@ pub fn concurrently(n: usize, body: &(dyn Fn(usize) + Sync)) {
 #[inline(never)]
 pub fn point() {
     if armed() {
-        step(Access::NONE);
+        step(&Access::NONE);
     }
 }
 
@@ -98,8 +98,8 @@ pub fn touch(addr: usize, size: usize, write: bool) {
 #[inline(never)]
 pub fn announce(access: Access) {
     if armed() {
-        step(access);
-        memory::check(access);
+        step(&access);
+        memory::check(&access);
     }
 }
 
@@ -107,7 +107,7 @@ pub fn announce(access: Access) {
 #[inline(never)]
 pub fn touched(access: Access, site: usize, change: Change) {
     if armed() && watch::watching() {
-        watch::touched(access, site, change);
+        watch::touched(&mut Touch { change, ..Touch::by(access, site) });
     }
 }
 
@@ -195,7 +195,7 @@ pub fn stall() {
             s.threads[s.current].stall_at = Some(0);
             s.ask_soon();
         });
-        step(Access::NONE);
+        step(&Access::NONE);
     }
 }
 

@@ -25,7 +25,7 @@ fn place(granule: usize) -> (usize, u64) {
 
 /// Forgets the granules of the execution before, and takes these.
 pub(crate) fn begin(granules: &[usize]) {
-    look_up(false);
+    look_up(|| false);
     if ANY.load(Relaxed) {
         AWAITED.iter().for_each(|word| word.store(0, Relaxed));
     }
@@ -36,9 +36,10 @@ pub(crate) fn begin(granules: &[usize]) {
     ANY.store(!granules.is_empty(), Relaxed);
 }
 
-/// Switches the looking up on, if there is anything to be found, or off.
-pub(crate) fn look_up(on: bool) {
-    turn(LOOKED_UP, on && ANY.load(Relaxed));
+/// Switches the looking up on, if there is anything to be found and it is wanted, or off.
+#[inline]
+pub(crate) fn look_up(wanted: impl FnOnce() -> bool) {
+    turn(LOOKED_UP, ANY.load(Relaxed) && wanted());
 }
 
 /// Whether the decider is to be asked at an access to this address.

@@ -22,16 +22,17 @@ pub(crate) fn plain(kind: Kind, addr: usize, size: usize) {
 #[inline(never)]
 pub(crate) fn plain_at(kind: Kind, addr: usize, size: usize, site: usize) {
     let access = Access { kind, addr, size, order: Order::Relaxed };
-    step(access);
-    check(access);
+    let mut touch = Touch::by(access, site);
+    step(&touch.access);
+    check(&touch.access);
     if watch::watching() {
-        watch::touched(access, site, Change::Plain);
+        watch::touched(&mut touch);
     }
 }
 
 /// Ends the execution if the access touches a byte that is not part of a live block.
 #[inline(always)]
-pub(crate) fn check(access: Access) {
+pub(crate) fn check(access: &Access) {
     if !heap::live(access.addr, access.size) {
         bad(access);
     }
@@ -39,9 +40,9 @@ pub(crate) fn check(access: Access) {
 
 #[cold]
 #[inline(never)]
-fn bad(access: Access) -> ! {
+fn bad(access: &Access) -> ! {
     disarm();
-    stop(Fact::BadAccess { access, block: heap::describe(access.addr) })
+    stop(Fact::BadAccess { access: *access, block: heap::describe(access.addr) })
 }
 
 /// See [`crate::peek`].

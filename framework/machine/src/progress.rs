@@ -136,11 +136,11 @@ impl State {
     }
 
     /// A schedule point while the threads take turns. At the end of the phase it is a livelock, or all was new enough.
-    pub fn watch(&mut self, access: Access) {
+    pub fn watch(&mut self, access: &Access) {
         if !self.progress.takes_turns() {
             return;
         }
-        let value = peek(&access);
+        let value = peek(access);
         let (thread, now, timers) = (self.current as ThreadId, self.steps, self.timers);
         let bound = self.options.patience;
         let Some(turns) = &mut self.progress.turns else { return };
@@ -148,7 +148,7 @@ impl State {
         let new = access.kind == Kind::Alloc || timers > 0 || turns.seen.insert(key);
         turns.news |= new && now - turns.began >= bound / 2;
         if access.addr != 0 {
-            turns.repeated.entry((thread, access.addr)).or_insert((0, access)).0 += 1;
+            turns.repeated.entry((thread, access.addr)).or_insert((0, *access)).0 += 1;
         }
         if now - turns.began < bound {
             return;

@@ -214,8 +214,10 @@ pub(crate) fn disarmed<R>(f: impl FnOnce(&mut State) -> R) -> R {
 
 /// A schedule point of the running thread, which must be armed: counts it, and asks the decider when the slice is used
 /// up, or at a granule that it has named.
+///
+/// The access is not copied on the way: to read in one go what was just written in parts costs more than all the rest.
 #[inline(always)]
-pub(crate) fn step(access: Access) {
+pub(crate) fn step(access: &Access) {
     let left = LEFT.load(Relaxed) - 1;
     LEFT.store(left, Relaxed);
     if left == 0 || granules::awaited(access.addr) {
@@ -238,7 +240,7 @@ pub(crate) fn step_lightly(addr: usize, size: usize) -> bool {
 /// A schedule point at which the thread yields or cannot go on. Returns, armed, when it is resumed.
 #[cold]
 #[inline(never)]
-pub(crate) fn give_way(reason: Reason, access: Access) {
+pub(crate) fn give_way(reason: Reason, access: &Access) {
     LEFT.store(LEFT.load(Relaxed) - 1, Relaxed);
     consult(reason, access);
 }
@@ -246,7 +248,7 @@ pub(crate) fn give_way(reason: Reason, access: Access) {
 /// Accounts for the points passed, lets the decider choose, switches, and grants the next slice.
 #[cold]
 #[inline(never)]
-fn consult(reason: Reason, access: Access) {
+fn consult(reason: Reason, access: &Access) {
     disarm();
     // SAFETY: this is the running thread; the borrow ends before the switch.
     let next = unsafe { state() }.decide(reason, access);
@@ -255,12 +257,16 @@ fn consult(reason: Reason, access: Access) {
         crate::thread::switch_to(next);
     }
     // SAFETY: as above.
-    unsafe { state() }.attempt(access);
+    let s = unsafe { state() };
+    if s.options.record {
+        s.attempt(access);
+    }
     grant();
     arm();
 }
 
 /// Makes the slice that the decider allowed effective.
+#[inline]
 pub(crate) fn grant() {
     // SAFETY: this is the running thread, disarmed.
     let s = unsafe { state() };
@@ -364,15 +370,19 @@ impl State {
     }
 
     /// What follows from reaching a schedule point: the thread to switch to, if it is another one.
-    fn decide(&mut self, reason: Reason, access: Access) -> Option<usize> {
+    fn decide(&mut self, reason: Reason, access: &Access) -> Option<usize> {
         self.settle();
-        self.views[self.current].pending = access;
-        self.attempted();
+        self.views[self.current].pending = *access;
+        if self.options.record {
+            self.attempted();
+        }
         if self.steps >= self.alarm {
             self.alarmed();
         }
-        let at = self.stamp();
-        self.tell(Event::Step { at, access });
+        if self.options.record {
+            let at = self.stamp();
+            self.tell(Event::Step { at, access: *access });
+        }
         self.fire_timers();
         if self.root_ended_at.is_some_and(|end| self.steps > end + GRACE) {
             crate::thread::nothing_can_run();
@@ -383,8 +393,8 @@ impl State {
         }
         self.watch(access);
         let reason = if self.stalls() { Reason::Blocked } else { self.fair_reason(reason) };
-        let asks = self.slice == 0 || self.recheck || granules::awaited(access.addr);
-        if reason == Reason::Point && !asks {
+        let asks = || self.slice == 0 || self.recheck || granules::awaited(access.addr);
+        if reason == Reason::Point && !asks() {
             return None;
         }
         if !self.wait_for_runnable() && !self.release_stalled() {
@@ -394,20 +404,21 @@ impl State {
     }
 
     /// The running thread is about to make an access of which a recorded execution tells what it changes.
-    #[inline]
-    fn attempt(&mut self, access: Access) {
+    #[cold]
+    fn attempt(&mut self, access: &Access) {
         let may_change = matches!(access.kind, Kind::AtomicStore | Kind::AtomicRmw | Kind::Sync);
-        if !self.options.record || !may_change || access.addr == 0 {
+        if !may_change || access.addr == 0 {
             return;
         }
         self.attempts += 1;
         let captures = self.options.stacks && self.attempts <= CHANGES;
         let stack = if captures { Stack::capture() } else { Stack::default() };
-        let (at, before) = (self.stamp(), peek(&access));
-        self.attempt = Some(Attempt { at, access, before, stack });
+        let (at, before) = (self.stamp(), peek(access));
+        self.attempt = Some(Attempt { at, access: *access, before, stack });
     }
 
     /// Tells what the access before this schedule point has changed.
+    #[cold]
     fn attempted(&mut self) {
         let Some(Attempt { at, access, before, stack }) = self.attempt.take() else { return };
         let now = peek(&access);
@@ -427,7 +438,7 @@ impl State {
 
     fn ask(&mut self, reason: Reason) -> Option<usize> {
         self.recheck = false;
-        granules::look_up(self.views.iter().filter(|v| v.runnable).count() > 1);
+        granules::look_up(|| self.views.iter().filter(|v| v.runnable).nth(1).is_some());
         let current = self.current;
         let consult = Consult {
             current: current as ThreadId,
@@ -455,12 +466,10 @@ impl State {
         }
         self.switches += 1;
         self.since_switch = 0;
-        self.tell(Event::Switch {
-            from: self.current as ThreadId,
-            to: next as ThreadId,
-            step: self.steps,
-            reason,
-        });
+        if self.options.record {
+            let (from, to) = (self.current as ThreadId, next as ThreadId);
+            self.tell(Event::Switch { from, to, step: self.steps, reason });
+        }
         Some(next)
     }
 

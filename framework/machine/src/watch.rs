@@ -26,28 +26,17 @@ pub(crate) fn watch(on: bool) {
     turn(WATCHING, on);
 }
 
-/// Tells of an access, a fence, an allocation or a deallocation of the running thread, which is armed.
-#[inline(always)]
-pub(crate) fn touched(access: Access, site: usize, change: Change) {
-    // Made where the parts are at hand, and passed on by reference: a copy so soon after would wait for the parts.
-    tell_armed(&mut Touch { thread: 0, step: 0, label: 0, site, access, change });
-}
-
-/// As [`touched`], for machine code.
-#[inline(always)]
-pub(crate) fn told(access: Access, site: usize, change: Change) {
-    tell(&mut Touch { thread: 0, step: 0, label: 0, site, access, change });
-}
-
+/// Tells of an access, a fence, an allocation or a deallocation of the running thread, which is armed. Who and when are
+/// filled in.
 #[inline(never)]
-fn tell_armed(touch: &mut Touch) {
+pub(crate) fn touched(touch: &mut Touch) {
     disarm();
-    tell(touch);
+    told(touch);
     arm();
 }
 
-/// Says who and when, and passes it on.
-fn tell(touch: &mut Touch) {
+/// As [`touched`], for machine code.
+pub(crate) fn told(touch: &mut Touch) {
     // SAFETY: the running thread, disarmed.
     let s = unsafe { state() };
     let step = s.exact_steps();

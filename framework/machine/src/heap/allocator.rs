@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::{contains, leaks};
-use crate::api::{Access, Change, Kind, Order};
+use crate::api::{Access, Kind, Order, Touch};
 use crate::state::{arm, armed, disarm, step};
 use crate::watch::{told, watching};
 
@@ -45,11 +45,11 @@ unsafe impl GlobalAlloc for ModelledHeap {
             leaks::handed_out(block, layout.size());
             return block;
         }
-        step(access(Kind::Alloc, 0, layout.size()));
+        step(&access(Kind::Alloc, 0, layout.size()));
         disarm();
         let addr = super::allocate(layout);
         if watching() && addr != 0 {
-            told(access(Kind::Alloc, addr, layout.size()), 0, Change::Plain);
+            told(&mut Touch::by(access(Kind::Alloc, addr, layout.size()), 0));
         }
         arm();
         addr as *mut u8
@@ -65,10 +65,10 @@ unsafe impl GlobalAlloc for ModelledHeap {
         }
         let was_armed = armed();
         if was_armed {
-            step(access(Kind::Free, block.addr(), layout.size()));
+            step(&access(Kind::Free, block.addr(), layout.size()));
             disarm();
             if watching() && super::is_live(block.addr(), layout) {
-                told(access(Kind::Free, block.addr(), layout.size()), 0, Change::Plain);
+                told(&mut Touch::by(access(Kind::Free, block.addr(), layout.size()), 0));
             }
         }
         super::deallocate(block.addr(), layout);

@@ -62,19 +62,19 @@ unsafe fn wait(addr: usize, value: u32, deadline: Option<u64>, bits: u32) -> isi
 /// The word must be valid, unless it lies in the modelled heap.
 pub(super) unsafe fn block(addr: usize, value: u32, deadline: Option<u64>, bits: u32) -> isize {
     let access = Access { addr, size: 4, ..SYNC };
-    step(access);
-    crate::memory::check(access);
+    step(&access);
+    crate::memory::check(&access);
     // SAFETY: the caller passes a valid futex word.
     if unsafe { &*(addr as *const AtomicU32) }.load(SeqCst) != value {
         return -(libc::EAGAIN as isize);
     }
     if crate::border::happens(ChoiceKind::Wake) {
         // Not woken at once, or whoever waits in a loop would keep those from running that it waits for.
-        give_way(Reason::Yield, access);
+        give_way(Reason::Yield, &access);
         return 0;
     }
     disarmed(|s| s.block(s.current, Status::Futex(addr, bits), deadline));
-    give_way(Reason::Blocked, access);
+    give_way(Reason::Blocked, &access);
     if disarmed(|s| s.threads[s.current].timed_out) { -(libc::ETIMEDOUT as isize) } else { 0 }
 }
 
@@ -85,7 +85,7 @@ fn wake(addr: usize, count: u32, bits: u32) -> isize {
 
 /// A wake that orders nothing.
 pub(super) fn rouse(addr: usize, count: u32, bits: u32) -> isize {
-    step(Access { addr, size: 4, ..SYNC });
+    step(&Access { addr, size: 4, ..SYNC });
     disarmed(|s| {
         let mut woken = 0;
         while woken < count as isize {

@@ -83,7 +83,7 @@ impl Word {
     /// Ends the execution if the word is in no live block.
     fn check(self) {
         let (addr, size, order) = (self.0.addr(), size_of::<u32>(), Order::Relaxed);
-        crate::memory::check(Access { kind: Kind::AtomicRmw, addr, size, order });
+        crate::memory::check(&Access { kind: Kind::AtomicRmw, addr, size, order });
     }
 }
 
@@ -251,7 +251,7 @@ fn spin(word: Word, patience: Patience) -> c_int {
         if patience == Patience::None {
             return libc::EBUSY;
         }
-        give_way(Reason::Yield, Access::NONE);
+        give_way(Reason::Yield, &Access::NONE);
     }
     0
 }

@@ -180,7 +180,7 @@ unsafe extern "C" fn syscall(
 
 /// All virtual threads share one processor at a time, so a barrier on all of them is a step that orders nothing more.
 fn membarrier(command: usize) -> c_long {
-    step(Access { kind: Kind::Fence, ..SYNC });
+    step(&Access { kind: Kind::Fence, ..SYNC });
     if command != 0 && crate::watch::watching() {
         crate::watch::ordered(Edge::Barrier);
     }
@@ -192,7 +192,7 @@ fn membarrier(command: usize) -> c_long {
 #[unsafe(no_mangle)]
 extern "C" fn sched_yield() -> i32 {
     if armed() {
-        give_way(Reason::Yield, Access::NONE);
+        give_way(Reason::Yield, &Access::NONE);
         return 0;
     }
     // SAFETY: no preconditions.

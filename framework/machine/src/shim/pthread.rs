@@ -56,7 +56,7 @@ unsafe extern "C" fn pthread_create(
         // SAFETY: passed on.
         return unsafe { real_create(out, attributes, routine, argument) };
     }
-    step(SYNC);
+    step(&SYNC);
     let handle = disarmed(|_| {
         let thread = thread::create(Start::Pthread(routine, argument));
         // SAFETY: the running thread, disarmed.
@@ -83,7 +83,7 @@ unsafe extern "C" fn pthread_join(handle: libc::pthread_t, out: *mut *mut c_void
         // SAFETY: the function has this type; the arguments are the caller's.
         return unsafe { transmute::<*mut c_void, Function>(JOIN.get())(handle, out) };
     }
-    step(SYNC);
+    step(&SYNC);
     let Some(thread) = virtual_thread(handle) else { return libc::ESRCH };
     thread::join(thread);
     let result = disarmed(|s| {

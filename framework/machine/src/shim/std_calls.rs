@@ -20,6 +20,6 @@ extern "C" fn mapcheck_before_std(addr: usize, size: usize) {
         // What the function has done, it may have done in another order than before there was this point: between what
         // an inlined part of it saw and what the rest of it does, others may have run.
         super::futex::order(addr);
-        step(Access { kind: Kind::Write, addr, size, order: Order::SeqCst });
+        step(&Access { kind: Kind::Write, addr, size, order: Order::SeqCst });
     }
 }

@@ -62,7 +62,7 @@ unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, out: *mut libc::times
     }
     let realtime = clock == libc::CLOCK_REALTIME || clock == libc::CLOCK_REALTIME_COARSE;
     // Reading the clock takes time, or a loop that waits for a moment would never end.
-    step(Access::NONE);
+    step(&Access::NONE);
     let now = disarmed(|s| {
         s.news();
         s.exact_now()
@@ -77,7 +77,7 @@ unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, out: *mut libc::times
 
 fn sleep_until(deadline: u64) {
     disarmed(|s| s.block(s.current, Status::Asleep, Some(deadline)));
-    give_way(Reason::Blocked, Access::NONE);
+    give_way(Reason::Blocked, &Access::NONE);
 }
 
 /// Replaces libc's `nanosleep`.

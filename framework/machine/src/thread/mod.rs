@@ -338,7 +338,7 @@ fn end(me: usize, result: *mut c_void) {
 
 /// As [`give_way`], for a thread that never comes back: the donor's next virtual thread continues behind it.
 fn give_way_ended() {
-    give_way(Reason::Blocked, Access::NONE);
+    give_way(Reason::Blocked, &Access::NONE);
     disarm();
 }
 
@@ -359,7 +359,7 @@ pub(crate) fn join(thread: usize) {
             }
             return;
         }
-        give_way(Reason::Blocked, Access { kind: Kind::Sync, ..Access::NONE });
+        give_way(Reason::Blocked, &Access { kind: Kind::Sync, ..Access::NONE });
     }
 }
 
