@@ -1,0 +1,239 @@
+//! One search, in a process of its own, so that CPU time and memory are its own.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use loom::model::Builder;
+use mapcheck::Target;
+use mapcheck::bench::{self, Oracles, Plan, Sample};
+use mapcheck::engine::Engine;
+use mapcheck::scenario::Scenario;
+use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler};
+use shuttle::{Config, Runner};
+
+use super::models::{self, Model};
+
+/// How many priorities shuttle's PCT changes, and one more.
+const DEPTH: usize = 3;
+/// Branches of one of loom's executions, at most.
+const BRANCHES: usize = 100_000;
+
+/// What is searched, how, and how far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Once<'a> {
+    /// A model of [`models::ALL`], or a target.
+    pub subject: &'a str,
+    pub threads: usize,
+    /// One of mapcheck's schedulers, or `shuttle-random`, `shuttle-pct`, `shuttle-dfs`, `loom`.
+    pub search: &'a str,
+    /// Who looks on, under mapcheck: `pointers` or `all`.
+    pub oracles: &'a str,
+    /// Preemptions of an execution, at most.
+    pub bound: Option<u64>,
+    pub executions: u64,
+    /// Whether a search that comes to its end begins anew, until there were so many executions.
+    pub again: bool,
+}
+
+impl<'a> Once<'a> {
+    /// What a process is told.
+    fn words(&self) -> [String; 7] {
+        [
+            self.subject.to_owned(),
+            self.threads.to_string(),
+            self.search.to_owned(),
+            self.oracles.to_owned(),
+            self.bound.map_or_else(|| "none".to_owned(), |bound| bound.to_string()),
+            self.executions.to_string(),
+            self.again.to_string(),
+        ]
+    }
+
+    /// Reads these words.
+    pub fn read(words: &'a [String]) -> Option<Once<'a>> {
+        let [subject, threads, search, oracles, bound, executions, again] = words else {
+            return None;
+        };
+        Some(Once {
+            subject,
+            threads: threads.parse().ok()?,
+            search,
+            oracles,
+            bound: bound.parse().ok(),
+            executions: executions.parse().ok()?,
+            again: again.parse().ok()?,
+        })
+    }
+
+    pub fn engine(&self) -> Engine {
+        match self.search.split('-').next() {
+            Some("shuttle") => Engine::Shuttle,
+            Some("loom") => Engine::Loom,
+            _ => Engine::Native,
+        }
+    }
+
+    /// Makes it in a process of this program's binary `program`.
+    ///
+    /// # Errors
+    /// A sentence, when it fails.
+    pub fn start(&self, program: &Path) -> Result<Sample, String> {
+        let command = &mut Command::new(program);
+        let output = command.args(["bench-native", "once"]).args(self.words()).output();
+        let output = output.map_err(|e| format!("{} cannot be run: {e}", program.display()))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let sample = text.lines().last().and_then(sample_of);
+        sample.ok_or_else(|| {
+            let said = String::from_utf8_lossy(&output.stderr);
+            format!("{self:?}: {}: {}", output.status, said.trim())
+        })
+    }
+
+    /// Makes it in this process, which has made no other.
+    ///
+    /// # Errors
+    /// A sentence, when something is found or it fails.
+    pub fn run(&self, targets: &[Target]) -> Result<Sample, String> {
+        let engine = self.engine();
+        if engine != Engine::Native && cfg!(mapcheck_instrumented) {
+            return Err(format!("{} would be measured with instrumentation", self.search));
+        }
+        if let Some(model) = models::ALL.iter().find(|model| model.name == self.subject) {
+            return self.run_model(*model);
+        }
+        let target = targets.iter().find(|target| target.name == self.subject);
+        let target = target.ok_or_else(|| format!("there is no `{}`", self.subject))?;
+        let scenario = super::small(self.threads as u32);
+        let plan = self.plan(&scenario, &target.run);
+        match engine {
+            Engine::Native => bench::sample(&plan),
+            engine => bench::sample_on(engine, target, &plan),
+        }
+    }
+
+    fn plan<'p>(&'p self, scenario: &'p Scenario, body: &'p dyn Fn(&Scenario)) -> Plan<'p> {
+        Plan {
+            scheduler: self.search.rsplit('-').next().unwrap_or_default(),
+            bound: self.bound,
+            executions: self.executions,
+            scenario,
+            oracles: if self.oracles == "all" { Oracles::All } else { Oracles::Pointers },
+            body,
+        }
+    }
+
+    fn run_model(&self, model: Model) -> Result<Sample, String> {
+        let threads = self.threads;
+        match self.engine() {
+            Engine::Native => {
+                let body = |_: &Scenario| (model.on_std)(threads);
+                bench::sample(&self.plan(&Scenario::default(), &body))
+            }
+            Engine::Shuttle => Ok(self.shuttle(move || (model.on_shuttle)(threads))),
+            Engine::Loom => Ok(self.loom(move || (model.on_loom)(threads))),
+        }
+    }
+
+    fn shuttle(&self, body: impl Fn() + Send + Sync + 'static) -> Sample {
+        let executions = self.executions as usize;
+        let scheduler: Box<dyn Scheduler + Send> = match self.search {
+            "shuttle-random" => Box::new(RandomScheduler::new_from_seed(0, executions)),
+            "shuttle-pct" => Box::new(PctScheduler::new_from_seed(0, DEPTH, executions)),
+            _ => Box::new(DfsScheduler::new(Some(executions), false)),
+        };
+        let mut config = Config::new();
+        config.silence_warnings = true;
+        let count = Count::new(self.executions);
+        let counting = Arc::clone(&count);
+        let runner = Runner::new(scheduler, config);
+        count.sample(|| {
+            let _ = runner.run(move || {
+                counting.add();
+                body();
+            });
+        })
+    }
+
+    fn loom(&self, body: impl Fn() + Send + Sync + 'static) -> Sample {
+        let mut builder = Builder::new();
+        builder.max_branches = BRANCHES.min(1000);
+        builder.preemption_bound = self.bound.map(|bound| bound as usize);
+        builder.checkpoint_interval = 1;
+        let count = Count::new(self.executions);
+        let body = Arc::new(body);
+        count.sample(|| {
+            loop {
+                let left = self.executions - count.done.load(Relaxed);
+                // loom counts the execution it is about to make.
+                builder.max_permutations = Some(left as usize + 1);
+                let (counting, body) = (Arc::clone(&count), Arc::clone(&body));
+                builder.check(move || {
+                    counting.add();
+                    body();
+                });
+                if !self.again || count.done.load(Relaxed) >= self.executions {
+                    return;
+                }
+            }
+        })
+    }
+}
+
+/// Executions made by an engine that does not count them.
+struct Count {
+    done: AtomicU64,
+    /// Peak memory when half of them had been made.
+    half: AtomicU64,
+    all: u64,
+}
+
+impl Count {
+    fn new(all: u64) -> Arc<Count> {
+        Arc::new(Count { done: AtomicU64::new(0), half: AtomicU64::new(0), all })
+    }
+
+    /// One execution more begins.
+    fn add(&self) {
+        if self.done.fetch_add(1, Relaxed) == self.all / 2 {
+            self.half.store(bench::peak(), Relaxed);
+        }
+    }
+
+    /// What `search` takes, which makes them in this process.
+    fn sample(&self, search: impl FnOnce()) -> Sample {
+        let before = bench::cpu_time();
+        search();
+        let cpu = bench::cpu_time().saturating_sub(before);
+        let executions = self.done.load(Relaxed);
+        let exhausted = executions < self.all;
+        let peaks = [self.half.load(Relaxed), bench::peak()];
+        Sample { executions, cpu, exhausted, peaks, ..Sample::default() }
+    }
+}
+
+/// A sample as a line.
+pub fn line_of(sample: &Sample) -> String {
+    let Sample { executions, points, switches, cpu, exhausted, peaks: [half, end], .. } = sample;
+    let nanos = cpu.as_nanos();
+    let exhausted = u64::from(*exhausted);
+    format!("{executions} {points} {switches} {nanos} {exhausted} {half} {end}")
+}
+
+fn sample_of(line: &str) -> Option<Sample> {
+    let words: Option<Vec<u64>> = line.split(' ').map(|word| word.parse().ok()).collect();
+    let [executions, points, switches, nanos, exhausted, half, end] = words?[..] else {
+        return None;
+    };
+    Some(Sample {
+        executions,
+        points,
+        switches,
+        cpu: Duration::from_nanos(nanos),
+        exhausted: exhausted == 1,
+        peaks: [half, end],
+        allocations: None,
+    })
+}
