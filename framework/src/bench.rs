@@ -121,6 +121,11 @@ pub fn sample_on(engine: Engine, target: &Target, plan: &Plan<'_>) -> Result<Sam
     }
 }
 
+/// Whether the calling program is instrumented: what is measured natively must not be.
+pub fn instrumented() -> bool {
+    machine::instrumented()
+}
+
 /// CPU time that this process and its ended children used so far, user and system.
 pub fn cpu_time() -> Duration {
     machine::cpu_time()

@@ -14,12 +14,11 @@ use mapcheck::scenario::Scenario;
 use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, Runner};
 
+use super::NATIVE;
 use super::models::{self, Model};
 
 /// How many priorities shuttle's PCT changes, and one more.
 const DEPTH: usize = 3;
-/// Branches of one of loom's executions, at most.
-const BRANCHES: usize = 100_000;
 
 /// What is searched, how, and how far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,15 +80,9 @@ impl<'a> Once<'a> {
     /// # Errors
     /// A sentence, when it fails.
     pub fn start(&self, program: &Path) -> Result<Sample, String> {
-        let command = &mut Command::new(program);
-        let output = command.args(["bench-native", "once"]).args(self.words()).output();
-        let output = output.map_err(|e| format!("{} cannot be run: {e}", program.display()))?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let sample = text.lines().last().and_then(sample_of);
-        sample.ok_or_else(|| {
-            let said = String::from_utf8_lossy(&output.stderr);
-            format!("{self:?}: {}: {}", output.status, said.trim())
-        })
+        let mut command = Command::new(program);
+        command.args([NATIVE, "once"]).args(self.words());
+        sample_from(command)
     }
 
     /// Makes it in this process, which has made no other.
@@ -98,7 +91,7 @@ impl<'a> Once<'a> {
     /// A sentence, when something is found or it fails.
     pub fn run(&self, targets: &[Target]) -> Result<Sample, String> {
         let engine = self.engine();
-        if engine != Engine::Native && cfg!(mapcheck_instrumented) {
+        if engine != Engine::Native && bench::instrumented() {
             return Err(format!("{} would be measured with instrumentation", self.search));
         }
         if let Some(model) = models::ALL.iter().find(|model| model.name == self.subject) {
@@ -106,7 +99,7 @@ impl<'a> Once<'a> {
         }
         let target = targets.iter().find(|target| target.name == self.subject);
         let target = target.ok_or_else(|| format!("there is no `{}`", self.subject))?;
-        let scenario = super::small(self.threads as u32);
+        let scenario = super::scenario(self.threads as u32, 2);
         let plan = self.plan(&scenario, &target.run);
         match engine {
             Engine::Native => bench::sample(&plan),
@@ -159,7 +152,6 @@ impl<'a> Once<'a> {
 
     fn loom(&self, body: impl Fn() + Send + Sync + 'static) -> Sample {
         let mut builder = Builder::new();
-        builder.max_branches = BRANCHES.min(1000);
         builder.preemption_bound = self.bound.map(|bound| bound as usize);
         builder.checkpoint_interval = 1;
         let count = Count::new(self.executions);
@@ -212,6 +204,20 @@ impl Count {
         let peaks = [self.half.load(Relaxed), bench::peak()];
         Sample { executions, cpu, exhausted, peaks, ..Sample::default() }
     }
+}
+
+/// What such a process tells.
+///
+/// # Errors
+/// A sentence, when it fails.
+pub fn sample_from(mut command: Command) -> Result<Sample, String> {
+    let output = command.output().map_err(|e| format!("{command:?} cannot be run: {e}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().last().and_then(sample_of).ok_or_else(|| {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let why = said.lines().rfind(|line| !line.starts_with("note:")).unwrap_or_default();
+        format!("{}: {why}", output.status)
+    })
 }
 
 /// A sample as a line.
