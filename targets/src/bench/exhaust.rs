@@ -11,7 +11,7 @@ use super::peers::program_of;
 const GROUP: &str = "exhaust";
 
 /// Executions after which a search is given up.
-const MOST: u64 = 100_000;
+const MOST: u64 = 240_000;
 
 /// Name, search, bound.
 type Variant = (&'static str, &'static str, Option<u64>);

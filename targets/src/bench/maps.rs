@@ -1,10 +1,13 @@
 //! What instrumentation costs the published maps.
 
+use std::collections::HashMap;
 use std::env;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Command;
+use std::sync::RwLock;
 
+use crossbeam_skiplist::SkipMap;
 use mapcheck::bench::{self, Oracles, Plan, Sample, sample};
 use mapcheck::{Async, Key, Map, Target, Value};
 use mapcheck_targets::{
@@ -15,16 +18,16 @@ use mapcheck_targets::{
 use super::ask::Ask;
 use super::cost::{nanos, run};
 use super::figure::{Figure, Series, by_turns, ratio, skipped};
-use super::{NATIVE, once};
+use super::{NATIVE, numbers, once};
 
 const GROUP: &str = "maps";
 
 /// How many times slower an instrumented map is, at most.
 const SLOWER: f64 = 10.0;
 /// Keys that a map holds at most.
-const KEYS: u64 = 400;
+pub const KEYS: u64 = 400;
 /// Times that each of them is looked up.
-const LOOKUPS: u64 = 4;
+pub const LOOKUPS: u64 = 4;
 /// Instrumented executions of a sample.
 const EXECUTIONS: u64 = 60;
 /// Runs of a sample without instrumentation, and as many before it to warm up.
@@ -46,6 +49,16 @@ const MAPS: &[(&str, fn())] = &[
     ("rwlock-hashmap", drive::<RwLockHashMap>),
     ("tokio-rwlock-hashmap", drive::<Async<TokioRwLockHashMap>>),
     ("c-map", drive::<CMap>),
+    // The same with numbers for keys and values.
+    ("dashmap of u64", numbers::drive::<dashmap::DashMap<u64, u64>>),
+    ("papaya of u64", numbers::drive::<papaya::HashMap<u64, u64>>),
+    ("scc-hashmap of u64", numbers::drive::<scc::HashMap<u64, u64>>),
+    ("scc-hashindex of u64", numbers::drive::<scc::HashIndex<u64, u64>>),
+    ("scc-treeindex of u64", numbers::drive::<scc::TreeIndex<u64, u64>>),
+    ("flurry of u64", numbers::drive::<flurry::HashMap<u64, u64>>),
+    ("crossbeam-skiplist of u64", numbers::drive::<SkipMap<u64, u64>>),
+    ("rwlock-hashmap of u64", numbers::drive::<RwLock<HashMap<u64, u64>>>),
+    ("tokio-rwlock-hashmap of u64", numbers::drive::<tokio::sync::RwLock<HashMap<u64, u64>>>),
 ];
 
 /// Inserts keys, looks each up a few times, iterates twice, and removes them.

@@ -9,6 +9,7 @@ mod exhaust;
 mod figure;
 mod maps;
 mod models;
+mod numbers;
 mod once;
 mod peers;
 mod scale;

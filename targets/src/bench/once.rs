@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use loom::model::Builder;
 use mapcheck::Target;
@@ -17,6 +17,8 @@ use shuttle::{Config, Runner};
 use super::NATIVE;
 use super::models::{self, Model};
 
+/// Time after which a search of a peer is given up that does not begin anew.
+const TIME: Duration = Duration::from_secs(10);
 /// How many priorities shuttle's PCT changes, and one more.
 const DEPTH: usize = 3;
 
@@ -139,6 +141,7 @@ impl<'a> Once<'a> {
         };
         let mut config = Config::new();
         config.silence_warnings = true;
+        config.max_time = (!self.again).then_some(TIME);
         let count = Count::new(self.executions);
         let counting = Arc::clone(&count);
         let runner = Runner::new(scheduler, config);
@@ -154,6 +157,7 @@ impl<'a> Once<'a> {
         let mut builder = Builder::new();
         builder.preemption_bound = self.bound.map(|bound| bound as usize);
         builder.checkpoint_interval = 1;
+        builder.max_duration = (!self.again).then_some(TIME);
         let count = Count::new(self.executions);
         let body = Arc::new(body);
         count.sample(|| {
@@ -196,11 +200,11 @@ impl Count {
 
     /// What `search` takes, which makes them in this process.
     fn sample(&self, search: impl FnOnce()) -> Sample {
-        let before = bench::cpu_time();
+        let (start, before) = (Instant::now(), bench::cpu_time());
         search();
         let cpu = bench::cpu_time().saturating_sub(before);
         let executions = self.done.load(Relaxed);
-        let exhausted = executions < self.all;
+        let exhausted = executions < self.all && start.elapsed() < TIME;
         let peaks = [self.half.load(Relaxed), bench::peak()];
         Sample { executions, cpu, exhausted, peaks, ..Sample::default() }
     }

@@ -9,6 +9,7 @@ use mapcheck::engine::Engine;
 use super::ask::Ask;
 use super::figure::{Figure, Series, by_turns, ratio, skipped};
 use super::maps::this_program;
+use super::models;
 use super::once::Once;
 
 const GROUP: &str = "peers";
@@ -108,13 +109,14 @@ fn series_of<'a>(
     program: &'a Path,
 ) -> Series<'a> {
     let memory = |what, unit| Figure::new(GROUP, format!("{subject}: {what}"), variant, unit);
-    let figures = vec![
-        Figure::new(GROUP, subject, variant, "executions/cpu-s"),
-        memory("peak memory of the process", "MiB"),
-        memory("memory kept of an execution", "bytes"),
-    ];
+    let mut figures = vec![Figure::new(GROUP, subject, variant, "executions/cpu-s")];
+    if models::ALL.iter().any(|model| model.name == once.subject) {
+        figures.push(memory("peak memory of the process", "MiB"));
+        figures.push(memory("memory kept of an execution", "bytes"));
+    }
     Series::new(figures, move || {
         let sample = once.start(program)?;
+        // The facade does not tell the last two.
         Ok(vec![rate(&sample), sample.peaks[1] as f64 / MEBIBYTE, kept(&sample)])
     })
 }
