@@ -212,9 +212,9 @@ impl Marks {
         self.left.set(left);
         if left == self.half || left == 0 {
             machine::outside(&mut || {
-                self.shared.push(0, allocations());
+                self.shared.push(0, machine::allocations());
                 self.shared.push(0, peak());
-                self.shared.push(0, allocations());
+                self.shared.push(0, machine::allocations());
             });
         }
     }
@@ -228,9 +228,4 @@ impl Marks {
             _ => sample,
         }
     }
-}
-
-/// Allocations of the system's heap so far; 0 where nobody counts.
-fn allocations() -> u64 {
-    0
 }

@@ -1,5 +1,6 @@
 //! One search, in a process of its own, so that CPU time and memory are its own.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use super::models::{self, Model};
 
 /// Time after which a search of a peer is given up that does not begin anew.
 const TIME: Duration = Duration::from_secs(10);
+/// A peer warms up for so manieth a part of the executions that are measured.
+const WARM_UP: u64 = 8;
 /// How many priorities shuttle's PCT changes, and one more.
 const DEPTH: usize = 3;
 
@@ -96,6 +99,9 @@ impl<'a> Once<'a> {
         if engine != Engine::Native && bench::instrumented() {
             return Err(format!("{} would be measured with instrumentation", self.search));
         }
+        if engine != Engine::Native && cfg!(debug_assertions) {
+            return Err(format!("{} would be measured with debug assertions", self.search));
+        }
         if let Some(model) = models::ALL.iter().find(|model| model.name == self.subject) {
             return self.run_model(*model);
         }
@@ -127,54 +133,57 @@ impl<'a> Once<'a> {
                 let body = |_: &Scenario| (model.on_std)(threads);
                 bench::sample(&self.plan(&Scenario::default(), &body))
             }
-            Engine::Shuttle => Ok(self.shuttle(move || (model.on_shuttle)(threads))),
-            Engine::Loom => Ok(self.loom(move || (model.on_loom)(threads))),
+            Engine::Shuttle => Ok(self.warmed(&self.shuttle(move || (model.on_shuttle)(threads)))),
+            Engine::Loom => Ok(self.warmed(&self.loom(move || (model.on_loom)(threads)))),
         }
     }
 
-    fn shuttle(&self, body: impl Fn() + Send + Sync + 'static) -> Sample {
-        let executions = self.executions as usize;
-        let scheduler: Box<dyn Scheduler + Send> = match self.search {
-            "shuttle-random" => Box::new(RandomScheduler::new_from_seed(0, executions)),
-            "shuttle-pct" => Box::new(PctScheduler::new_from_seed(0, DEPTH, executions)),
-            _ => Box::new(DfsScheduler::new(Some(executions), false)),
-        };
-        let mut config = Config::new();
-        config.silence_warnings = true;
-        config.max_time = (!self.again).then_some(TIME);
-        let count = Count::new(self.executions);
-        let counting = Arc::clone(&count);
-        let runner = Runner::new(scheduler, config);
-        count.sample(|| {
-            let _ = runner.run(move || {
+    /// Makes a peer's search when it has warmed up: its process begins with nothing in the caches.
+    fn warmed(&self, search: &dyn Fn(&Arc<Count>)) -> Sample {
+        search(&Count::new((self.executions / WARM_UP).max(1)));
+        Count::new(self.executions).sample(search)
+    }
+
+    fn shuttle(&self, body: impl Fn() + Clone + Send + Sync + 'static) -> impl Fn(&Arc<Count>) {
+        move |count| {
+            let executions = count.all as usize;
+            let scheduler: Box<dyn Scheduler + Send> = match self.search {
+                "shuttle-random" => Box::new(RandomScheduler::new_from_seed(0, executions)),
+                "shuttle-pct" => Box::new(PctScheduler::new_from_seed(0, DEPTH, executions)),
+                _ => Box::new(DfsScheduler::new(Some(executions), false)),
+            };
+            let mut config = Config::new();
+            config.silence_warnings = true;
+            config.max_time = (!self.again).then_some(TIME);
+            let (counting, body) = (Arc::clone(count), body.clone());
+            Runner::new(scheduler, config).run(move || {
                 counting.add();
                 body();
             });
-        })
+        }
     }
 
-    fn loom(&self, body: impl Fn() + Send + Sync + 'static) -> Sample {
+    fn loom(&self, body: impl Fn() + Clone + Send + Sync + 'static) -> impl Fn(&Arc<Count>) {
         let mut builder = Builder::new();
         builder.preemption_bound = self.bound.map(|bound| bound as usize);
         builder.checkpoint_interval = 1;
         builder.max_duration = (!self.again).then_some(TIME);
-        let count = Count::new(self.executions);
-        let body = Arc::new(body);
-        count.sample(|| {
+        let builder = RefCell::new(builder);
+        move |count| {
             loop {
-                let left = self.executions - count.done.load(Relaxed);
+                let left = count.all - count.done.load(Relaxed);
                 // loom counts the execution it is about to make.
-                builder.max_permutations = Some(left as usize + 1);
-                let (counting, body) = (Arc::clone(&count), Arc::clone(&body));
-                builder.check(move || {
+                builder.borrow_mut().max_permutations = Some(left as usize + 1);
+                let (counting, body) = (Arc::clone(count), body.clone());
+                builder.borrow().check(move || {
                     counting.add();
                     body();
                 });
-                if !self.again || count.done.load(Relaxed) >= self.executions {
+                if !self.again || count.done.load(Relaxed) >= count.all {
                     return;
                 }
             }
-        })
+        }
     }
 }
 
@@ -199,9 +208,9 @@ impl Count {
     }
 
     /// What `search` takes, which makes them in this process.
-    fn sample(&self, search: impl FnOnce()) -> Sample {
+    fn sample(self: &Arc<Count>, search: &dyn Fn(&Arc<Count>)) -> Sample {
         let (start, before) = (Instant::now(), bench::cpu_time());
-        search();
+        search(self);
         let cpu = bench::cpu_time().saturating_sub(before);
         let executions = self.done.load(Relaxed);
         let exhausted = executions < self.all && start.elapsed() < TIME;

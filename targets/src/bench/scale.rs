@@ -145,8 +145,17 @@ const CURVES: &[Curve] = &[
 /// Never.
 pub fn measure(ask: &Ask, targets: &[Target]) -> Result<(), String> {
     for curve in CURVES {
+        if let Ok(v) = std::env::var("HACK") {
+            if v != curve.variant {
+                continue;
+            }
+        }
         let xs = curve.xs.iter().filter(|x| !ask.is_quick() || **x <= ask.size(WORK));
+        let xs = xs.filter(|x| std::env::var("HACKX").is_err() || **x == 64);
         by_turns(ask, &xs.map(|x| curve.series(ask, *x)).collect::<Vec<_>>());
+    }
+    if std::env::var("HACK").is_ok() {
+        return Ok(());
     }
     if let Some(target) = targets.iter().find(|target| target.name == COUNTED) {
         operations(ask, target);
