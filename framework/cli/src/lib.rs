@@ -18,6 +18,7 @@ mod github;
 mod help;
 mod html;
 mod out;
+mod pauses;
 mod runners;
 mod std_calls;
 mod stubs;

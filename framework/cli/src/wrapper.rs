@@ -2,11 +2,11 @@
 //! platform gets the instrumentation. Build scripts and proc macros are built without `--target` and stay clean.
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
 
 use crate::error::{Error, exit};
-use crate::stubs;
+use crate::{pauses, stubs};
 
 /// Set to `1` by the command for the cargo it runs: this process is a wrapper.
 pub const ACTIVE: &str = "MAPCHECK_WRAPPER";
@@ -55,7 +55,8 @@ pub fn is_wrapper_call(args: &[OsString]) -> bool {
             || args.get(1).is_some_and(|arg| Path::new(arg).components().count() > 1))
 }
 
-/// Becomes rustc with what the crate needs added. `args` starts with rustc's path. Returns only if that fails.
+/// Becomes rustc with what the crate needs added, or runs it, if something is left to do afterwards. `args` starts with
+/// rustc's path.
 pub fn run(args: &[OsString]) -> i32 {
     let chained = std::env::var_os(CHAINED).filter(|wrapper| !wrapper.is_empty());
     let mut words: Vec<OsString> = chained.into_iter().chain(without_coverage(args)).collect();
@@ -63,9 +64,26 @@ pub fn run(args: &[OsString]) -> i32 {
     let program = words.remove(0);
     let mut command = Command::new(&program);
     command.args(words);
-    let error = replace(command);
+    let linked = Call::read(args).executable();
+    let error = match linked.as_ref().map(|_| command.status()) {
+        None => replace(command),
+        Some(Err(error)) => error,
+        Some(Ok(status)) => return finish(status, linked.as_deref()),
+    };
     Error::start(program.to_string_lossy(), error).print();
     exit::USAGE
+}
+
+/// What is left to do with an executable when rustc has linked it. Returns the exit code.
+fn finish(status: ExitStatus, linked: Option<&Path>) -> i32 {
+    // What does not exist was only checked.
+    if let Some(path) = linked.filter(|path| status.success() && path.exists())
+        && let Err(error) = pauses::remove(path)
+    {
+        Error::write(path, error).print();
+        return exit::USAGE;
+    }
+    status.code().unwrap_or(exit::INTERNAL)
 }
 
 /// Replaces this process.
@@ -141,6 +159,9 @@ struct Call {
     is_test: bool,
     types: Vec<String>,
     emit: Option<String>,
+    folder: String,
+    /// What cargo puts behind the crate's name.
+    suffix: String,
 }
 
 impl Call {
@@ -161,10 +182,20 @@ impl Call {
                 "--emit" => call.emit = Some(value()),
                 "--target" => call.for_target = !value().is_empty(),
                 "--test" => call.is_test = true,
+                "--out-dir" => call.folder = value(),
+                "extra-filename" | "-Cextra-filename" => call.suffix = value(),
                 _ => {}
             }
         }
         call
+    }
+
+    /// The executable that this call links for the target platform, if it is one of those that cargo makes.
+    fn executable(&self) -> Option<PathBuf> {
+        let named = !self.name.is_empty() && !self.folder.is_empty();
+        let name = format!("{}{}{}", self.name, self.suffix, std::env::consts::EXE_SUFFIX);
+        let links = self.for_target && named && self.is_executable();
+        links.then(|| Path::new(&self.folder).join(name))
     }
 
     /// Whether this call links an executable.
@@ -190,6 +221,19 @@ mod tests {
             .iter()
             .map(|a| a.to_string_lossy().into_owned())
             .collect()
+    }
+
+    #[test]
+    fn the_executable_is_where_cargo_has_it_linked() {
+        let executable = |line: &str| {
+            Call::read(&line.split(' ').map(OsString::from).collect::<Vec<_>>()).executable()
+        };
+        let line = "rustc --crate-name a_b --crate-type bin --emit=dep-info,link \
+                    -C opt-level=3 -C extra-filename=-0f --out-dir /t/deps";
+        let linked = executable(&format!("{line} --target x"));
+        assert_eq!(linked.as_deref(), Some(Path::new("/t/deps/a_b-0f")));
+        assert_eq!(executable(line), None);
+        assert_eq!(executable(&format!("{line} --target x").replace("bin", "lib")), None);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::sync::atomic::{
 use crate::api::*;
 use crate::border::happens;
 use crate::memory::check;
-use crate::state::{armed, disarmed, give_way, step};
+use crate::state::{armed, disarmed, give_way, step, step_lightly};
 use crate::watch;
 
 /// Times that a thread may read the same value at the same address in a row before it counts as spinning.
@@ -63,6 +63,26 @@ impl Word for u128 {
 pub(crate) unsafe fn modelled<W: Word>(
     cell: *mut W,
     kind: Kind,
+    codes: (i32, i32),
+    change: impl FnOnce(W) -> Option<W>,
+) -> W {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        if step_lightly(cell.addr(), size_of::<W>()) {
+            let read = cell.read_volatile();
+            write(cell, kind, codes, read, change(read));
+            return read;
+        }
+        modelled_in_full(cell, kind, codes, change)
+    }
+}
+
+/// As [`modelled`], where somebody may be asked, or told.
+#[cold]
+#[inline(never)]
+unsafe fn modelled_in_full<W: Word>(
+    cell: *mut W,
+    kind: Kind,
     (code, failure): (i32, i32),
     change: impl FnOnce(W) -> Option<W>,
 ) -> W {
@@ -79,15 +99,32 @@ pub(crate) unsafe fn modelled<W: Word>(
         let change = Change::Atomic { found: read.digest(), left };
         watch::touched(Access { order, ..access }, site, change);
     }
+    // SAFETY: as for the read.
+    unsafe { write(cell, kind, (code, failure), read, written) };
+    read
+}
+
+/// The end of an atomic access: what it writes, if anything. One that changes nothing may be part of a loop.
+#[inline(always)]
+unsafe fn write<W: Word>(
+    cell: *mut W,
+    kind: Kind,
+    (code, _): (i32, i32),
+    read: W,
+    written: Option<W>,
+) {
     match written {
         Some(written) if written != read || kind == Kind::AtomicStore => {
             not_spinning();
-            // SAFETY: as for the read.
+            // SAFETY: by the caller's promise.
             unsafe { cell.write_volatile(written) };
         }
-        _ => watch_for_spinning(access, read.digest()),
+        _ if spins(cell.addr(), read.digest()) => {
+            let (addr, size) = (cell.addr(), size_of::<W>());
+            give_way(Reason::Yield, Access { kind, addr, size, order: order(code) });
+        }
+        _ => {}
     }
-    read
 }
 
 /// The value that an access reads: of the writes that the memory model lets it see, the latest.
@@ -109,18 +146,18 @@ pub(crate) fn not_spinning() {
     REPEATED.store(0, Relaxed);
 }
 
-/// A thread that reads the same value at the same address again and again spins, and gives way to the others.
+/// Whether the thread spins: it reads the same value at the same address again and again, and should give way.
 #[inline(always)]
-fn watch_for_spinning(access: Access, value: u64) {
-    let repeated = LAST_ADDR.load(Relaxed) == access.addr && LAST_VALUE.load(Relaxed) == value;
-    let count = if repeated { REPEATED.load(Relaxed) + 1 } else { 0 };
-    LAST_ADDR.store(access.addr, Relaxed);
-    LAST_VALUE.store(value, Relaxed);
-    REPEATED.store(count, Relaxed);
-    if count >= SPINS {
+fn spins(addr: usize, value: u64) -> bool {
+    if LAST_ADDR.load(Relaxed) != addr || LAST_VALUE.load(Relaxed) != value {
+        LAST_ADDR.store(addr, Relaxed);
+        LAST_VALUE.store(value, Relaxed);
         not_spinning();
-        give_way(Reason::Yield, access);
+        return false;
     }
+    let count = REPEATED.load(Relaxed) + 1;
+    REPEATED.store(if count < SPINS { count } else { 0 }, Relaxed);
+    count >= SPINS
 }
 
 /// Whether a weak compare-exchange of the running thread fails for nothing. Never twice in a row: a loop around it must

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crate::api::GRANULE;
+use crate::state::{LOOKED_UP, is_on, turn};
 
 /// Granules are told apart by so many of their last bits.
 const BITS: usize = 16;
@@ -15,10 +16,6 @@ static AWAITED: [AtomicU64; WORDS] = [const { AtomicU64::new(0) }; WORDS];
 /// Whether any bit is set.
 #[unsafe(link_section = "mapcheck_kept")]
 static ANY: AtomicBool = AtomicBool::new(false);
-
-/// Whether the decider is asked at them now: they are looked up at every schedule point then.
-#[unsafe(link_section = "mapcheck_kept")]
-static LOOKED_UP: AtomicBool = AtomicBool::new(false);
 
 #[inline(always)]
 fn place(granule: usize) -> (usize, u64) {
@@ -41,12 +38,12 @@ pub(crate) fn begin(granules: &[usize]) {
 
 /// Switches the looking up on, if there is anything to be found, or off.
 pub(crate) fn look_up(on: bool) {
-    LOOKED_UP.store(on && ANY.load(Relaxed), Relaxed);
+    turn(LOOKED_UP, on && ANY.load(Relaxed));
 }
 
 /// Whether the decider is to be asked at an access to this address.
 #[inline(always)]
 pub(crate) fn awaited(addr: usize) -> bool {
     let (word, bit) = place(addr / GRANULE);
-    LOOKED_UP.load(Relaxed) && AWAITED[word].load(Relaxed) & bit != 0
+    is_on(LOOKED_UP) && AWAITED[word].load(Relaxed) & bit != 0
 }

@@ -50,7 +50,7 @@ mod watch;
 pub use api::*;
 pub use border::*;
 pub use fuzzing::{EXTRA_COUNTERS, libfuzzer_main, prepare_fuzzing, show};
-pub use heap::allocator::ModelledHeap;
+pub use heap::allocator::{ModelledHeap, allocations};
 pub use heap::leaks::searched;
 pub use interrupt::{heed_interrupts, interrupted, stop_with_parent};
 pub use process::{Exit, Shared, Worker, addresses_fixed, fix_addresses, single_threaded, unmoved};

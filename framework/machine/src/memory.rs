@@ -5,20 +5,21 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use crate::api::*;
 use crate::heap;
-use crate::state::{armed, disarm, step};
+use crate::state::{armed, disarm, step, step_lightly};
 use crate::thread::stop;
 use crate::watch;
 
 /// A plain access is about to happen.
 #[inline(always)]
 pub(crate) fn plain(kind: Kind, addr: usize, size: usize) {
-    if armed() && heap::contains(addr) {
+    if heap::contains(addr) && !step_lightly(addr, size) && armed() {
         plain_at(kind, addr, size, watch::site());
     }
 }
 
 /// A plain access to the modelled heap, made by the code at this address; the caller is armed.
-#[inline(always)]
+#[cold]
+#[inline(never)]
 pub(crate) fn plain_at(kind: Kind, addr: usize, size: usize, site: usize) {
     let access = Access { kind, addr, size, order: Order::Relaxed };
     step(access);

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::ptr;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::*};
 use std::time::Duration;
 
 use crate::shim::raw_syscall;
@@ -194,6 +194,14 @@ pub struct Worker {
     exit: Option<Exit>,
 }
 
+/// How often this process and those it descends from were forked from each other.
+#[unsafe(link_section = "mapcheck_kept")]
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+pub(crate) fn forks() -> u32 {
+    FORKS.load(Relaxed)
+}
+
 impl Worker {
     /// Forks. The child runs `body` and exits with code 0; it dies when its parent does.
     ///
@@ -212,6 +220,7 @@ impl Worker {
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
             0 => {
+                FORKS.fetch_add(1, Relaxed);
                 die_with(parent);
                 crate::interrupt::ignore_interrupts();
                 crate::signals::after_fork();

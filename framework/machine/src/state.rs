@@ -3,17 +3,26 @@
 //! Only one thread runs at any moment (the carrier, or the holder of the baton), so the state needs no lock.
 
 use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use crate::api::*;
 use crate::granules;
+use crate::heap;
 use crate::progress::{Progress, peek};
 use crate::stack::Stack;
 use crate::thread::{Status, VirtualThread, context::Context};
 
-/// Set while code under test runs on a virtual thread: callbacks and interposed functions act only then.
+/// What a callback has to look at before anything else, in one byte, so that most take one short way: some of the bits
+/// below.
 #[unsafe(link_section = "mapcheck_kept")]
-static ARMED: AtomicBool = AtomicBool::new(false);
+static MODE: AtomicU8 = AtomicU8::new(0);
+
+/// Set while code under test runs on a virtual thread: callbacks and interposed functions act only then.
+const ARMED: u8 = 1;
+/// Set while the observer is told of every access.
+pub(crate) const WATCHING: u8 = 2;
+/// Set while granules are looked up at every schedule point.
+pub(crate) const LOOKED_UP: u8 = 4;
 
 /// Schedule points that may be passed before [`consult`] runs.
 #[unsafe(link_section = "mapcheck_kept")]
@@ -165,17 +174,32 @@ pub(crate) unsafe fn state() -> &'static mut State {
     unsafe { &mut *STATE.0.get() }
 }
 
+/// Whether this bit of the mode is set.
+#[inline(always)]
+pub(crate) fn is_on(bit: u8) -> bool {
+    MODE.load(Relaxed) & bit != 0
+}
+
+/// Sets a bit of the mode, or clears it. No read-modify-write of the processor's: only the running thread does this.
+#[inline(always)]
+pub(crate) fn turn(bit: u8, on: bool) {
+    let mode = MODE.load(Relaxed);
+    MODE.store(if on { mode | bit } else { mode & !bit }, Relaxed);
+}
+
 #[inline(always)]
 pub(crate) fn armed() -> bool {
-    ARMED.load(Relaxed)
+    is_on(ARMED)
 }
 
+#[inline(always)]
 pub(crate) fn arm() {
-    ARMED.store(true, Relaxed);
+    turn(ARMED, true);
 }
 
+#[inline(always)]
 pub(crate) fn disarm() {
-    ARMED.store(false, Relaxed);
+    turn(ARMED, false);
 }
 
 /// Runs machine code: disarmed, with the state, and armed again afterwards.
@@ -197,6 +221,18 @@ pub(crate) fn step(access: Access) {
     if left == 0 || granules::awaited(access.addr) {
         consult(Reason::Point, access);
     }
+}
+
+/// The short way of a schedule point at an access: all of it, if nothing but code under test is at work, nobody is to
+/// be asked or told, and the access is to live memory. Otherwise nothing is done, and the result is false.
+#[inline(always)]
+pub(crate) fn step_lightly(addr: usize, size: usize) -> bool {
+    let left = LEFT.load(Relaxed) - 1;
+    let light = MODE.load(Relaxed) == ARMED && left != 0 && heap::live(addr, size);
+    if light {
+        LEFT.store(left, Relaxed);
+    }
+    light
 }
 
 /// A schedule point at which the thread yields or cannot go on. Returns, armed, when it is resumed.

@@ -1,15 +1,11 @@
 //! Telling the observer what touches memory and what orders threads, while [`Options::watch`] is set: at full speed,
 //! unlike recording.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use crate::api::*;
 use crate::stack::Stack;
-use crate::state::{arm, armed, disarm, state};
-
-/// Whether the observer is told.
-#[unsafe(link_section = "mapcheck_kept")]
-static WATCHING: AtomicBool = AtomicBool::new(false);
+use crate::state::{WATCHING, arm, armed, disarm, is_on, state, turn};
 
 /// Where the last callback of the compiler was called from, see [`entries_with_sites`].
 #[unsafe(link_section = "mapcheck_kept")]
@@ -23,11 +19,11 @@ pub(crate) fn site() -> usize {
 
 #[inline(always)]
 pub(crate) fn watching() -> bool {
-    WATCHING.load(Relaxed)
+    is_on(WATCHING)
 }
 
 pub(crate) fn watch(on: bool) {
-    WATCHING.store(on, Relaxed);
+    turn(WATCHING, on);
 }
 
 /// Tells of an access, a fence, an allocation or a deallocation of the running thread, which is armed.

@@ -29,7 +29,7 @@ use crate::scenario::{self, Scenario};
 use crate::scheduler::Coverage;
 use crate::settings::Settings;
 pub(crate) use crate::worker::Totals;
-use crate::worker::watch::Watched;
+use crate::worker::watch::{Patience, Watched};
 use crate::worker::{Code, Foreign, Script, Setting, random_of, sees_races};
 pub(crate) use confirm::{Seen, is_accepted};
 use console::{Console, Progress};
@@ -45,8 +45,6 @@ use queue::{Job, Next, Queue};
 const REPEATS: u32 = 20;
 /// Executions that a worker gets at least, if there are as many: starting it costs as much as some of them.
 const LOAD: u64 = 100;
-/// How long the coordinator sleeps before it looks at its workers again.
-const LOOK: Duration = Duration::from_micros(300);
 
 /// What is checked.
 pub(crate) struct Subject<'a> {
@@ -303,8 +301,11 @@ impl Campaign<'_> {
     /// True if a finding ended it.
     fn explore(&mut self) -> Result<bool, String> {
         self.done.complete = true;
+        let mut patience = Patience::new();
         loop {
-            self.fill()?;
+            if self.fill()? {
+                patience.renew();
+            }
             if self.running.is_empty() && self.candidates.is_empty() {
                 return Ok(false);
             }
@@ -317,7 +318,7 @@ impl Campaign<'_> {
                 self.stop();
             }
             self.progress();
-            std::thread::sleep(LOOK);
+            patience.sleep();
         }
     }
 
@@ -402,17 +403,19 @@ impl Campaign<'_> {
         }
     }
 
-    /// Starts workers while there are jobs; while a candidate waits to be settled, only for earlier ones.
-    fn fill(&mut self) -> Result<(), String> {
+    /// Starts workers while there are jobs; while a candidate waits to be settled, only for earlier ones. Whether any was
+    /// started.
+    fn fill(&mut self) -> Result<bool, String> {
+        let before = self.running.len();
         while self.running.len() < self.settings.workers {
             let jobs = self.load();
             if jobs.is_empty() {
-                return Ok(());
+                break;
             }
             let worker = self.start(&jobs)?;
             self.running.push(Running { jobs, worker });
         }
-        Ok(())
+        Ok(self.running.len() > before)
     }
 
     /// What the next worker does. What the journal has of a job needs no worker, and counts though the time be over.

@@ -53,6 +53,30 @@ impl Stall {
     }
 }
 
+/// How long one who waits for workers sleeps between two looks at them: short at first, so that what takes a moment is
+/// not waited for longer, and longer the longer nothing happens, so that looking costs nothing beside what is waited
+/// for.
+pub(crate) struct Patience(Duration);
+
+impl Patience {
+    const SHORTEST: Duration = Duration::from_micros(100);
+    const LONGEST: Duration = Duration::from_millis(5);
+
+    pub(crate) fn new() -> Patience {
+        Patience(Patience::SHORTEST)
+    }
+
+    /// Something has happened.
+    pub(crate) fn renew(&mut self) {
+        *self = Patience::new();
+    }
+
+    pub(crate) fn sleep(&mut self) {
+        std::thread::sleep(self.0);
+        self.0 = (self.0 * 5 / 4).min(Patience::LONGEST);
+    }
+}
+
 /// A worker under watch.
 pub(crate) struct Watched {
     worker: Worker,
@@ -139,11 +163,12 @@ pub(crate) fn run(
 
 fn run_once(setting: Setting<'_>, script: &Script<'_>) -> Result<(Outcome, Recording), String> {
     let mut watched = Watched::start(setting, script)?;
+    let mut patience = Patience::new();
     loop {
         if let Some(outcome) = watched.poll(setting.scenario)? {
             return Ok((outcome, watched.recording));
         }
-        std::thread::sleep(Duration::from_micros(200));
+        patience.sleep();
     }
 }
 

@@ -1,6 +1,7 @@
 //! The global allocator: the modelled heap for code under test, the system's for everything else.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::{contains, leaks};
 use crate::api::{Access, Change, Kind, Order};
@@ -10,6 +11,24 @@ use crate::watch::{told, watching};
 /// The allocator that a program with mapcheck in it uses.
 #[derive(Debug)]
 pub struct ModelledHeap;
+
+/// Allocations of the system's heap so far.
+#[unsafe(link_section = "mapcheck_kept")]
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+#[inline(always)]
+fn count() {
+    // Threads of a program that are no virtual ones may count at the same time: that it is exact matters within
+    // executions, where there are none.
+    ALLOCATIONS.store(ALLOCATIONS.load(Relaxed) + 1, Relaxed);
+}
+
+/// Allocations that all but code under test has made of the system's heap so far, reallocations included. For
+/// benchmarks: it is exact while one thread runs at a time.
+#[inline(never)]
+pub fn allocations() -> u64 {
+    ALLOCATIONS.load(Relaxed)
+}
 
 fn access(kind: Kind, addr: usize, size: usize) -> Access {
     Access { kind, addr, size, order: Order::Relaxed }
@@ -22,6 +41,7 @@ unsafe impl GlobalAlloc for ModelledHeap {
         if !armed() {
             // SAFETY: passed on.
             let block = unsafe { System.alloc(layout) };
+            count();
             leaks::handed_out(block, layout.size());
             return block;
         }
@@ -59,6 +79,7 @@ unsafe impl GlobalAlloc for ModelledHeap {
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         if !armed() {
+            count();
             // SAFETY: passed on.
             return unsafe { System.alloc_zeroed(layout) };
         }
@@ -77,6 +98,7 @@ unsafe impl GlobalAlloc for ModelledHeap {
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         if !armed() && !contains(block.addr()) {
+            count();
             // SAFETY: passed on.
             return unsafe { System.realloc(block, layout, size) };
         }

@@ -7,7 +7,7 @@ use super::Real;
 use crate::api::*;
 use crate::heap;
 use crate::memory::plain_at;
-use crate::state::armed;
+use crate::state::{armed, step_lightly};
 use crate::watch::{entries_with_sites, site};
 
 type Copy = unsafe extern "C" fn(*mut c_void, *const c_void, usize) -> *mut c_void;
@@ -26,7 +26,7 @@ static MEMCMP: Real = Real::new(c"memcmp");
 /// Announces an access to a range: a schedule point and a check if it lies in the arena.
 #[inline(always)]
 fn range(kind: Kind, addr: usize, size: usize, site: usize) {
-    if heap::contains(addr) && size > 0 {
+    if heap::contains(addr) && size > 0 && !step_lightly(addr, size) {
         plain_at(kind, addr, size, site);
     }
 }

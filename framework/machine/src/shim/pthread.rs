@@ -140,7 +140,7 @@ unsafe extern "C" fn __cxa_thread_atexit_impl(
 }
 
 /// Replaces libc's `pthread_getattr_np`: the standard library looks for the guard of its threads' stacks, of which libc
-/// knows nothing when the stack is ours.
+/// knows nothing when the stack is ours. What libc would ask the kernel at each thread's start is left out.
 ///
 /// # Safety
 /// As libc's.
@@ -149,12 +149,44 @@ unsafe extern "C" fn pthread_getattr_np(
     thread: libc::pthread_t,
     attributes: *mut libc::pthread_attr_t,
 ) -> c_int {
+    if let Some((stack, size)) = thread::stack_with(thread).filter(|_| on_virtual_thread()) {
+        // SAFETY: the caller's attributes, initialised before the rest is set.
+        return unsafe {
+            libc::pthread_attr_init(attributes);
+            libc::pthread_attr_setguardsize(attributes, thread::GUARD);
+            libc::pthread_attr_setstack(attributes, stack as *mut c_void, size)
+        };
+    }
     type Function = unsafe extern "C" fn(libc::pthread_t, *mut libc::pthread_attr_t) -> c_int;
     // SAFETY: the function has this type; the arguments are the caller's.
-    let error = unsafe { transmute::<*mut c_void, Function>(GETATTR.get())(thread, attributes) };
-    if error == 0 && on_virtual_thread() {
-        // SAFETY: the attributes were initialised by the call above.
-        unsafe { libc::pthread_attr_setguardsize(attributes, thread::GUARD) };
+    unsafe { transmute::<*mut c_void, Function>(GETATTR.get())(thread, attributes) }
+}
+
+/// Replaces libc's `gettid`, which the standard library asks at each thread's start: inside executions the numbers
+/// follow the order of the threads.
+#[unsafe(no_mangle)]
+extern "C" fn gettid() -> libc::pid_t {
+    if armed() {
+        return disarmed(|s| s.current as libc::pid_t + 1);
     }
-    error
+    thread::os_thread()
+}
+
+/// Replaces libc's `sigaltstack`: the standard library asks at each thread's start whether signals have a stack, and
+/// inside executions they have.
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sigaltstack(new: *const libc::stack_t, old: *mut libc::stack_t) -> c_int {
+    if armed() {
+        // SAFETY: by the caller's promise the pointer is valid or null.
+        if let Some(old) = unsafe { old.as_mut() } {
+            *old = libc::stack_t { ss_sp: std::ptr::null_mut(), ss_flags: 0, ss_size: 0 };
+        }
+        return 0;
+    }
+    let arguments = [new.addr(), old.addr(), 0, 0, 0, 0];
+    // SAFETY: passed on.
+    super::as_libc(unsafe { super::raw_syscall(libc::SYS_sigaltstack, arguments) }) as c_int
 }

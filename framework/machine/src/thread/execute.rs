@@ -91,7 +91,7 @@ unsafe fn begin(options: &Options, decider: *mut dyn Decider, observer: *mut dyn
     (s.gave_up, s.stalls_judged) = (false, false);
     s.leaks_forbidden = false;
     s.root_ended_at = None;
-    s.carrier_task = super::os_thread();
+    s.carrier_task = super::carrier();
     s.start_counting();
     crate::atomic::not_spinning();
     crate::heap::begin(options.offers.has(ChoiceKind::Reuse), options.fresh_globals);

@@ -98,6 +98,13 @@ fn donor(thread: usize) -> &'static mut Donor {
     donors[thread]
 }
 
+/// First byte and size of the stack of the virtual thread that has this handle.
+pub(crate) fn stack_with(handle: libc::pthread_t) -> Option<(usize, usize)> {
+    // SAFETY: as in `donor`.
+    let donors = unsafe { &*DONORS.0.get() };
+    donors.iter().find(|d| d.handle == handle).map(|d| (d.stack, donor::STACK))
+}
+
 /// First byte of the stack of a virtual thread.
 pub(crate) fn stack_of(thread: usize) -> usize {
     donor(thread).stack
@@ -120,6 +127,24 @@ pub(crate) fn storage() -> Vec<std::ops::Range<usize>> {
 pub(crate) fn os_thread() -> i32 {
     // SAFETY: no preconditions. The C library's number would be that of the donor.
     unsafe { crate::shim::raw_syscall(libc::SYS_gettid, [0; 6]) as i32 }
+}
+
+thread_local! {
+    /// What [`os_thread`] said on this thread, and how often this process had been forked then. Virtual threads have
+    /// storage of their own and do not come here.
+    static NUMBER: std::cell::Cell<(u32, i32)> = const { std::cell::Cell::new((u32::MAX, 0)) };
+}
+
+/// The operating system's number for the calling thread, which is no virtual one: asked for once.
+pub(crate) fn carrier() -> i32 {
+    let forks = crate::process::forks();
+    let (known, number) = NUMBER.get();
+    if known == forks {
+        return number;
+    }
+    let number = os_thread();
+    NUMBER.set((forks, number));
+    number
 }
 
 /// The operating-system thread on which the current virtual thread runs.
