@@ -1,16 +1,20 @@
 //! Measuring what executions cost.
 
+use std::cell::Cell;
+use std::fs;
 use std::time::Duration;
 
-use mapcheck_machine as machine;
+use mapcheck_machine::{self as machine, Shared};
 
+use crate::Target;
+use crate::engine::{Engine, Limits};
 use crate::scenario::Scenario;
-use crate::settings::RACES;
+use crate::settings::{PATIENCE, RACES, Settings};
 use crate::worker::watch::{self, Outcome};
-use crate::worker::{Batch, Code, LOOK, Learnt, Setting};
+use crate::worker::{Batch, Code, Foreign, LOOK, Learnt, Recording, Script, Setting};
 
 /// What some executions took.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Sample {
     /// Executions made.
     pub executions: u64,
@@ -18,8 +22,15 @@ pub struct Sample {
     pub points: u64,
     /// Switches between threads.
     pub switches: u64,
-    /// CPU time of the worker process that made them, its start included.
+    /// CPU time of the worker process that made them, user and system, its start included.
     pub cpu: Duration,
+    /// Whether there is no other execution, within the bound: only schedulers that exhaust know.
+    pub exhausted: bool,
+    /// The most memory that the worker process had resident, in bytes, when half of the executions had been made, and
+    /// at the end of the last; zeros where it made fewer.
+    pub peaks: [u64; 2],
+    /// Allocations that the framework made of the system's heap in the second half of the executions.
+    pub allocations: Option<u64>,
 }
 
 /// Which oracles look on.
@@ -27,65 +38,194 @@ pub struct Sample {
 pub enum Oracles {
     /// Only that of pointers: it is part of every access.
     Pointers,
+    /// That, and the one of data races, in every execution.
+    Races,
     /// All of them, as in any run: races in a share of the executions.
     All,
 }
 
-/// Makes `executions` executions of `body` with a scenario in one worker process, one core, and says
-/// what they took.
+/// What is to be measured.
+#[derive(Clone, Copy)]
+pub struct Plan<'a> {
+    /// A name of [`crate::scheduler::NAMES`].
+    pub scheduler: &'a str,
+    /// Preemptions of an execution, at most.
+    pub bound: Option<u64>,
+    /// Executions, at most.
+    pub executions: u64,
+    /// What `body` is given.
+    pub scenario: &'a Scenario,
+    /// Who looks on.
+    pub oracles: Oracles,
+    /// One execution.
+    pub body: &'a dyn Fn(&Scenario),
+}
+
+impl std::fmt::Debug for Plan<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} executions under {}", self.executions, self.scheduler)
+    }
+}
+
+/// Makes executions of one scenario in one worker process, on one core, and says what they took.
 ///
 /// # Errors
 /// A sentence, when something is found or the worker fails.
 ///
 /// # Panics
 /// When there is no scheduler of that name.
-pub fn sample(
-    scheduler: &str,
-    executions: u64,
-    scenario: &Scenario,
-    oracles: Oracles,
-    body: &dyn Fn(&Scenario),
-) -> Result<Sample, String> {
-    assert!(crate::scheduler::by_name(scheduler, 0).is_some(), "no scheduler `{scheduler}`");
-    let batch = Batch {
-        scheduler: scheduler.to_owned(),
+pub fn sample(plan: &Plan<'_>) -> Result<Sample, String> {
+    let scheduler = crate::scheduler::by_name(plan.scheduler, 0);
+    assert!(scheduler.is_some(), "no scheduler `{}`", plan.scheduler);
+    let marks = Marks::new(plan.executions)?;
+    let body = |scenario: &Scenario| {
+        (plan.body)(scenario);
+        marks.count();
+    };
+    let batch = batch(plan);
+    let setting = setting(plan, &body);
+    let before = machine::cpu_time();
+    let (outcome, recording) = watch::run_batch(setting, &batch)?;
+    let cpu = machine::cpu_time().saturating_sub(before);
+    if let Outcome::Found(finding) = outcome {
+        return Err(format!("{}: {}", finding.class, finding.message));
+    }
+    Ok(marks.read(Sample { cpu, ..told(&recording) }))
+}
+
+/// Makes executions of a target's form for shuttle or loom in one process, and says what they took: executions, CPU
+/// time and whether they were all there are. Of shuttle there are `random`, `surw` and `pct`.
+///
+/// # Errors
+/// A sentence, when something is found, the worker fails, the engine cannot go on, or the target has no such form.
+pub fn sample_on(engine: Engine, target: &Target, plan: &Plan<'_>) -> Result<Sample, String> {
+    let run = target.foreign(engine).ok_or_else(|| format!("no form for {engine}"))?;
+    let limits = Limits {
+        executions: plan.executions,
+        time: None,
         seed: 0,
-        bound: None,
+        scheduler: plan.scheduler.to_owned(),
+        bound: plan.bound,
+        max_steps: Settings::default().max_steps,
+    };
+    let foreign = Foreign { engine, limits, first: 0, run };
+    let before = machine::cpu_time();
+    let (outcome, recording) = watch::run(setting(plan, plan.body), &Script::Foreign(&foreign))?;
+    let cpu = machine::cpu_time().saturating_sub(before);
+    if let Outcome::Found(finding) = outcome {
+        return Err(format!("{}: {}", finding.class, finding.message));
+    }
+    match recording.text() {
+        limit if limit.is_empty() => Ok(Sample { cpu, ..told(&recording) }),
+        limit => Err(limit),
+    }
+}
+
+/// Whether the calling program is instrumented: what is measured natively must not be.
+pub fn instrumented() -> bool {
+    machine::instrumented()
+}
+
+/// CPU time that this process and its ended children used so far, user and system.
+pub fn cpu_time() -> Duration {
+    machine::cpu_time()
+}
+
+/// The most memory that the calling process had resident so far, in bytes; 0 where the system does not say.
+pub fn peak() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kibibytes.unwrap_or_default() * 1024
+}
+
+fn told(recording: &Recording) -> Sample {
+    let totals = recording.totals();
+    Sample {
+        executions: totals.executions,
+        points: totals.points,
+        switches: totals.switches,
+        exhausted: recording.results().iter().any(|result| result.exhausted),
+        ..Sample::default()
+    }
+}
+
+fn batch(plan: &Plan<'_>) -> Batch {
+    Batch {
+        scheduler: plan.scheduler.to_owned(),
+        seed: 0,
+        bound: plan.bound,
         suspend: false,
         first: 0,
-        count: executions,
+        count: plan.executions,
         vary: false,
         record_last: false,
-        look: if oracles == Oracles::All { LOOK } else { 0 },
+        look: if plan.oracles == Oracles::All { LOOK } else { 0 },
         learnt: Learnt::default(),
-    };
-    let setting = Setting {
+    }
+}
+
+fn setting<'a>(plan: &Plan<'a>, body: &'a dyn Fn(&Scenario)) -> Setting<'a> {
+    let exhausts = crate::scheduler::limit(plan.scheduler, plan.bound).is_some();
+    Setting {
         code: Code { run: body, home: "", mutants: &[], races: true, accepts: &[] },
-        scenario,
+        scenario: plan.scenario,
         faults: &[],
         mutant: None,
         random: 0,
         max_steps: u64::MAX >> 1,
-        races: match oracles {
+        races: match plan.oracles {
             Oracles::Pointers => 0,
+            Oracles::Races => 1,
             Oracles::All => RACES,
         },
-        judging: oracles == Oracles::All,
-        leaks: oracles == Oracles::All,
+        judging: plan.oracles == Oracles::All,
+        leaks: plan.oracles == Oracles::All,
         stack_at: None,
         log: false,
-        // Threads that only yield to each other are measured, too.
-        patience: u64::MAX,
-    };
-    let before = machine::cpu_time();
-    let (outcome, recording) = watch::run_batch(setting, &batch)?;
-    let cpu = machine::cpu_time().saturating_sub(before);
-    match outcome {
-        Outcome::Found(finding) => Err(format!("{}: {}", finding.class, finding.message)),
-        Outcome::Finished | Outcome::Spent | Outcome::Killed => {
-            let totals = recording.totals();
-            let (executions, points) = (totals.executions, totals.points);
-            Ok(Sample { executions, points, switches: totals.switches, cpu })
+        // Threads that only yield to each other are measured, too. Who exhausts must end each execution.
+        patience: if exhausts { PATIENCE } else { u64::MAX },
+    }
+}
+
+/// What is noted in the worker process when half of its executions have been made, and at the end of the last.
+struct Marks {
+    shared: Shared,
+    left: Cell<u64>,
+    half: u64,
+}
+
+/// Words of a mark: allocations before it, the peak, allocations after it.
+const MARK: usize = 3;
+
+impl Marks {
+    fn new(executions: u64) -> Result<Marks, String> {
+        let shared = Shared::new(&[2 * MARK], 0);
+        let shared = shared.map_err(|e| format!("no memory to share with a worker: {e}"))?;
+        Ok(Marks { shared, left: Cell::new(executions), half: executions / 2 })
+    }
+
+    /// An execution comes to its end. Not inlined, so that it is no access of the code under test.
+    #[inline(never)]
+    fn count(&self) {
+        let left = self.left.get() - 1;
+        self.left.set(left);
+        if left == self.half || left == 0 {
+            machine::outside(&mut || {
+                self.shared.push(0, machine::allocations());
+                self.shared.push(0, peak());
+                self.shared.push(0, machine::allocations());
+            });
+        }
+    }
+
+    fn read(&self, sample: Sample) -> Sample {
+        match self.shared.words(0)[..] {
+            [_, half, from, to, end, _] => {
+                let allocations = (from > 0).then(|| to - from);
+                Sample { peaks: [half, end], allocations, ..sample }
+            }
+            _ => sample,
         }
     }
 }

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let targets = mapcheck_targets::all();
-    if std::env::args().nth(1).as_deref() == Some("bench") {
-        return bench::main(&targets);
+    match std::env::args().nth(1).as_deref() {
+        Some("bench") => bench::main(&targets),
+        Some(bench::NATIVE) => bench::native(&targets),
+        _ => mapcheck::runner::main(&targets),
     }
-    mapcheck::runner::main(&targets)
 }

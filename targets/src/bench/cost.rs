@@ -1,0 +1,169 @@
+//! What the machine's parts cost: a schedule point, a switch, a thread, an execution, a worker.
+
+use mapcheck::Target;
+use mapcheck::bench::{Oracles, Plan, Sample, sample};
+use mapcheck::scenario::Scenario;
+
+use super::ask::Ask;
+use super::figure::{Figure, Series, by_turns};
+use super::models::PEER;
+use super::work;
+
+const GROUP: &str = "cost";
+
+/// Nanoseconds of a schedule point with the shadow check, at most.
+const POINT: f64 = 8.0;
+/// Of a switch.
+const SWITCH: f64 = 30.0;
+/// Of a thread.
+const THREAD: f64 = 300.0;
+
+/// Schedule points of a sample.
+const POINTS: u64 = 2_000_000;
+/// Executions of a sample.
+const EXECUTIONS: u64 = 4_000;
+/// Workers of a sample.
+const WORKERS: u64 = 40;
+/// Executions between which allocations are counted.
+const STEADY: u64 = 2_000;
+
+/// Measures and prints.
+///
+/// # Errors
+/// Never.
+pub fn measure(ask: &Ask, targets: &[Target]) -> Result<(), String> {
+    by_turns(ask, &points(ask));
+    by_turns(ask, &switches(ask));
+    by_turns(ask, &fresh(ask));
+    by_turns(ask, &steady(targets));
+    Ok(())
+}
+
+/// Runs a body that takes no scenario.
+pub fn run(
+    scheduler: &str,
+    executions: u64,
+    oracles: Oracles,
+    body: &dyn Fn(),
+) -> Result<Sample, String> {
+    let scenario = Scenario::default();
+    let body = |_: &Scenario| body();
+    let bound = None;
+    sample(&Plan { scheduler, bound, executions, scenario: &scenario, oracles, body: &body })
+}
+
+pub fn nanos(sample: &Sample) -> f64 {
+    sample.cpu.as_nanos() as f64
+}
+
+/// A schedule point of one thread.
+fn points(ask: &Ask) -> Vec<Series<'static>> {
+    type Kind = (&'static str, fn(u64), Oracles, Option<f64>);
+    let kinds: [Kind; 7] = [
+        ("no modelled memory: atomics of a global", work::global, Oracles::Pointers, None),
+        ("shadow check, plain", work::plain, Oracles::Pointers, Some(POINT)),
+        ("shadow check, atomic", work::atomic, Oracles::Pointers, None),
+        ("shadow check, half atomic, half plain", work::mixed, Oracles::Pointers, Some(POINT)),
+        ("race clocks, plain", work::plain, Oracles::Races, None),
+        ("race clocks, atomic", work::atomic, Oracles::Races, None),
+        ("race clocks, half atomic, half plain", work::mixed, Oracles::Races, None),
+    ];
+    let points = ask.size(POINTS);
+    let series = kinds.into_iter().map(|(name, body, oracles, limit)| {
+        let figure = Figure::new(GROUP, "schedule point", name, "ns");
+        let figure = limit.into_iter().fold(figure, Figure::limit);
+        Series::new(vec![figure], move || {
+            let s = run("pct", 1, oracles, &|| body(points))?;
+            Ok(vec![nanos(&s) / s.points as f64])
+        })
+    });
+    series.collect()
+}
+
+/// A switch, with the decision that leads to it.
+fn switches(ask: &Ask) -> Vec<Series<'static>> {
+    let points = ask.size(POINTS);
+    let yielding = Figure::new(GROUP, "switch", "two threads yield to each other", "ns");
+    let yielding = Series::new(vec![yielding.limit(SWITCH)], move || {
+        let s = run("pct", 1, Oracles::Pointers, &|| work::yields(points / 2))?;
+        Ok(vec![nanos(&s) / s.switches as f64])
+    });
+    let preempted = Figure::new(GROUP, "switch", "preempted by scheduler random", "ns")
+        .limit(SWITCH)
+        .text("what two threads take under it beyond what they take under pct, by switch");
+    let preempted = Series::new(vec![preempted], move || {
+        let body = || work::mixed_at_once(2, points / 2);
+        let hardly = run("pct", 1, Oracles::Pointers, &body)?;
+        let often = run("random", 1, Oracles::Pointers, &body)?;
+        let more = often.switches.saturating_sub(hardly.switches).max(1);
+        Ok(vec![(nanos(&often) - nanos(&hardly)) / more as f64])
+    });
+    vec![yielding, preempted]
+}
+
+/// Threads, executions and workers that do nothing.
+fn fresh(ask: &Ask) -> Vec<Series<'static>> {
+    let executions = ask.size(EXECUTIONS);
+    let thread = Figure::new(GROUP, "fresh thread", "std::thread, joined", "ns")
+        .limit(THREAD)
+        .text("half of what executions with 16 take beyond those with 8, by 8");
+    let thread =
+        Series::new(vec![thread.text("executions with 16 less those with 8")], move || {
+            let few = run("pct", executions, Oracles::Pointers, &|| work::threads(8))?;
+            let many = run("pct", executions, Oracles::Pointers, &|| work::threads(16))?;
+            Ok(vec![(nanos(&many) - nanos(&few)) / (8 * executions) as f64])
+        });
+    let empty = |name: &'static str, oracles| {
+        let figure = Figure::new(GROUP, "empty execution", name, "ns");
+        Series::new(vec![figure], move || {
+            let s = run("pct", 4 * executions, oracles, &|| ())?;
+            Ok(vec![nanos(&s) / s.executions as f64])
+        })
+    };
+    let workers = ask.size(WORKERS);
+    let worker = Figure::new(GROUP, "forked worker", "one empty execution each", "us");
+    let worker = Series::new(vec![worker], move || {
+        let mut all = 0.0;
+        for _ in 0..workers {
+            all += nanos(&run("pct", 1, Oracles::Pointers, &|| ())?);
+        }
+        let together = nanos(&run("pct", workers, Oracles::Pointers, &|| ())?);
+        Ok(vec![(all - together) / (workers - 1) as f64 / 1000.0])
+    });
+    let pointers = empty("oracle of pointers", Oracles::Pointers);
+    vec![thread, pointers, empty("all oracles", Oracles::All), worker]
+}
+
+/// What the framework allocates in executions that come late in a batch.
+fn steady<'a>(targets: &'a [Target]) -> Vec<Series<'a>> {
+    let figure = |variant: String| {
+        let text = "executions 1,001 to 2,000 of a batch; outside of the modelled heap";
+        let subject = "allocations of the framework";
+        Figure::new(GROUP, subject, variant, "allocations/execution").limit(0.0).text(text)
+    };
+    let mut all = Vec::new();
+    for (scheduler, oracles, told) in [
+        ("random", Oracles::Pointers, "pointers"),
+        ("pct", Oracles::Pointers, "pointers"),
+        ("portfolio", Oracles::All, "all oracles"),
+    ] {
+        let name = format!("{scheduler}, {told}, peer model, 3 threads");
+        all.push(Series::new(vec![figure(name)], move || {
+            let s = run(scheduler, STEADY, oracles, &|| (PEER.on_std)(3))?;
+            allocations(&s)
+        }));
+        let Some(target) = targets.iter().find(|target| target.name == "papaya") else { continue };
+        let name = format!("{scheduler}, {told}, papaya, 3 threads");
+        all.push(Series::new(vec![figure(name)], move || {
+            let scenario = &super::scenario(3, 8);
+            let (bound, executions, body) = (None, STEADY, &target.run);
+            allocations(&sample(&Plan { scheduler, bound, executions, scenario, oracles, body })?)
+        }));
+    }
+    all
+}
+
+fn allocations(sample: &Sample) -> Result<Vec<f64>, String> {
+    let counted = sample.allocations.ok_or("nobody counts them")?;
+    Ok(vec![counted as f64 / (STEADY / 2) as f64])
+}
