@@ -21,7 +21,7 @@ impl Decider for Turns {
         let next = (1..=n)
             .map(|i| (consult.current + i) % n)
             .find(|&t| consult.threads[t as usize].runnable);
-        Slice { thread: next.unwrap_or(0), points: self.0 }
+        Slice::new(next.unwrap_or(0), self.0)
     }
     fn choose(&mut self, _: ChoiceKind, _: ThreadId, _: u64, _: u32) -> u32 {
         0

@@ -64,6 +64,13 @@ pub struct Access {
 impl Access {
     /// A step that touches no memory.
     pub const NONE: Access = Access { kind: Kind::None, addr: 0, size: 0, order: Order::Relaxed };
+
+    /// Whether it is more than a plain access, see [`Slice::visible`].
+    #[inline(always)]
+    pub fn is_visible(&self) -> bool {
+        // What the standard library does uninstrumented is told as a write that orders.
+        !matches!(self.kind, Kind::Read | Kind::Write) || self.order != Order::Relaxed
+    }
 }
 
 /// Why the decider is asked.
@@ -104,6 +111,8 @@ pub struct Consult<'a> {
     pub step: u64,
     /// Why it is asked.
     pub reason: Reason,
+    /// Whether the slice that was granted last is used up.
+    pub spent: bool,
     /// All threads of this execution; at least one is runnable.
     pub threads: &'a [ThreadView],
 }
@@ -130,6 +139,17 @@ pub struct Slice {
     /// Schedule points it may pass before the decider is asked again, at least 1. The machine asks earlier when the
     /// thread blocks, ends or yields, or when another thread becomes runnable.
     pub points: u64,
+    /// *Visible* points it may reach before the decider is asked again, at least 1: all but those of plain accesses,
+    /// which no other thread can see unless there is a data race, or the memory is freed. Godefroid (*Software Model
+    /// Checking: The VeriSoft Approach*, 2005) switches threads at visible operations only.
+    pub visible: u64,
+}
+
+impl Slice {
+    /// A slice of so many schedule points of any kind.
+    pub const fn new(thread: ThreadId, points: u64) -> Slice {
+        Slice { thread, points, visible: u64::MAX }
+    }
 }
 
 /// A decision that is not about schedules. All but [`ChoiceKind::Data`] and [`ChoiceKind::Suspend`] are asked for only

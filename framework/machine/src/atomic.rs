@@ -11,7 +11,7 @@ use std::sync::atomic::{
 use crate::api::*;
 use crate::border::happens;
 use crate::memory::check;
-use crate::state::{armed, disarmed, give_way, step, step_lightly};
+use crate::state::{armed, disarmed, give_way, step, step_lightly_in_sight};
 use crate::watch;
 
 /// Times that a thread may read the same value at the same address in a row before it counts as spinning.
@@ -68,7 +68,7 @@ pub(crate) unsafe fn modelled<W: Word>(
 ) -> W {
     // SAFETY: by the caller's promise.
     unsafe {
-        if step_lightly(cell.addr(), size_of::<W>()) {
+        if step_lightly_in_sight(cell.addr(), size_of::<W>()) {
             let read = cell.read_volatile();
             write(cell, kind, codes, read, change(read));
             return read;

@@ -13,7 +13,7 @@
 //! struct InOrder;
 //! impl Decider for InOrder {
 //!     fn schedule(&mut self, consult: &Consult<'_>) -> Slice {
-//!         Slice { thread: consult.default_thread(), points: u64::MAX }
+//!         Slice::new(consult.default_thread(), u64::MAX)
 //!     }
 //!     fn choose(&mut self, _: ChoiceKind, _: ThreadId, _: u64, _: u32) -> u32 { 0 }
 //! }

@@ -72,6 +72,66 @@ unsafe fn read(addr: usize, size: usize) -> u64 {
     (wide ^ (wide >> 64)) as u64
 }
 
+/// As [`watch::entries_with_sites`], for plain accesses: most of them end here. It is [`step_lightly`] once more, in
+/// the words of the processor, since a function cannot know its caller without keeping it at each call: what is not
+/// armed, live and unremarkable is left to the function of that name.
+macro_rules! short_entries {
+    ($($name:ident $size:literal)*) => {
+        #[cfg(target_arch = "x86_64")]
+        mod short {$(
+            /// The access of that many bytes, if it is a light one; else notes where it was called from, and goes on as
+            /// the function of this name.
+            ///
+            /// # Safety
+            /// As that function.
+            #[unsafe(no_mangle)]
+            #[unsafe(naked)]
+            unsafe extern "C" fn $name() {
+                // Only registers are used that a call may change, the argument's stays, and so does the stack.
+                core::arch::naked_asm!(
+                    // In the arena?
+                    "movabs rax, {arena}",
+                    "mov rcx, rdi",
+                    "sub rcx, rax",
+                    "mov rax, rcx",
+                    "shr rax, {arena_bits}",
+                    "jnz 3f",
+                    // Armed, and nobody to be told or asked?
+                    "cmp byte ptr [rip + {mode}], {armed}",
+                    "jne 2f",
+                    // Are all bytes live, as one granule, or as the first bytes of one and no other?
+                    "movabs rax, {shadow}",
+                    "shr rcx, 3",
+                    "movzx ecx, byte ptr [rax + rcx]",
+                    "mov eax, edi",
+                    "and eax, 7",
+                    "add eax, {size}",
+                    "cmp eax, ecx",
+                    "ja 2f",
+                    // Not the last point of the slice?
+                    "mov rax, [rip + {left}]",
+                    "dec rax",
+                    "jz 2f",
+                    "mov [rip + {left}], rax",
+                    "3: ret",
+                    "2: mov rax, [rsp]",
+                    "mov [rip + {site}], rax",
+                    "jmp {function}",
+                    arena = const $crate::heap::BASE,
+                    arena_bits = const $crate::heap::ARENA_BITS,
+                    mode = sym $crate::state::MODE,
+                    armed = const $crate::state::ARMED,
+                    shadow = const $crate::heap::SHADOW,
+                    size = const $size,
+                    left = sym $crate::state::LEFT,
+                    site = sym $crate::watch::SITE,
+                    function = sym super::$name,
+                )
+            }
+        )*}
+    };
+}
+
 macro_rules! plain_callbacks {
     ($($load:ident $store:ident $size:literal;)*) => {$(
         #[doc = concat!("Called before a plain load of ", stringify!($size), " bytes.")]
@@ -84,9 +144,7 @@ macro_rules! plain_callbacks {
         extern "C" fn $store(addr: usize) {
             plain(Kind::Write, addr, $size);
         }
-    )*
-    watch::entries_with_sites! { $($load $store)* }
-    };
+    )*};
 }
 
 plain_callbacks! {
@@ -96,6 +154,12 @@ plain_callbacks! {
     __sanitizer_cov_load8 __sanitizer_cov_store8 8;
     __sanitizer_cov_load16 __sanitizer_cov_store16 16;
 }
+short_entries! {
+    __sanitizer_cov_load1 1 __sanitizer_cov_store1 1 __sanitizer_cov_load2 2 __sanitizer_cov_store2 2
+    __sanitizer_cov_load4 4 __sanitizer_cov_store4 4 __sanitizer_cov_load8 8 __sanitizer_cov_store8 8
+}
+// More than a granule.
+watch::entries_with_sites! { __sanitizer_cov_load16 __sanitizer_cov_store16 }
 
 /// Called by the constructors of instrumented modules; nothing to set up.
 #[unsafe(no_mangle)]

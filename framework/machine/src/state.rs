@@ -15,10 +15,10 @@ use crate::thread::{Status, VirtualThread, context::Context};
 /// What a callback has to look at before anything else, in one byte, so that most take one short way: some of the bits
 /// below.
 #[unsafe(link_section = "mapcheck_kept")]
-static MODE: AtomicU8 = AtomicU8::new(0);
+pub(crate) static MODE: AtomicU8 = AtomicU8::new(0);
 
 /// Set while code under test runs on a virtual thread: callbacks and interposed functions act only then.
-const ARMED: u8 = 1;
+pub(crate) const ARMED: u8 = 1;
 /// Set while the observer is told of every access.
 pub(crate) const WATCHING: u8 = 2;
 /// Set while granules are looked up at every schedule point.
@@ -26,7 +26,11 @@ pub(crate) const LOOKED_UP: u8 = 4;
 
 /// Schedule points that may be passed before [`consult`] runs.
 #[unsafe(link_section = "mapcheck_kept")]
-static LEFT: AtomicU64 = AtomicU64::new(u64::MAX);
+pub(crate) static LEFT: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// Visible points that may be reached before [`consult`] runs.
+#[unsafe(link_section = "mapcheck_kept")]
+static VISIBLE_LEFT: AtomicU64 = AtomicU64::new(u64::MAX);
 
 /// Virtual nanoseconds that pass at a schedule point.
 const NANOS_A_STEP: u64 = 10;
@@ -220,7 +224,9 @@ pub(crate) fn disarmed<R>(f: impl FnOnce(&mut State) -> R) -> R {
 pub(crate) fn step(access: &Access) {
     let left = LEFT.load(Relaxed) - 1;
     LEFT.store(left, Relaxed);
-    if left == 0 || granules::awaited(access.addr) {
+    let visible = VISIBLE_LEFT.load(Relaxed) - u64::from(access.is_visible());
+    VISIBLE_LEFT.store(visible, Relaxed);
+    if left == 0 || visible == 0 || granules::awaited(access.addr) {
         consult(Reason::Point, access);
     }
 }
@@ -233,6 +239,17 @@ pub(crate) fn step_lightly(addr: usize, size: usize) -> bool {
     let light = MODE.load(Relaxed) == ARMED && left != 0 && heap::live(addr, size);
     if light {
         LEFT.store(left, Relaxed);
+    }
+    light
+}
+
+/// As [`step_lightly`], at a visible point.
+#[inline(always)]
+pub(crate) fn step_lightly_in_sight(addr: usize, size: usize) -> bool {
+    let visible = VISIBLE_LEFT.load(Relaxed) - 1;
+    let light = visible != 0 && step_lightly(addr, size);
+    if light {
+        VISIBLE_LEFT.store(visible, Relaxed);
     }
     light
 }
@@ -272,6 +289,8 @@ pub(crate) fn grant() {
     let s = unsafe { state() };
     s.granted = s.points_until_asked();
     LEFT.store(s.granted, Relaxed);
+    // Where the decider was not asked though it should have been, it is at the next chance.
+    VISIBLE_LEFT.store(VISIBLE_LEFT.load(Relaxed).max(1), Relaxed);
 }
 
 impl State {
@@ -302,6 +321,7 @@ impl State {
     pub fn start_counting(&mut self) {
         self.granted = 1;
         LEFT.store(1, Relaxed);
+        VISIBLE_LEFT.store(u64::MAX, Relaxed);
         self.slice = 0;
         self.recheck = false;
         self.since_switch = 0;
@@ -393,7 +413,7 @@ impl State {
         }
         self.watch(access);
         let reason = if self.stalls() { Reason::Blocked } else { self.fair_reason(reason) };
-        let asks = || self.slice == 0 || self.recheck || granules::awaited(access.addr);
+        let asks = || self.spent() || self.recheck || granules::awaited(access.addr);
         if reason == Reason::Point && !asks() {
             return None;
         }
@@ -436,6 +456,11 @@ impl State {
         Reason::Yield
     }
 
+    /// Whether the slice that the decider granted is used up.
+    fn spent(&self) -> bool {
+        self.slice == 0 || VISIBLE_LEFT.load(Relaxed) == 0
+    }
+
     fn ask(&mut self, reason: Reason) -> Option<usize> {
         self.recheck = false;
         granules::look_up(|| self.views.iter().filter(|v| v.runnable).nth(1).is_some());
@@ -445,6 +470,7 @@ impl State {
             local_step: self.threads[current].local,
             step: self.steps,
             reason,
+            spent: self.spent(),
             threads: &self.views,
         };
         let decider = self.decider.expect("an execution is under way");
@@ -456,6 +482,7 @@ impl State {
             "a decider chose a thread that cannot run"
         );
         self.slice = slice.points.max(1);
+        VISIBLE_LEFT.store(slice.visible.max(1), Relaxed);
         self.switch(next, reason)
     }
 

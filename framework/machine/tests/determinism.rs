@@ -189,7 +189,7 @@ struct Asked(Vec<(ThreadId, u64, u64, Reason)>, u64);
 impl Decider for Asked {
     fn schedule(&mut self, c: &Consult<'_>) -> Slice {
         self.0.push((c.current, c.local_step, c.step, c.reason));
-        Slice { thread: c.default_thread(), points: self.1 }
+        Slice::new(c.default_thread(), self.1)
     }
     fn choose(&mut self, _: ChoiceKind, _: ThreadId, _: u64, _: u32) -> u32 {
         0

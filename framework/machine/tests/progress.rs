@@ -125,7 +125,7 @@ struct Starve;
 impl Decider for Starve {
     fn schedule(&mut self, consult: &Consult<'_>) -> Slice {
         let last = consult.threads.iter().rposition(|t| t.runnable);
-        Slice { thread: last.expect("a runnable thread") as u32, points: 1 }
+        Slice::new(last.expect("a runnable thread") as u32, 1)
     }
     fn choose(&mut self, _: ChoiceKind, _: ThreadId, _: u64, _: u32) -> u32 {
         0

@@ -346,7 +346,7 @@ fn the_decider_is_asked_at_the_granules_that_it_names_while_several_threads_can_
             if consult.reason == Reason::Point {
                 self.1.push(consult.threads[consult.current as usize].pending.addr);
             }
-            Slice { thread: consult.default_thread(), points: u64::MAX }
+            Slice::new(consult.default_thread(), u64::MAX)
         }
         fn choose(&mut self, _: ChoiceKind, _: ThreadId, _: u64, _: u32) -> u32 {
             0
@@ -384,7 +384,7 @@ fn the_decider_is_asked_when_a_thread_is_spawned() {
     impl Decider for Youngest {
         fn schedule(&mut self, consult: &Consult<'_>) -> Slice {
             let thread = consult.threads.iter().rposition(|t| t.runnable).unwrap();
-            Slice { thread: thread as u32, points: u64::MAX }
+            Slice::new(thread as u32, u64::MAX)
         }
         fn choose(&mut self, _: ChoiceKind, _: ThreadId, _: u64, _: u32) -> u32 {
             0

@@ -101,7 +101,7 @@ impl Decider for Replayer {
         let lane = self.lane(thread);
         let points =
             lane.schedule.after(lane.local_step).map_or(UNBOUNDED, |i| i - lane.local_step);
-        Slice { thread, points }
+        Slice::new(thread, points)
     }
 
     fn choose(&mut self, kind: ChoiceKind, thread: ThreadId, index: u64, n: u32) -> u32 {

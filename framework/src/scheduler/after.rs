@@ -55,7 +55,7 @@ impl Scheduler for Default {
     fn begin(&mut self, _: u64) {}
 
     fn schedule(&mut self, consult: &Consult<'_>) -> Slice {
-        Slice { thread: consult.default_thread(), points: super::UNBOUNDED }
+        Slice::new(consult.default_thread(), super::UNBOUNDED)
     }
 
     fn choose(&mut self, _: ChoiceKind, _: ThreadId, _: u64, _: u32) -> u32 {

@@ -33,7 +33,7 @@ impl Scheduler for Bounded {
             return slice;
         }
         if self.left == 0 {
-            return Slice { thread: consult.current, points: UNBOUNDED };
+            return Slice::new(consult.current, UNBOUNDED);
         }
         self.left -= 1;
         slice

@@ -127,7 +127,7 @@ impl Policy for Changes {
         let runnable = (0..).zip(consult.threads).filter(|(_, view)| view.runnable);
         let highest =
             runnable.map(|(thread, _)| thread).max_by_key(|&t| self.priorities[t as usize]);
-        Slice { thread: highest.unwrap_or(consult.current), points: self.points(contended) }
+        Slice::new(highest.unwrap_or(consult.current), self.points(contended))
     }
 
     fn granules<'a>(&'a self, _: &'a Profile) -> &'a [usize] {

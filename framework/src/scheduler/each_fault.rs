@@ -35,7 +35,7 @@ impl Scheduler for EachFault {
     }
 
     fn schedule(&mut self, consult: &Consult<'_>) -> Slice {
-        Slice { thread: consult.default_thread(), points: UNBOUNDED }
+        Slice::new(consult.default_thread(), UNBOUNDED)
     }
 
     fn choose(&mut self, kind: ChoiceKind, _: ThreadId, _: u64, n: u32) -> u32 {

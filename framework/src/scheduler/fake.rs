@@ -56,7 +56,7 @@ impl Fake {
     }
 
     fn go(&mut self, decider: &mut dyn Decider) -> Vec<ThreadId> {
-        let (mut current, mut left, mut trace) = (0, 1, Vec::new());
+        let (mut current, mut left, mut visible, mut trace) = (0, 1, u64::MAX, Vec::new());
         let granules = decider.granules().to_vec();
         loop {
             trace.push(current as ThreadId);
@@ -70,7 +70,9 @@ impl Fake {
             let several = threads.iter().filter(|t| t.runnable).count() > 1;
             let granule = threads[current].pending.addr / GRANULE;
             let awaited = several && granules.contains(&granule);
-            if reason == Reason::Point && left > 0 && !awaited {
+            visible -= u64::from(threads[current].pending.is_visible());
+            let spent = left == 0 || visible == 0;
+            if reason == Reason::Point && !spent && !awaited {
                 continue;
             }
             if threads.iter().all(|t| !t.runnable) {
@@ -82,11 +84,12 @@ impl Fake {
                 local_step,
                 step,
                 reason,
+                spent,
                 threads: &threads,
             };
             let slice = decider.schedule(&consult);
             assert!(threads[slice.thread as usize].runnable && slice.points > 0);
-            (current, left) = (slice.thread as usize, slice.points);
+            (current, left, visible) = (slice.thread as usize, slice.points, slice.visible);
         }
     }
 

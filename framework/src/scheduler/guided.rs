@@ -102,10 +102,10 @@ impl Guided {
     /// The policy's choice.
     fn asked(&mut self, consult: &Consult<'_>, runnable: usize) -> Slice {
         if self.goes_on(consult, runnable) {
-            return Slice { thread: consult.current, points: self.until - consult.step };
+            return Slice::new(consult.current, self.until - consult.step);
         }
         if runnable == 1 {
-            return Slice { thread: only_runnable(consult), points: UNBOUNDED };
+            return Slice::new(only_runnable(consult), UNBOUNDED);
         }
         let policy = policy(&mut self.policies, &mut self.unknowing, self.turn, self.walks);
         policy.schedule(consult, self.contended, &mut self.dice)
@@ -301,7 +301,8 @@ mod tests {
         portfolio.begin(0);
         let threads = [mapcheck_machine::ThreadView::NEW];
         let reason = Reason::Point;
-        let consult = Consult { current: 0, local_step: 1, step: 1, reason, threads: &threads };
-        assert_eq!(portfolio.schedule(&consult), Slice { thread: 0, points: UNBOUNDED });
+        let consult =
+            Consult { current: 0, local_step: 1, step: 1, reason, spent: true, threads: &threads };
+        assert_eq!(portfolio.schedule(&consult), Slice::new(0, UNBOUNDED));
     }
 }

@@ -94,7 +94,7 @@ pub struct Ended {
 pub const NAMES: &[(&str, &str)] = &[
     (
         "random",
-        "random walk: at each schedule point any runnable thread goes on, all equally likely",
+        "random walk: at each point but plain accesses any runnable thread goes on, all equally likely",
     ),
     (
         "pct",

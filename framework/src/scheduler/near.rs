@@ -121,7 +121,7 @@ impl Scheduler for Near {
         }
         let thread = self.anchored(consult).unwrap_or_else(|| consult.default_thread());
         let waits = !self.lane(thread).anchors.is_empty();
-        Slice { thread, points: if waits { 1 } else { UNBOUNDED } }
+        Slice::new(thread, if waits { 1 } else { UNBOUNDED })
     }
 
     fn choose(&mut self, kind: ChoiceKind, thread: ThreadId, index: u64, n: u32) -> u32 {
@@ -152,8 +152,14 @@ mod tests {
 
     fn ask(near: &mut Near, current: ThreadId, local_step: u64, label: u32) -> Slice {
         let threads = [ThreadView { label, ..ThreadView::NEW }; 3];
-        let consult =
-            Consult { current, local_step, step: 0, reason: Reason::Point, threads: &threads };
+        let consult = Consult {
+            current,
+            local_step,
+            step: 0,
+            reason: Reason::Point,
+            spent: true,
+            threads: &threads,
+        };
         near.schedule(&consult)
     }
 
@@ -162,13 +168,13 @@ mod tests {
         let anchor = Anchor { thread: 1, label: 7, offset: 2, choice: 2 };
         let mut near = near(vec![anchor], 1);
         near.begin(0);
-        assert_eq!(ask(&mut near, 0, 90, 7), Slice { thread: 0, points: UNBOUNDED });
-        let went_on = Slice { thread: 1, points: 1 };
+        assert_eq!(ask(&mut near, 0, 90, 7), Slice::new(0, UNBOUNDED));
+        let went_on = Slice::new(1, 1);
         for (local_step, label) in [(3, 6), (4, 6), (5, 6), (6, 7), (7, 7)] {
             assert_eq!(ask(&mut near, 1, local_step, label), went_on);
         }
         assert_eq!(ask(&mut near, 1, 8, 7).thread, 2);
-        assert_eq!(ask(&mut near, 1, 9, 7), Slice { thread: 1, points: UNBOUNDED });
+        assert_eq!(ask(&mut near, 1, 9, 7), Slice::new(1, UNBOUNDED));
         assert_eq!(near.choose(ChoiceKind::Reuse, 1, 2, 2), 1);
     }
 

@@ -118,7 +118,7 @@ impl Scheduler for Pct {
             Some(change) if self.contends => change - self.contended,
             _ => UNBOUNDED,
         };
-        Slice { thread: best, points }
+        Slice::new(best, points)
     }
 
     fn choose(&mut self, kind: ChoiceKind, _thread: ThreadId, _index: u64, n: u32) -> u32 {
@@ -155,7 +155,7 @@ mod tests {
         reason: Reason,
         threads: &[ThreadView],
     ) -> Slice {
-        pct.schedule(&Consult { current, local_step: step, step, reason, threads })
+        pct.schedule(&Consult { current, local_step: step, step, reason, spent: true, threads })
     }
 
     fn begun(change: u64) -> Pct {
@@ -172,9 +172,9 @@ mod tests {
         let first = ask(&mut pct, 0, 0, Reason::Point, &BOTH);
         assert_eq!(first.points, 10);
         let early = ask(&mut pct, first.thread, 9, Reason::Point, &BOTH);
-        assert_eq!(early, Slice { thread: first.thread, points: 1 });
+        assert_eq!(early, Slice::new(first.thread, 1));
         let other = ask(&mut pct, first.thread, 10, Reason::Point, &BOTH);
-        assert_eq!(other, Slice { thread: 1 - first.thread, points: UNBOUNDED });
+        assert_eq!(other, Slice::new(1 - first.thread, UNBOUNDED));
     }
 
     #[test]

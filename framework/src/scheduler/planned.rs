@@ -211,7 +211,7 @@ impl Scheduler for Planned {
             self.made.push((consult.current, switch));
         }
         let thread = decided.map_or_else(|| consult.default_thread(), |(_, thread)| thread);
-        Slice { thread, points: self.points_of(thread, consult) }
+        Slice::new(thread, self.points_of(thread, consult))
     }
 
     fn asks_at_labels(&self) -> bool {
@@ -245,8 +245,14 @@ mod tests {
 
     fn ask(planned: &mut Planned, current: ThreadId, local_step: u64, label: u32) -> ThreadId {
         let threads = [ThreadView { label, ..ThreadView::NEW }; 4];
-        let consult =
-            Consult { current, local_step, step: 0, reason: Reason::Point, threads: &threads };
+        let consult = Consult {
+            current,
+            local_step,
+            step: 0,
+            reason: Reason::Point,
+            spent: true,
+            threads: &threads,
+        };
         planned.schedule(&consult).thread
     }
 

@@ -57,7 +57,7 @@ impl Policy for Pos {
         let highest = runnable.max_by_key(|&(thread, _)| self.priorities[thread as usize]);
         let (thread, view) = highest.expect("it is asked only while threads can run");
         self.running = Some((thread, view.pending));
-        Slice { thread, points: UNBOUNDED }
+        Slice::new(thread, UNBOUNDED)
     }
 }
 

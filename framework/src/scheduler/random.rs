@@ -4,10 +4,14 @@ use mapcheck_machine::{ChoiceKind, Consult, Reason, Slice, ThreadId};
 
 use super::{Dice, Ended, Scheduler, UNBOUNDED};
 
-/// Points of a slice, at most: where the fraction is used up, its digits are zeros for ever.
+/// Visible points of a slice, at most: where the fraction is used up, its digits are zeros for ever.
 const LONGEST: u64 = 40;
 
-/// At each schedule point any runnable thread goes on, all equally likely.
+/// Points of a slice, plain accesses included, at most.
+const PLAIN: u64 = 64;
+
+/// At each visible point any runnable thread goes on, all equally likely; in between the thread is left after one to 64
+/// points, because another thread can see a plain access only by a data race.
 ///
 /// How many points in a row fall to the same thread is drawn at once, so that it is asked once a switch, not once a
 /// point. A thread that yields goes on only when no other can.
@@ -15,44 +19,40 @@ const LONGEST: u64 = 40;
 pub struct Random {
     seed: u64,
     dice: Dice,
-    /// The global step at which the slice granted last is used up.
-    end: u64,
 }
 
 impl Random {
     /// A random walk; executions of the same seed and number are the same.
     pub fn new(seed: u64) -> Random {
-        Random { seed, dice: Dice::new(seed, 0), end: 0 }
+        Random { seed, dice: Dice::new(seed, 0) }
     }
 }
 
 impl Scheduler for Random {
     fn begin(&mut self, execution: u64) {
         self.dice = Dice::new(self.seed, execution);
-        self.end = 0;
     }
 
     fn schedule(&mut self, consult: &Consult<'_>) -> Slice {
         let runnable = consult.threads.iter().filter(|t| t.runnable).count() as u64;
         if runnable <= 1 {
             let thread = nth_runnable(consult, 0, None);
-            self.end = consult.step + UNBOUNDED;
-            return Slice { thread, points: UNBOUNDED };
+            return Slice::new(thread, UNBOUNDED);
         }
         // That the slice is used up means that the walk was drawn to leave the thread here.
-        let leaves = consult.reason == Reason::Yield || consult.step == self.end;
+        let leaves = consult.reason == Reason::Yield || consult.spent;
         let left =
             Some(consult.current).filter(|&t| leaves && consult.threads[t as usize].runnable);
         // All draws of a slice come from one number, because a number costs more than a digit of it.
         let mut digits = self.dice.next();
         let n = digit(&mut digits, runnable - u64::from(left.is_some()));
         let thread = nth_runnable(consult, n, left);
-        let mut points = 1;
-        while digit(&mut digits, runnable) == 0 && points < LONGEST {
-            points += 1;
+        let points = 1 + digit(&mut digits, PLAIN);
+        let mut visible = 1;
+        while digit(&mut digits, runnable) == 0 && visible < LONGEST {
+            visible += 1;
         }
-        self.end = consult.step + points;
-        Slice { thread, points }
+        Slice { thread, points, visible }
     }
 
     fn choose(&mut self, kind: ChoiceKind, _thread: ThreadId, _index: u64, n: u32) -> u32 {

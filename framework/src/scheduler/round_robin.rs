@@ -43,11 +43,11 @@ impl Scheduler for RoundRobin {
         let current = &consult.threads[consult.current as usize];
         let over = consult.reason != Reason::Point || !current.runnable || consult.step >= self.end;
         if !over {
-            return Slice { thread: consult.current, points: self.end - consult.step };
+            return Slice::new(consult.current, self.end - consult.step);
         }
         let points = std::mem::replace(&mut self.left, self.length);
         self.end = consult.step + points;
-        Slice { thread: next(consult), points }
+        Slice::new(next(consult), points)
     }
 
     fn choose(&mut self, kind: ChoiceKind, _thread: ThreadId, _index: u64, n: u32) -> u32 {

@@ -110,7 +110,7 @@ impl Policy for Surw {
             let left = &mut self.left[thread as usize];
             *left = left.saturating_sub(1);
         }
-        Slice { thread, points: UNBOUNDED }
+        Slice::new(thread, UNBOUNDED)
     }
 
     fn granules<'a>(&'a self, _: &'a Profile) -> &'a [usize] {
@@ -197,6 +197,7 @@ mod tests {
                 local_step: step,
                 step,
                 reason: Reason::Point,
+                spent: true,
                 threads: &threads,
             };
             seen[surw.schedule(&consult, step, &mut dice).thread as usize] += 1;

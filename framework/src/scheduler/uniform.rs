@@ -25,11 +25,11 @@ impl Policy for Uniform {
         let touches = !matches!(current.pending.kind, Kind::None | Kind::Alloc | Kind::Fence);
         if consult.reason == Reason::Point && current.runnable && !touches {
             // Before a step that concerns nobody else, another is as good as after it.
-            return Slice { thread: consult.current, points: 1 };
+            return Slice::new(consult.current, 1);
         }
         let left = (consult.reason == Reason::Yield).then_some(consult.current);
         let thread = any_runnable(consult, dice, left);
-        Slice { thread, points: if self.knows { UNBOUNDED } else { 1 } }
+        Slice::new(thread, if self.knows { UNBOUNDED } else { 1 })
     }
 }
 

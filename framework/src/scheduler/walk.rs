@@ -44,6 +44,6 @@ impl Policy for Walk {
             false => current,
         };
         let points = if self.blind { 1 + dice.below(2 * self.one_in) } else { UNBOUNDED };
-        Slice { thread, points }
+        Slice::new(thread, points)
     }
 }

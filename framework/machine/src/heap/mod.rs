@@ -17,12 +17,15 @@ use crate::api::*;
 use crate::stack::Stack;
 use crate::state::state;
 use blocks::Entry;
-pub(crate) use shadow::live;
+pub(crate) use shadow::{SHADOW, live};
 
-const BASE: usize = 0x1000_0000_0000;
+pub(crate) const BASE: usize = 0x1000_0000_0000;
 const SLOT: usize = 256 << 20;
 const SLOTS: usize = 64;
 const ARENA: usize = SLOT * SLOTS;
+/// It ends where an offset in it needs more bits.
+pub(crate) const ARENA_BITS: u32 = ARENA.trailing_zeros();
+const _: () = assert!(ARENA.is_power_of_two());
 
 /// Bytes before and after a block that belong to nobody.
 const REDZONE: usize = 16;

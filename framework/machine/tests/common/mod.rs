@@ -80,7 +80,7 @@ pub struct InOrder;
 
 impl Decider for InOrder {
     fn schedule(&mut self, consult: &Consult<'_>) -> Slice {
-        Slice { thread: consult.default_thread(), points: u64::MAX }
+        Slice::new(consult.default_thread(), u64::MAX)
     }
     fn choose(&mut self, _: ChoiceKind, _: ThreadId, _: u64, _: u32) -> u32 {
         0
@@ -96,7 +96,7 @@ impl Decider for Turns {
         let next = (1..=n)
             .map(|i| (consult.current + i) % n)
             .find(|&t| consult.threads[t as usize].runnable);
-        Slice { thread: next.expect("a runnable thread"), points: self.0 }
+        Slice::new(next.expect("a runnable thread"), self.0)
     }
     fn choose(&mut self, kind: ChoiceKind, _: ThreadId, _: u64, n: u32) -> u32 {
         if kind == ChoiceKind::Suspend { 0 } else { n - 1 }
@@ -118,7 +118,7 @@ impl Decider for Random {
         let runnable: Vec<usize> =
             (0..consult.threads.len()).filter(|&i| consult.threads[i].runnable).collect();
         let thread = runnable[self.below(runnable.len())] as u32;
-        Slice { thread, points: self.below(7) as u64 + 1 }
+        Slice::new(thread, self.below(7) as u64 + 1)
     }
     fn choose(&mut self, kind: ChoiceKind, _: ThreadId, _: u64, n: u32) -> u32 {
         if kind == ChoiceKind::Suspend {

@@ -46,7 +46,7 @@ impl Exhaustive {
         self.run.trail = sight(self.run.trail, consult);
         let (me, course) = (consult.current as usize, &self.run.course);
         if course.runnable() == only(me) && self.run.sleep & only(me) == 0 && course.is_last(me) {
-            return Some(Slice { thread: consult.current, points: UNBOUNDED });
+            return Some(Slice::new(consult.current, UNBOUNDED));
         }
         let (current, reason) = self.run.asked.unwrap_or((consult.current, consult.reason));
         let turn = self.turn(consult, current, reason);
@@ -179,7 +179,7 @@ impl Exhaustive {
     /// Lets a thread take one step.
     fn go(&mut self, thread: usize, node: Option<usize>, turn: &Turn) -> Slice {
         self.run.course.open(thread, turn.enabled, node, turn.step);
-        Slice { thread: thread as ThreadId, points: 1 }
+        Slice::new(thread as ThreadId, 1)
     }
 
     /// Nodes at which a thread only went on to spin need no alternatives.

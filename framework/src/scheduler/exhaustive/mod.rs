@@ -216,7 +216,7 @@ impl Exhaustive {
 
     fn give_up(&mut self, consult: &Consult<'_>) -> Slice {
         self.run.idle = true;
-        Slice { thread: consult.default_thread(), points: UNBOUNDED }
+        Slice::new(consult.default_thread(), UNBOUNDED)
     }
 }
 

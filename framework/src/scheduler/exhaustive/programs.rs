@@ -233,6 +233,7 @@ impl<'a> Interpreter<'a> {
             local_step: self.local[current],
             step: self.steps.len() as u64,
             reason,
+            spent: true,
             threads: &views,
         };
         decider.schedule(&consult)

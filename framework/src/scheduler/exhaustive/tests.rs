@@ -70,7 +70,7 @@ impl Decider for Brute {
         let thread = alternatives[*at];
         self.depth += 1;
         self.spent += costs.iter().find(|c| c.0 == thread).map_or(0, |c| c.1);
-        Slice { thread, points: 1 }
+        Slice::new(thread, 1)
     }
 
     fn choose(&mut self, _: ChoiceKind, _: ThreadId, _: u64, _: u32) -> u32 {
