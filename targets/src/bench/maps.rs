@@ -122,7 +122,7 @@ pub fn measure(ask: &Ask, targets: &[Target]) -> Result<(), String> {
 /// One thread: instrumented and not.
 fn alone(ask: &Ask, name: &str, body: fn()) {
     let subject = format!("{name}, one thread");
-    let figure = |variant| Figure::new(GROUP, &*subject, variant, "ns/execution");
+    let figure = |variant| Figure::new(GROUP, &*subject, variant, "ns an execution");
     let instrumented = |variant, oracles| {
         let executions = ask.size(EXECUTIONS);
         Series::new(vec![figure(variant)], move || {
@@ -132,7 +132,7 @@ fn alone(ask: &Ask, name: &str, body: fn()) {
     };
     let mut series = vec![
         instrumented("instrumented", Oracles::Pointers),
-        instrumented("instrumented, races in every execution", Oracles::Races),
+        instrumented("instrumented, race clocks", Oracles::Races),
     ];
     match ask.native() {
         Ok(native) => {
@@ -158,7 +158,7 @@ fn at_once(ask: &Ask, target: &Target) {
     let series = series.map(|(variant, oracles)| {
         let figures = vec![
             Figure::new(GROUP, &*subject, variant, "executions/cpu-s"),
-            Figure::new(GROUP, format!("{subject}, a schedule point"), variant, "ns"),
+            Figure::new(GROUP, format!("{subject}, a schedule point"), variant, "ns a point"),
         ];
         let (scenario, executions) = (&scenario, ask.size(AT_ONCE));
         Series::new(figures, move || {
