@@ -1,5 +1,7 @@
 //! What the machine's parts cost: a schedule point, a switch, a thread, an execution, a worker.
 
+use std::time::Duration;
+
 use mapcheck::Target;
 use mapcheck::bench::{Oracles, Plan, Sample, sample};
 use mapcheck::scenario::Scenario;
@@ -56,8 +58,9 @@ pub fn run(
     sample(&Plan { scheduler, bound, executions, scenario: &scenario, oracles, body: &body })
 }
 
-pub fn nanos(sample: &Sample) -> f64 {
-    sample.cpu.as_nanos() as f64
+/// Nanoseconds of a schedule point.
+pub fn by_point(sample: &Sample) -> f64 {
+    sample.each() * sample.executions as f64 / sample.points as f64
 }
 
 /// A schedule point of one thread.
@@ -84,8 +87,8 @@ fn points(ask: &Ask) -> Vec<Series<'static>> {
         let figure = Figure::new(GROUP, "schedule point", name, "ns a point").text(text);
         let figure = limit.into_iter().fold(figure, Figure::limit);
         Series::new(vec![figure], move || {
-            let s = run("pct", 1, oracles, &|| body(points))?;
-            Ok(vec![nanos(&s) / s.points as f64])
+            let s = run("pct", 2, oracles, &|| body(points / 2))?;
+            Ok(vec![by_point(&s)])
         })
     });
     series.collect()
@@ -96,18 +99,18 @@ fn switches(ask: &Ask) -> Vec<Series<'static>> {
     let points = ask.size(POINTS);
     let yielding = Figure::new(GROUP, "switch", "by a yield", "ns");
     let yielding = Series::new(vec![yielding.limit(SWITCH)], move || {
-        let s = run("pct", 1, Oracles::Pointers, &|| work::yields(points / 2))?;
-        Ok(vec![nanos(&s) / s.switches as f64])
+        let s = run("pct", 2, Oracles::Pointers, &|| work::yields(points / 4))?;
+        Ok(vec![s.each() * s.executions as f64 / s.switches as f64])
     });
     let preempted = Figure::new(GROUP, "switch", "by scheduler random", "ns")
         .limit(SWITCH)
         .text("what two threads take under it beyond what they take under pct, by switch");
     let preempted = Series::new(vec![preempted], move || {
-        let body = || work::mixed_at_once(2, points / 2);
-        let hardly = run("pct", 1, Oracles::Pointers, &body)?;
-        let often = run("random", 1, Oracles::Pointers, &body)?;
-        let more = often.switches.saturating_sub(hardly.switches).max(1);
-        Ok(vec![(nanos(&often) - nanos(&hardly)) / more as f64])
+        let body = || work::mixed_at_once(2, points / 4);
+        let hardly = run("pct", 2, Oracles::Pointers, &body)?;
+        let often = run("random", 2, Oracles::Pointers, &body)?;
+        let more = often.switches.saturating_sub(hardly.switches).max(2);
+        Ok(vec![2.0 * (often.each() - hardly.each()) / more as f64])
     });
     vec![yielding, preempted]
 }
@@ -122,25 +125,25 @@ fn fresh(ask: &Ask) -> Vec<Series<'static>> {
         Series::new(vec![figure], move || {
             let few = run("pct", executions, Oracles::Pointers, &|| body(8))?;
             let many = run("pct", executions, Oracles::Pointers, &|| body(16))?;
-            Ok(vec![(nanos(&many) - nanos(&few)) / (8 * executions) as f64])
+            Ok(vec![(many.each() - few.each()) / 8.0])
         })
     };
     let empty = |name: &'static str, oracles| {
         let figure = Figure::new(GROUP, "empty execution", name, "ns");
         Series::new(vec![figure], move || {
             let s = run("pct", 4 * executions, oracles, &|| ())?;
-            Ok(vec![nanos(&s) / s.executions as f64])
+            Ok(vec![s.each()])
         })
     };
     let workers = ask.size(WORKERS);
     let worker = Figure::new(GROUP, "forked worker", "one empty execution each", "us");
     let worker = Series::new(vec![worker], move || {
-        let mut all = 0.0;
+        let mut all = Duration::ZERO;
         for _ in 0..workers {
-            all += nanos(&run("pct", 1, Oracles::Pointers, &|| ())?);
+            all += run("pct", 1, Oracles::Pointers, &|| ())?.cpu;
         }
-        let together = nanos(&run("pct", workers, Oracles::Pointers, &|| ())?);
-        Ok(vec![(all - together) / (workers - 1) as f64 / 1000.0])
+        let together = run("pct", workers, Oracles::Pointers, &|| ())?.cpu;
+        Ok(vec![(all - together).as_secs_f64() * 1e6 / (workers - 1) as f64])
     });
     vec![
         thread("of a scenario", work::scenario_threads),

@@ -16,7 +16,7 @@ use mapcheck_targets::{
 };
 
 use super::ask::Ask;
-use super::cost::{nanos, run};
+use super::cost::{by_point, run};
 use super::figure::{Figure, Series, by_turns, ratio, skipped};
 use super::{NATIVE, numbers, once};
 
@@ -126,8 +126,7 @@ fn alone(ask: &Ask, name: &str, body: fn()) {
     let instrumented = |variant, oracles| {
         let executions = ask.size(EXECUTIONS);
         Series::new(vec![figure(variant)], move || {
-            let s = run("pct", executions, oracles, &body)?;
-            Ok(vec![nanos(&s) / s.executions as f64])
+            Ok(vec![run("pct", executions, oracles, &body)?.each()])
         })
     };
     let mut series = vec![
@@ -138,8 +137,7 @@ fn alone(ask: &Ask, name: &str, body: fn()) {
         Ok(native) => {
             let runs = ask.size(NATIVE_RUNS);
             series.push(Series::new(vec![figure("native")], move || {
-                let s = start_natively(native, name, runs)?;
-                Ok(vec![nanos(&s) / s.executions as f64])
+                Ok(vec![start_natively(native, name, runs)?.each()])
             }));
         }
         Err(why) => skipped(GROUP, &subject, "native", &why),
@@ -165,7 +163,7 @@ fn at_once(ask: &Ask, target: &Target) {
             let (scheduler, bound, body) = ("pct", None, &target.run);
             let s = sample(&Plan { scheduler, bound, executions, scenario, oracles, body })?;
             let rate = s.executions as f64 / s.cpu.as_secs_f64();
-            Ok(vec![rate, nanos(&s) / s.points as f64])
+            Ok(vec![rate, by_point(&s)])
         })
     });
     by_turns(ask, &series);

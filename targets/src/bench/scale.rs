@@ -5,7 +5,7 @@ use mapcheck::bench::{Oracles, Plan, sample};
 use mapcheck::scenario::Scenario;
 
 use super::ask::Ask;
-use super::cost::{nanos, run};
+use super::cost::run;
 use super::figure::{Figure, Series, by_turns};
 use super::work;
 
@@ -161,10 +161,10 @@ impl Curve {
             Figure::new(GROUP, self.subject, variant, unit).at(x, self.x_unit)
         };
         let figures = vec![figure("", self.unit), figure(", an execution", "us")];
-        let executions = (ask.size(WORK) / (self.amount)(x)).max(1);
+        let executions = (ask.size(WORK) / (self.amount)(x)).max(4);
         Series::new(figures, move || {
             let s = run(self.scheduler, executions, self.oracles, &|| (self.body)(x))?;
-            let each = nanos(&s) / s.executions as f64;
+            let each = s.each();
             Ok(vec![each / self.divisor(&s, x), each / 1000.0])
         })
     }
@@ -191,12 +191,12 @@ fn operations(ask: &Ask, target: &Target) {
         };
         let figures = vec![figure("", "ns an operation"), figure(", an execution", "us")];
         let scenario = inserts_and_removals(x / 3);
-        let executions = (ask.size(WORK) / (100 * u64::from(x))).max(1);
+        let executions = (ask.size(WORK) / (100 * u64::from(x))).max(4);
         Series::new(figures, move || {
             let (scheduler, bound, oracles) = ("pct", None, Oracles::All);
             let (scenario, body) = (&scenario, &target.run);
             let s = sample(&Plan { scheduler, bound, executions, scenario, oracles, body })?;
-            let each = nanos(&s) / s.executions as f64;
+            let each = s.each();
             Ok(vec![each / f64::from(x), each / 1000.0])
         })
     });
