@@ -29,8 +29,21 @@ pub struct Sample {
     /// The most memory that the worker process had resident, in bytes, when half of the executions had been made, and
     /// at the end of the last; zeros where it made fewer.
     pub peaks: [u64; 2],
+    /// CPU time of the worker process in the second half of the executions, if there were two.
+    pub steady: Option<Duration>,
     /// Allocations that the framework made of the system's heap in the second half of the executions.
     pub allocations: Option<u64>,
+}
+
+impl Sample {
+    /// Nanoseconds of CPU time that an execution took: in the second half of them, which has nothing of the worker's
+    /// start in it, or in all, if there was only one.
+    pub fn each(&self) -> f64 {
+        match self.steady {
+            Some(steady) => steady.as_nanos() as f64 / (self.executions / 2) as f64,
+            None => self.cpu.as_nanos() as f64 / self.executions as f64,
+        }
+    }
 }
 
 /// Which oracles look on.
@@ -121,6 +134,12 @@ pub fn sample_on(engine: Engine, target: &Target, plan: &Plan<'_>) -> Result<Sam
     }
 }
 
+/// Runs `body` on so many threads at once, as a scenario runs its threads, and waits for them. Outside of executions it
+/// runs one after the other.
+pub fn threads(n: usize, body: &(dyn Fn() + Sync)) {
+    machine::concurrently(n, &|_| body());
+}
+
 /// Whether the calling program is instrumented: what is measured natively must not be.
 pub fn instrumented() -> bool {
     machine::instrumented()
@@ -195,8 +214,8 @@ struct Marks {
     half: u64,
 }
 
-/// Words of a mark: allocations before it, the peak, allocations after it.
-const MARK: usize = 3;
+/// Words of a mark: allocations before it, CPU time in nanoseconds, the peak, allocations after it.
+const MARK: usize = 4;
 
 impl Marks {
     fn new(executions: u64) -> Result<Marks, String> {
@@ -212,19 +231,21 @@ impl Marks {
         self.left.set(left);
         if left == self.half || left == 0 {
             machine::outside(&mut || {
-                self.shared.push(0, machine::allocations());
-                self.shared.push(0, peak());
-                self.shared.push(0, machine::allocations());
+                let (before, cpu) = (machine::allocations(), machine::cpu_time());
+                let words = [before, cpu.as_nanos() as u64, peak(), machine::allocations()];
+                words.into_iter().for_each(|word| self.shared.push(0, word));
             });
         }
     }
 
     fn read(&self, sample: Sample) -> Sample {
         match self.shared.words(0)[..] {
-            [_, half, from, to, end, _] => {
-                let allocations = (from > 0).then(|| to - from);
-                Sample { peaks: [half, end], allocations, ..sample }
-            }
+            [_, then, half, from, to, now, end, _] => Sample {
+                peaks: [half, end],
+                steady: Some(Duration::from_nanos(now - then)),
+                allocations: Some(to - from),
+                ..sample
+            },
             _ => sample,
         }
     }

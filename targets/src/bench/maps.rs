@@ -16,7 +16,7 @@ use mapcheck_targets::{
 };
 
 use super::ask::Ask;
-use super::cost::{nanos, run};
+use super::cost::{by_point, run};
 use super::figure::{Figure, Series, by_turns, ratio, skipped};
 use super::{NATIVE, numbers, once};
 
@@ -122,24 +122,22 @@ pub fn measure(ask: &Ask, targets: &[Target]) -> Result<(), String> {
 /// One thread: instrumented and not.
 fn alone(ask: &Ask, name: &str, body: fn()) {
     let subject = format!("{name}, one thread");
-    let figure = |variant| Figure::new(GROUP, &*subject, variant, "ns/execution");
+    let figure = |variant| Figure::new(GROUP, &*subject, variant, "ns an execution");
     let instrumented = |variant, oracles| {
         let executions = ask.size(EXECUTIONS);
         Series::new(vec![figure(variant)], move || {
-            let s = run("pct", executions, oracles, &body)?;
-            Ok(vec![nanos(&s) / s.executions as f64])
+            Ok(vec![run("pct", executions, oracles, &body)?.each()])
         })
     };
     let mut series = vec![
         instrumented("instrumented", Oracles::Pointers),
-        instrumented("instrumented, races in every execution", Oracles::Races),
+        instrumented("instrumented, race clocks", Oracles::Races),
     ];
     match ask.native() {
         Ok(native) => {
             let runs = ask.size(NATIVE_RUNS);
             series.push(Series::new(vec![figure("native")], move || {
-                let s = start_natively(native, name, runs)?;
-                Ok(vec![nanos(&s) / s.executions as f64])
+                Ok(vec![start_natively(native, name, runs)?.each()])
             }));
         }
         Err(why) => skipped(GROUP, &subject, "native", &why),
@@ -158,14 +156,14 @@ fn at_once(ask: &Ask, target: &Target) {
     let series = series.map(|(variant, oracles)| {
         let figures = vec![
             Figure::new(GROUP, &*subject, variant, "executions/cpu-s"),
-            Figure::new(GROUP, format!("{subject}, a schedule point"), variant, "ns"),
+            Figure::new(GROUP, format!("{subject}, a schedule point"), variant, "ns a point"),
         ];
         let (scenario, executions) = (&scenario, ask.size(AT_ONCE));
         Series::new(figures, move || {
             let (scheduler, bound, body) = ("pct", None, &target.run);
             let s = sample(&Plan { scheduler, bound, executions, scenario, oracles, body })?;
             let rate = s.executions as f64 / s.cpu.as_secs_f64();
-            Ok(vec![rate, nanos(&s) / s.points as f64])
+            Ok(vec![rate, by_point(&s)])
         })
     });
     by_turns(ask, &series);

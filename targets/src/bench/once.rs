@@ -253,6 +253,6 @@ fn sample_of(line: &str) -> Option<Sample> {
         cpu: Duration::from_nanos(nanos),
         exhausted: exhausted == 1,
         peaks: [half, end],
-        allocations: None,
+        ..Sample::default()
     })
 }

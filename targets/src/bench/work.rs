@@ -60,6 +60,11 @@ pub fn threads(n: u64) {
     at_once(n, || ());
 }
 
+/// The same as scenarios start them: without the standard library's part.
+pub fn scenario_threads(n: u64) {
+    mapcheck::bench::threads(n as usize, &|| ());
+}
+
 /// So many blocks that are live at once.
 pub fn blocks(n: u64) {
     let all: Vec<Box<u64>> = (0..n).map(|i| black_box(Box::new(i))).collect();
