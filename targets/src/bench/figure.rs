@@ -200,3 +200,27 @@ impl Line {
         self.0 + "}"
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_a_line_of_json_with_all_its_samples() {
+        let figure = Figure::new("cost", "a \"point\"", "plain", "ns").limit(8.0);
+        let wanted =
+            r#"{"type":"figure","group":"cost","subject":"a \"point\"","variant":"plain","#;
+        let rest = r#""unit":"ns","better":"less","x":null,"limit":8,"samples":[2.5,1]}"#;
+        assert_eq!(figure.line(&[2.5, 1.0]), format!("{wanted}{rest}"));
+        let curve = Figure::new("scale", "s", "v", "executions/cpu-s").at(64, "threads").text("t");
+        let wanted = r#""better":"more","x":64,"x_unit":"threads","text":"t","samples":[]}"#;
+        assert!(curve.line(&[]).ends_with(wanted), "{}", curve.line(&[]));
+        let neutral = Figure::new("exhaust", "s", "v", "executions").neutral();
+        assert!(neutral.line(&[]).contains(r#""better":null"#));
+        let skipped = figure.skipped("two\nlines");
+        assert!(
+            skipped.starts_with(r#"{"type":"skipped""#)
+                && skipped.ends_with(r#""why":"two lines"}"#)
+        );
+    }
+}

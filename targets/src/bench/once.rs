@@ -256,3 +256,62 @@ fn sample_of(line: &str) -> Option<Sample> {
         ..Sample::default()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_reads_what_it_is_told_and_tells_what_it_took() {
+        for bound in [None, Some(2)] {
+            let once = Once {
+                subject: "peer model",
+                threads: 3,
+                search: "loom",
+                oracles: "pointers",
+                bound,
+                executions: 7,
+                again: true,
+            };
+            assert_eq!(Once::read(&once.words()), Some(once));
+        }
+        assert_eq!(Once::read(&["peer model".to_owned()]), None);
+        let cpu = Duration::from_nanos(1234);
+        let sample =
+            Sample { executions: 3, cpu, exhausted: true, peaks: [5, 6], ..Sample::default() };
+        let read = sample_of(&line_of(&sample)).expect("it is such a line");
+        assert_eq!((read.executions, read.cpu, read.peaks), (3, cpu, [5, 6]));
+        assert!(read.exhausted && sample_of("1 2").is_none());
+    }
+
+    #[test]
+    fn a_peer_is_measured_without_debug_assertions_or_not_at_all() {
+        let words = ["peer model", "2", "shuttle-random", "pointers", "none", "10", "false"];
+        let words = words.map(str::to_owned);
+        let once = Once::read(&words).expect("these are such words");
+        assert_eq!(once.run(&[]).is_err(), cfg!(debug_assertions));
+    }
+
+    #[test]
+    fn the_models_count_right_on_every_engine() {
+        for model in models::ALL {
+            (model.on_std)(3);
+            let once = Once {
+                subject: model.name,
+                threads: 2,
+                search: "loom",
+                oracles: "pointers",
+                bound: Some(2),
+                executions: 1_000,
+                again: false,
+            };
+            let on_loom = model.on_loom;
+            let loom = once.warmed(&once.loom(move || on_loom(2)));
+            assert!(loom.exhausted && loom.executions > 1, "{}", model.name);
+            let once = Once { search: "shuttle-random", ..once };
+            let on_shuttle = model.on_shuttle;
+            let shuttle = once.warmed(&once.shuttle(move || on_shuttle(2)));
+            assert_eq!(shuttle.executions, 1_000, "{}", model.name);
+        }
+    }
+}
