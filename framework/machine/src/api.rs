@@ -2,6 +2,7 @@
 //!
 //! Everything here is plain data. The machine names no scheduler, no oracle and no map.
 
+use crate::runnable::Runnable;
 use crate::stack::Stack;
 
 /// Index of a virtual thread within an execution; the root thread is 0.
@@ -115,19 +116,19 @@ pub struct Consult<'a> {
     pub spent: bool,
     /// All threads of this execution; at least one is runnable.
     pub threads: &'a [ThreadView],
+    /// Those that are.
+    pub runnable: &'a Runnable,
 }
 
 impl Consult<'_> {
     /// The choice that needs no decision: go on with the current thread where it can and does not yield,
     /// otherwise take the next runnable thread in cyclic order.
     pub fn default_thread(&self) -> ThreadId {
-        if self.reason == Reason::Point && self.threads[self.current as usize].runnable {
+        if self.reason == Reason::Point && self.runnable.contains(self.current) {
             return self.current;
         }
-        let (before, after) = self.threads.split_at(self.current as usize + 1);
-        let of = |threads: &[ThreadView]| threads.iter().position(|t| t.runnable);
-        let later = of(after).map(|i| i + before.len());
-        later.or_else(|| of(before)).map_or(self.current, |t| t as ThreadId)
+        let next = self.runnable.next_from(self.current + 1);
+        next.or_else(|| self.runnable.next_from(0)).unwrap_or(self.current)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::api::*;
 use crate::granules;
 use crate::heap;
 use crate::progress::{Progress, peek};
+use crate::runnable::Runnable;
 use crate::stack::Stack;
 use crate::thread::{Status, VirtualThread, context::Context};
 
@@ -62,6 +63,7 @@ pub(crate) struct State {
     pub observer: Option<*mut dyn Observer>,
     pub threads: Vec<VirtualThread>,
     pub views: Vec<ThreadView>,
+    pub runnable: Runnable,
     pub current: usize,
     /// The thread that has asked the current one for its stack.
     pub asker: Option<usize>,
@@ -137,6 +139,7 @@ static STATE: Global = Global(UnsafeCell::new(State {
     observer: None,
     threads: Vec::new(),
     views: Vec::new(),
+    runnable: Runnable::NONE,
     current: 0,
     asker: None,
     carrier: Context::new(),
@@ -463,7 +466,7 @@ impl State {
 
     fn ask(&mut self, reason: Reason) -> Option<usize> {
         self.recheck = false;
-        granules::look_up(|| self.views.iter().filter(|v| v.runnable).nth(1).is_some());
+        granules::look_up(|| self.runnable.count() > 1);
         let current = self.current;
         let consult = Consult {
             current: current as ThreadId,
@@ -472,6 +475,7 @@ impl State {
             reason,
             spent: self.spent(),
             threads: &self.views,
+            runnable: &self.runnable,
         };
         let decider = self.decider.expect("an execution is under way");
         // SAFETY: `execute` set the pointer from a reference that outlives the execution.
@@ -502,7 +506,7 @@ impl State {
 
     /// Lets virtual time pass until some thread can run; false if none ever can.
     fn wait_for_runnable(&mut self) -> bool {
-        if self.views.iter().any(|v| v.runnable) {
+        if self.runnable.count() > 0 {
             return true;
         }
         let Some(deadline) = self.next_deadline() else { return false };
@@ -545,7 +549,9 @@ impl State {
     }
 
     pub fn set_status(&mut self, thread: usize, status: Status) {
-        self.views[thread].runnable = matches!(status, Status::Runnable);
+        let runnable = matches!(status, Status::Runnable);
+        self.views[thread].runnable = runnable;
+        self.runnable.set(thread, runnable);
         self.threads[thread].status = status;
     }
 

@@ -86,6 +86,7 @@ impl Fake {
                 reason,
                 spent,
                 threads: &threads,
+                runnable: &mapcheck_machine::Runnable::of(&threads),
             };
             let slice = decider.schedule(&consult);
             assert!(threads[slice.thread as usize].runnable && slice.points > 0);

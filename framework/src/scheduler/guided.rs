@@ -301,8 +301,15 @@ mod tests {
         portfolio.begin(0);
         let threads = [mapcheck_machine::ThreadView::NEW];
         let reason = Reason::Point;
-        let consult =
-            Consult { current: 0, local_step: 1, step: 1, reason, spent: true, threads: &threads };
+        let consult = Consult {
+            current: 0,
+            local_step: 1,
+            step: 1,
+            reason,
+            spent: true,
+            threads: &threads,
+            runnable: &mapcheck_machine::Runnable::of(&threads),
+        };
         assert_eq!(portfolio.schedule(&consult), Slice::new(0, UNBOUNDED));
     }
 }

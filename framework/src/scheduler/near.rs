@@ -159,6 +159,7 @@ mod tests {
             reason: Reason::Point,
             spent: true,
             threads: &threads,
+            runnable: &mapcheck_machine::Runnable::of(&threads),
         };
         near.schedule(&consult)
     }

@@ -155,7 +155,15 @@ mod tests {
         reason: Reason,
         threads: &[ThreadView],
     ) -> Slice {
-        pct.schedule(&Consult { current, local_step: step, step, reason, spent: true, threads })
+        pct.schedule(&Consult {
+            current,
+            local_step: step,
+            step,
+            reason,
+            spent: true,
+            threads,
+            runnable: &mapcheck_machine::Runnable::of(threads),
+        })
     }
 
     fn begun(change: u64) -> Pct {

@@ -142,7 +142,7 @@ impl Planned {
 
     fn remember(&mut self, consult: &Consult<'_>, offset: u64) {
         let (thread, view) = (consult.current, &consult.threads[consult.current as usize]);
-        let several = || consult.threads.iter().filter(|t| t.runnable).count() > 1;
+        let several = || consult.runnable.count() > 1;
         let room = self.remembers && self.points.len() < POINTS;
         if room && consult.reason == Reason::Point && several() {
             let granule = view.pending.addr / GRANULE;
@@ -252,6 +252,7 @@ mod tests {
             reason: Reason::Point,
             spent: true,
             threads: &threads,
+            runnable: &mapcheck_machine::Runnable::of(&threads),
         };
         planned.schedule(&consult).thread
     }

@@ -34,15 +34,14 @@ impl Scheduler for Random {
     }
 
     fn schedule(&mut self, consult: &Consult<'_>) -> Slice {
-        let runnable = consult.threads.iter().filter(|t| t.runnable).count() as u64;
+        let runnable = consult.runnable.count() as u64;
         if runnable <= 1 {
             let thread = nth_runnable(consult, 0, None);
             return Slice::new(thread, UNBOUNDED);
         }
         // That the slice is used up means that the walk was drawn to leave the thread here.
         let leaves = consult.reason == Reason::Yield || consult.spent;
-        let left =
-            Some(consult.current).filter(|&t| leaves && consult.threads[t as usize].runnable);
+        let left = Some(consult.current).filter(|&t| leaves && consult.runnable.contains(t));
         // All draws of a slice come from one number, because a number costs more than a digit of it.
         let mut digits = self.dice.next();
         let n = digit(&mut digits, runnable - u64::from(left.is_some()));
@@ -75,24 +74,16 @@ pub(super) fn any_runnable(
     dice: &mut Dice,
     left: Option<ThreadId>,
 ) -> ThreadId {
-    match runnable(consult, left).count() as u64 {
+    let left = left.filter(|&t| consult.runnable.contains(t));
+    match consult.runnable.count() - usize::from(left.is_some()) {
         0 => consult.current,
-        n => nth_runnable(consult, dice.below(n), left),
+        n => nth_runnable(consult, dice.below(n as u64), left),
     }
-}
-
-/// The runnable threads other than `left`.
-fn runnable<'a>(
-    consult: &'a Consult<'_>,
-    left: Option<ThreadId>,
-) -> impl Iterator<Item = ThreadId> + use<'a> {
-    let threads = (0..).zip(consult.threads);
-    threads.filter(move |(t, view)| view.runnable && Some(*t) != left).map(|(t, _)| t)
 }
 
 /// The `n`th runnable thread other than `left`; the current one if there are not as many.
 fn nth_runnable(consult: &Consult<'_>, n: u64, left: Option<ThreadId>) -> ThreadId {
-    runnable(consult, left).nth(n as usize).unwrap_or(consult.current)
+    consult.runnable.nth(n as usize, left).unwrap_or(consult.current)
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ impl Surw {
 
     /// A runnable thread, drawn by what each still has to do; one that has done all it should may have more to do.
     fn draw(&self, consult: &Consult<'_>, dice: &mut Dice, but: Option<ThreadId>) -> ThreadId {
-        let others = consult.threads.iter().filter(|t| t.runnable).count() > 1;
+        let others = consult.runnable.count() > 1;
         let weight = |thread: usize| match consult.threads[thread].runnable {
             true if others && but == Some(thread as ThreadId) => 0,
             true => (MUCH * self.left[thread]).max(1),
@@ -199,6 +199,7 @@ mod tests {
                 reason: Reason::Point,
                 spent: true,
                 threads: &threads,
+                runnable: &mapcheck_machine::Runnable::of(&threads),
             };
             seen[surw.schedule(&consult, step, &mut dice).thread as usize] += 1;
         }

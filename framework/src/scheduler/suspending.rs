@@ -38,7 +38,7 @@ impl Scheduler for Suspending {
     }
 
     fn schedule(&mut self, consult: &Consult<'_>) -> Slice {
-        if consult.threads.iter().filter(|t| t.runnable).count() > 1 {
+        if consult.runnable.count() > 1 {
             let first = self.several.map_or(consult.step, |s| s.0);
             self.several = Some((first, consult.step));
         }

@@ -130,9 +130,7 @@ unsafe extern "C" fn __cxa_thread_atexit_impl(
     }
     let was_armed = armed();
     crate::state::disarm();
-    // SAFETY: the running thread, disarmed.
-    let s = unsafe { crate::state::state() };
-    s.threads[s.current].destructors.push((destructor, object));
+    thread::at_exit((destructor, object));
     if was_armed {
         crate::state::arm();
     }

@@ -29,6 +29,8 @@ pub(crate) struct Donor {
     /// First byte of its stack.
     pub stack: usize,
     pub tls: tls::Block,
+    /// Destructors of thread-local variables that the virtual thread on it has registered.
+    pub destructors: Vec<super::Destructor>,
     donated: AtomicU32,
 }
 
@@ -51,6 +53,7 @@ pub(crate) fn create(index: usize) -> &'static mut Donor {
         task: 0,
         stack,
         tls: tls::Block::default(),
+        destructors: Vec::new(),
         donated: AtomicU32::new(0),
     }));
     // SAFETY: the attributes are initialised before use, and `donor` is leaked, so the thread may keep it for ever.

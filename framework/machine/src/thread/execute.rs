@@ -80,6 +80,7 @@ unsafe fn begin(options: &Options, decider: *mut dyn Decider, observer: *mut dyn
     s.observer = Some(observer);
     s.threads.clear();
     s.views.clear();
+    s.runnable.clear();
     s.current = 0;
     s.skipped = 0;
     s.timers = 0;

@@ -42,7 +42,7 @@ pub(crate) enum Start {
 }
 
 /// A destructor of a thread-local variable, registered through `__cxa_thread_atexit_impl`.
-type Destructor = (unsafe extern "C" fn(*mut c_void), *mut c_void);
+pub(crate) type Destructor = (unsafe extern "C" fn(*mut c_void), *mut c_void);
 
 /// A thread of the execution under way.
 pub(crate) struct VirtualThread {
@@ -69,7 +69,6 @@ pub(crate) struct VirtualThread {
     pub result: *mut c_void,
     pub handle: libc::pthread_t,
     pub joined: bool,
-    pub destructors: Vec<Destructor>,
     /// Its stack while it waits, once it was asked for it.
     pub waiting: Stack,
 }
@@ -165,7 +164,10 @@ pub(crate) fn create(start: Start) -> usize {
     // SAFETY: the caller is the running thread, disarmed.
     let s = unsafe { state() };
     let thread = s.threads.len();
-    let handle = donor(thread).handle;
+    let donor = donor(thread);
+    // What an execution has left that was stopped.
+    donor.destructors.clear();
+    let handle = donor.handle;
     s.threads.push(VirtualThread {
         status: Status::Runnable,
         local: 0,
@@ -182,10 +184,10 @@ pub(crate) fn create(start: Start) -> usize {
         result: std::ptr::null_mut(),
         handle,
         joined: false,
-        destructors: Vec::new(),
         waiting: Stack::default(),
     });
     s.views.push(ThreadView::NEW);
+    s.runnable.set(thread, true);
     s.ask_soon();
     if thread > 0 && watching() {
         ordered(Edge::Start { parent: s.current as ThreadId, child: thread as ThreadId });
@@ -300,9 +302,15 @@ fn run_destructors() {
     run_registered();
 }
 
+/// Registers a destructor of a thread-local variable of the running thread, for the machine.
+pub(crate) fn at_exit(destructor: Destructor) {
+    // SAFETY: the running thread, disarmed.
+    donor(unsafe { state() }.current).destructors.push(destructor);
+}
+
 /// Runs the destructors of thread-local variables, last registered first.
 fn run_registered() {
-    while let Some((destructor, object)) = disarmed(|s| s.threads[s.current].destructors.pop()) {
+    while let Some((destructor, object)) = disarmed(|s| donor(s.current).destructors.pop()) {
         // SAFETY: the pair was registered by the code that owns the variable, which is still there.
         unsafe { destructor(object) };
     }

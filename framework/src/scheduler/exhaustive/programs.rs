@@ -235,6 +235,7 @@ impl<'a> Interpreter<'a> {
             reason,
             spent: true,
             threads: &views,
+            runnable: &mapcheck_machine::Runnable::of(&views),
         };
         decider.schedule(&consult)
     }

@@ -1,0 +1,113 @@
+//! The set of threads that can take a step: asked for at every switch, so a bit a thread.
+
+use crate::api::{ThreadId, ThreadView};
+
+const BITS: usize = u64::BITS as usize;
+
+/// The threads of an execution that can take a step.
+///
+/// ```
+/// use mapcheck_machine::{Runnable, ThreadView};
+/// let waits = ThreadView { runnable: false, ..ThreadView::NEW };
+/// let runnable = Runnable::of(&[ThreadView::NEW, waits, ThreadView::NEW]);
+/// assert_eq!(runnable.count(), 2);
+/// assert_eq!(runnable.nth(1, None), Some(2));
+/// assert_eq!(runnable.nth(0, Some(0)), Some(2));
+/// assert_eq!(runnable.next_from(1), Some(2));
+/// assert!(!runnable.contains(1));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Runnable {
+    words: Vec<u64>,
+    count: usize,
+}
+
+impl Runnable {
+    pub(crate) const NONE: Runnable = Runnable { words: Vec::new(), count: 0 };
+
+    /// Those of these threads that can take a step.
+    pub fn of(threads: &[ThreadView]) -> Runnable {
+        let mut set = Runnable::NONE;
+        threads.iter().enumerate().for_each(|(thread, view)| set.set(thread, view.runnable));
+        set
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Whether a thread is one of them.
+    pub fn contains(&self, thread: ThreadId) -> bool {
+        let thread = thread as usize;
+        self.words.get(thread / BITS).is_some_and(|word| word >> (thread % BITS) & 1 == 1)
+    }
+
+    /// The `n`th of them, from 0 on, in the order of their numbers, not counting `left`.
+    pub fn nth(&self, n: usize, left: Option<ThreadId>) -> Option<ThreadId> {
+        let mut n = n;
+        for (i, &word) in self.words.iter().enumerate() {
+            let left =
+                left.filter(|&t| t as usize / BITS == i).map_or(0, |t| 1 << (t as usize % BITS));
+            let mut rest = word & !left;
+            let here = rest.count_ones() as usize;
+            if n < here {
+                (0..n).for_each(|_| rest &= rest - 1);
+                return Some((i * BITS) as ThreadId + rest.trailing_zeros());
+            }
+            n -= here;
+        }
+        None
+    }
+
+    /// The first of them whose number is not below this.
+    pub fn next_from(&self, thread: ThreadId) -> Option<ThreadId> {
+        let (first, bit) = (thread as usize / BITS, thread as usize % BITS);
+        let words = self.words.iter().enumerate().skip(first);
+        let kept =
+            words.map(|(i, word)| (i, if i == first { word & u64::MAX << bit } else { *word }));
+        let mut kept = kept.filter(|(_, word)| *word != 0);
+        kept.next().map(|(i, word)| (i * BITS) as ThreadId + word.trailing_zeros())
+    }
+
+    /// There are none.
+    pub(crate) fn clear(&mut self) {
+        self.words.clear();
+        self.count = 0;
+    }
+
+    /// Makes a thread one of them, or not.
+    pub(crate) fn set(&mut self, thread: usize, runnable: bool) {
+        if thread / BITS >= self.words.len() {
+            self.words.resize(thread / BITS + 1, 0);
+        }
+        let (word, bit) = (&mut self.words[thread / BITS], 1 << (thread % BITS));
+        self.count -= usize::from(*word & bit != 0);
+        self.count += usize::from(runnable);
+        *word = if runnable { *word | bit } else { *word & !bit };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_of_threads_is_what_a_list_of_them_would_be() {
+        let runs = |t: usize| t % 3 != 1 && t != 64 && t != 66;
+        let mut set = Runnable::NONE;
+        (0..150).for_each(|t| set.set(t, true));
+        (0..150).for_each(|t| set.set(t, runs(t)));
+        let list: Vec<ThreadId> = (0..150).filter(|&t| runs(t)).map(|t| t as ThreadId).collect();
+        assert_eq!(set.count(), list.len());
+        for left in [None, Some(0), Some(2), Some(65), Some(149)] {
+            let kept: Vec<_> = list.iter().copied().filter(|t| Some(*t) != left).collect();
+            let found: Vec<_> = (0..200).map_while(|n| set.nth(n, left)).collect();
+            assert_eq!(found, kept);
+        }
+        for from in 0..200 {
+            assert_eq!(set.next_from(from), list.iter().copied().find(|t| *t >= from));
+            assert_eq!(set.contains(from), list.contains(&from));
+        }
+    }
+}
