@@ -2,6 +2,8 @@
 //!
 //! Everything here is plain data. The machine names no scheduler, no oracle and no map.
 
+use std::hint::black_box;
+
 use crate::runnable::Runnable;
 use crate::stack::Stack;
 
@@ -65,6 +67,15 @@ pub struct Access {
 impl Access {
     /// A step that touches no memory.
     pub const NONE: Access = Access { kind: Kind::None, addr: 0, size: 0, order: Order::Relaxed };
+
+    /// Becomes another, part by part: to read in one go what was just written in parts stalls the processor.
+    #[inline(always)]
+    pub(crate) fn set(&mut self, other: &Access) {
+        self.addr = black_box(other.addr);
+        self.kind = other.kind;
+        self.size = black_box(other.size);
+        self.order = other.order;
+    }
 
     /// Whether it is more than a plain access, see [`Slice::visible`].
     #[inline(always)]

@@ -3,6 +3,8 @@
 use crate::api::{ThreadId, ThreadView};
 
 const BITS: usize = u64::BITS as usize;
+/// Decisions have room for the numbers of so many threads.
+const MOST: usize = 1 << 10;
 
 /// The threads of an execution that can take a step.
 ///
@@ -16,16 +18,19 @@ const BITS: usize = u64::BITS as usize;
 /// assert_eq!(runnable.next_from(1), Some(2));
 /// assert!(!runnable.contains(1));
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Runnable {
-    words: Vec<u64>,
+    words: [u64; MOST / BITS],
     count: usize,
 }
 
 impl Runnable {
-    pub(crate) const NONE: Runnable = Runnable { words: Vec::new(), count: 0 };
+    pub(crate) const NONE: Runnable = Runnable { words: [0; MOST / BITS], count: 0 };
 
     /// Those of these threads that can take a step.
+    ///
+    /// # Panics
+    /// When there are more than 1024 threads.
     pub fn of(threads: &[ThreadView]) -> Runnable {
         let mut set = Runnable::NONE;
         threads.iter().enumerate().for_each(|(thread, view)| set.set(thread, view.runnable));
@@ -72,15 +77,15 @@ impl Runnable {
 
     /// There are none.
     pub(crate) fn clear(&mut self) {
-        self.words.clear();
-        self.count = 0;
+        *self = Runnable::NONE;
     }
 
     /// Makes a thread one of them, or not.
+    ///
+    /// # Panics
+    /// When its number is above 1023.
     pub(crate) fn set(&mut self, thread: usize, runnable: bool) {
-        if thread / BITS >= self.words.len() {
-            self.words.resize(thread / BITS + 1, 0);
-        }
+        assert!(thread < MOST, "an execution has at most {MOST} threads");
         let (word, bit) = (&mut self.words[thread / BITS], 1 << (thread % BITS));
         self.count -= usize::from(*word & bit != 0);
         self.count += usize::from(runnable);

@@ -79,8 +79,8 @@ pub(crate) struct State {
     pub slice: u64,
     /// Ask the decider at the next point, because the set of runnable threads grew.
     pub recheck: bool,
-    /// Points since the last switch.
-    since_switch: u64,
+    /// The step of the last switch.
+    switched_at: u64,
     pub steps: u64,
     pub switches: u64,
     /// Waits begun so far.
@@ -148,7 +148,7 @@ static STATE: Global = Global(UnsafeCell::new(State {
     granted: 0,
     slice: 0,
     recheck: false,
-    since_switch: 0,
+    switched_at: 0,
     steps: 0,
     switches: 0,
     waits: 0,
@@ -316,7 +316,6 @@ impl State {
         self.granted = left;
         self.threads[self.current].local += ran;
         self.steps += ran;
-        self.since_switch += ran;
         self.slice = self.slice.saturating_sub(ran);
     }
 
@@ -327,7 +326,7 @@ impl State {
         VISIBLE_LEFT.store(u64::MAX, Relaxed);
         self.slice = 0;
         self.recheck = false;
-        self.since_switch = 0;
+        self.switched_at = 0;
         self.steps = 0;
         self.switches = 0;
         self.waits = 0;
@@ -371,13 +370,19 @@ impl State {
         }
     }
 
+    /// Points since the last switch.
+    fn since_switch(&self) -> u64 {
+        self.steps - self.switched_at
+    }
+
+    #[inline]
     fn points_until_asked(&self) -> u64 {
         if self.options.record || self.recheck || self.progress.takes_turns() {
             return 1;
         }
         let timer = if self.timers == 0 { u64::MAX } else { self.steps_to_next_timer() };
         let limit = self.alarm.saturating_sub(self.steps);
-        let fair = FAIR.saturating_sub(self.since_switch);
+        let fair = FAIR.saturating_sub(self.since_switch());
         let thread = &self.threads[self.current];
         let stall = thread.stall_at.map_or(u64::MAX, |at| at.saturating_sub(thread.local));
         self.slice.min(timer).min(limit).min(fair).min(stall).max(1)
@@ -395,7 +400,7 @@ impl State {
     /// What follows from reaching a schedule point: the thread to switch to, if it is another one.
     fn decide(&mut self, reason: Reason, access: &Access) -> Option<usize> {
         self.settle();
-        self.views[self.current].pending = *access;
+        self.views[self.current].pending.set(access);
         if self.options.record {
             self.attempted();
         }
@@ -452,10 +457,10 @@ impl State {
 
     /// A thread that hogs the machine while others could run is treated as if it yielded.
     fn fair_reason(&mut self, reason: Reason) -> Reason {
-        if reason != Reason::Point || self.since_switch < FAIR {
+        if reason != Reason::Point || self.since_switch() < FAIR {
             return reason;
         }
-        self.since_switch = 0;
+        self.switched_at = self.steps;
         Reason::Yield
     }
 
@@ -496,7 +501,7 @@ impl State {
             return None;
         }
         self.switches += 1;
-        self.since_switch = 0;
+        self.switched_at = self.steps;
         if self.options.record {
             let (from, to) = (self.current as ThreadId, next as ThreadId);
             self.tell(Event::Switch { from, to, step: self.steps, reason });
