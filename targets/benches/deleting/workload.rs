@@ -14,7 +14,7 @@ use crate::ways::{self, Watch, Way};
 
 /// One read in so many is timed: asking for the time twice costs about as much as a read.
 const TIMED: u64 = 8;
-/// One in so many of a writer's operations is an insertion, until it has inserted all that it has to.
+/// One in so many of a writer's operations is an insertion, until it has inserted all that it has to; the others update.
 const INSERTS: u64 = 4;
 /// How often each thread lets go of what it retired: what is retired in one epoch is freed some epochs later.
 const SETTLING: u32 = 8;
@@ -23,7 +23,7 @@ const SETTLING: u32 = 8;
 pub struct Outcome {
     /// From the start until the last element was deleted, and swept.
     pub deleting: Duration,
-    /// From the start until all threads had done their work.
+    /// From the start until all threads had stopped.
     pub all: Duration,
     pub operations: u64,
     pub sweeping: Duration,
@@ -93,7 +93,7 @@ struct Work<'m, M> {
     map: &'m M,
     way: Way,
     size: Size,
-    /// Deleters that are not done, and writers that have keys to insert: as long as there are any, all go on.
+    /// Deleters that are not done: as long as there are any, all go on.
     busy: AtomicU64,
     /// Where everybody waits: until all are ready, until the memory was looked at, and the same at the end.
     everybody: Barrier,
@@ -110,7 +110,7 @@ pub fn measure<M: Subject>(way: Way, size: Size) -> Outcome {
         map: &map,
         way,
         size,
-        busy: AtomicU64::new(size.deleters + size.writers),
+        busy: AtomicU64::new(size.deleters),
         everybody: Barrier::new(size.threads() as usize + 1),
         deleters: Barrier::new(size.deleters as usize),
     };
@@ -199,11 +199,17 @@ impl<M: Subject> Work<'_, M> {
     }
 
     /// What each thread does around its work.
-    fn thread(&self, work: impl FnOnce(&mut Done), mut done: Done) -> Done {
+    fn thread<T>(
+        &self,
+        mut done: Done,
+        work: impl FnOnce(&mut Done) -> T,
+        afterwards: impl FnOnce(T),
+    ) -> Done {
         self.everybody.wait();
         self.everybody.wait();
-        work(&mut done);
+        let left = work(&mut done);
         done.at = Instant::now();
+        afterwards(left);
         self.everybody.wait();
         self.everybody.wait();
         settle(self.map);
@@ -229,7 +235,7 @@ impl<M: Subject> Work<'_, M> {
                 done.operations += 1;
             }
         };
-        self.thread(work, done)
+        self.thread(done, work, drop)
     }
 
     /// What a read found: whether the value is the key's, and whether it is marked.
@@ -239,28 +245,23 @@ impl<M: Subject> Work<'_, M> {
         broken.foreign += u64::from(found.is_some_and(|(own, _)| !own));
     }
 
-    /// Inserts its keys and updates between, and goes on to update until all others are done.
+    /// Inserts its keys and updates between, until all deleters are done. What it has not inserted by then it inserts
+    /// afterwards, without a clock: in some locks a writer hardly gets through, and the map is to end up the same.
     fn write(&self, number: u64) -> Done {
         let work = |done: &mut Done| {
-            let mut draw = Draw::new(1000 + number);
             let mut fresh = self.size.fresh(number);
-            let mut inserting = true;
+            let mut draw = Draw::new(1000 + number);
             while !self.is_over() {
                 done.operations += 1;
-                if inserting && done.operations % INSERTS == 0 {
-                    match fresh.next() {
-                        Some(key) => self.map.insert(key),
-                        None => {
-                            inserting = false;
-                            self.busy.fetch_sub(1, SeqCst);
-                        }
-                    }
-                } else {
-                    self.map.get(draw.below(self.size.keys), Value::update);
+                let next = if done.operations % INSERTS == 0 { fresh.next() } else { None };
+                match next {
+                    Some(key) => self.map.insert(key),
+                    None => drop(self.map.get(draw.below(self.size.keys), Value::update)),
                 }
             }
+            fresh
         };
-        self.thread(work, Done::new())
+        self.thread(Done::new(), work, |fresh| fresh.for_each(|key| self.map.insert(key)))
     }
 
     /// Deletes its share, round by round.
@@ -279,7 +280,7 @@ impl<M: Subject> Work<'_, M> {
             }
             self.busy.fetch_sub(1, SeqCst);
         };
-        self.thread(work, done)
+        self.thread(done, work, drop)
     }
 
     fn delete_round(&self, number: u64, round: u64, done: &mut Done) {
