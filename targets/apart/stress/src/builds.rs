@@ -9,7 +9,7 @@ pub struct Build {
     pub name: &'static str,
     pub program: PathBuf,
     /// Settings of the sanitizer.
-    pub environment: Option<(&'static str, &'static str)>,
+    pub environment: Option<(&'static str, String)>,
     /// What to know of how it was built.
     pub remark: &'static str,
 }
@@ -18,11 +18,18 @@ const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
 /// A sanitizer: its name for people, for rustc, and its settings.
 ///
-/// ThreadSanitizer goes on after a report: most of what it reports first are not what is looked for.
+/// ThreadSanitizer goes on after a report: most of what it reports first is not what is looked for.
 const SANITIZERS: [(&str, &str, (&str, &str)); 2] = [
     ("AddressSanitizer stress", "address", ("ASAN_OPTIONS", "detect_leaks=0")),
-    ("ThreadSanitizer stress", "thread", ("TSAN_OPTIONS", "halt_on_error=0 history_size=4")),
+    ("ThreadSanitizer stress", "thread", ("TSAN_OPTIONS", TSAN)),
 ];
+
+/// What it says of threads' own bookkeeping in a standard library that is not instrumented is left out.
+const TSAN: &str = concat!(
+    "halt_on_error=0 report_thread_leaks=0 suppressions=",
+    env!("CARGO_MANIFEST_DIR"),
+    "/tsan.supp"
+);
 
 /// All builds; of those that cannot be made, why.
 pub fn all() -> Vec<Result<Build, (&'static str, String)>> {
@@ -30,7 +37,8 @@ pub fn all() -> Vec<Result<Build, (&'static str, String)>> {
     let plain = |program| Build { name: "plain stress", program, environment: None, remark: "" };
     let sanitized = SANITIZERS.iter().map(|&(name, sanitizer, environment)| {
         let (program, remark) = sanitized(sanitizer).map_err(|why| (name, why))?;
-        Ok(Build { name, program, environment: Some(environment), remark })
+        let environment = Some((environment.0, environment.1.to_owned()));
+        Ok(Build { name, program, environment, remark })
     });
     std::iter::once(own.map(plain)).chain(sanitized).collect()
 }

@@ -95,7 +95,7 @@ fn measured(builds: &[Build], samples: u64, limit: u64) -> Vec<Cell> {
 /// One attempt of a build.
 fn stress(build: &Build, limit: u64, cell: &mut Cell) {
     let mut command = Command::new(&build.program);
-    command.args(["attempt", cell.target, &limit.to_string()]).envs(build.environment);
+    command.args(["attempt", cell.target, &limit.to_string()]).envs(build.environment.clone());
     let (cpu, start) = (cpu_of_children(), Instant::now());
     let spawned = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
     let mut child = spawned.expect("it was just built");

@@ -120,17 +120,87 @@ fn is_side(line: &str) -> bool {
 fn frame(line: &str) -> Option<String> {
     let rest = line.strip_prefix('#')?.split_once(' ')?.1;
     let rest = rest.split_once(" in ").map_or(rest, |(_, rest)| rest);
-    let (function, place) =
-        rest.rsplit_once(" /").map_or((rest, ""), |(function, place)| (function, place));
-    let place = place.split(" (").next().unwrap_or("");
-    let foreign = ["library/", "sanitizer", "interceptor", "rustlib"];
-    if place.is_empty() || foreign.iter().any(|word| place.contains(word)) {
+    let (function, place) = rest.rsplit_once(" /")?;
+    let place = place.split(" (").next().unwrap_or(place);
+    let foreign = ["library/", "compiler-rt", "rustlib"];
+    if foreign.iter().any(|word| place.contains(word)) {
         return None;
     }
-    // The last three parts of the path name the crate, the folder and the file.
-    let parts: Vec<&str> = place.rsplit('/').take(3).collect();
-    let short: Vec<&str> = parts.into_iter().rev().collect();
-    let function = function.split("::<").next().unwrap_or(function);
-    let function = function.rsplit("::").next().unwrap_or(function);
-    Some(format!("{function} {}", short.join("/")))
+    Some(format!("{} {}", last_name(function), short(place)))
+}
+
+/// A path from its crate on.
+fn short(place: &str) -> String {
+    if let Some((_, in_registry)) = place.split_once("registry/src/") {
+        return in_registry.split_once('/').map_or(in_registry, |(_, path)| path).to_owned();
+    }
+    let mut parts: Vec<&str> = place.rsplit('/').take(3).collect();
+    parts.reverse();
+    parts.join("/")
+}
+
+/// The last part of a function's path, without what stands in angle brackets.
+fn last_name(function: &str) -> String {
+    let mut depth = 0_u32;
+    let outside = function.chars().filter(|&c| {
+        depth += u32::from(c == '<');
+        let outside = depth == 0;
+        depth = depth.saturating_sub(u32::from(c == '>'));
+        outside
+    });
+    let outside: String = outside.collect();
+    outside.rsplit("::").find(|part| !part.is_empty()).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::ExitStatus;
+
+    use super::{FOUND, Seen};
+
+    fn seen(lines: &str) -> Seen {
+        let mut seen = Seen::default();
+        lines.lines().for_each(|line| seen.line(line));
+        seen
+    }
+
+    fn exited(code: i32) -> ExitStatus {
+        ExitStatus::from_raw(code << 8)
+    }
+
+    #[test]
+    fn a_use_after_free_is_told_with_the_map_s_frames() {
+        let seen = seen(
+            "==7==ERROR: AddressSanitizer: heap-use-after-free on address 0x7c at pc 0x56\n\
+             READ of size 8 at 0x7c thread T10\n    \
+             #0 0x56 in atomic_load<u64> /rustc/e5/library/core/src/sync/atomic.rs:39:24\n    \
+             #1 0x56 in <m::Map<K, V> as m::Get>::get::<u64> /x/registry/src/index/m-0.1.2/src/raw/mod.rs:14:31",
+        );
+        let what = seen.found(exited(1)).unwrap();
+        assert_eq!(what, "AddressSanitizer: heap-use-after-free; get m-0.1.2/src/raw/mod.rs:14:31");
+    }
+
+    #[test]
+    fn a_data_race_alone_is_no_finding() {
+        let seen = seen(
+            "WARNING: ThreadSanitizer: data race (pid=1)\n    #0 f<u64> /x/a/src/b.rs:1 (p+0x1)",
+        );
+        assert_eq!((seen.races, seen.first_race.as_str()), (1, "f a/src/b.rs:1"));
+        // The exit code of a process in which ThreadSanitizer reported something.
+        assert_eq!(seen.found(exited(66)), None);
+    }
+
+    #[test]
+    fn what_this_program_finds_itself_is_a_finding() {
+        let seen = seen("contract: an iteration showed an element twice");
+        let what = seen.found(exited(FOUND)).unwrap();
+        assert_eq!(what, "contract: an iteration showed an element twice");
+    }
+
+    #[test]
+    fn a_signal_is_a_finding_and_a_quiet_end_is_none() {
+        assert_eq!(Seen::default().found(ExitStatus::from_raw(11)).as_deref(), Some("signal 11"));
+        assert_eq!(Seen::default().found(exited(0)), None);
+    }
 }
