@@ -17,6 +17,10 @@ struct Metric {
 
 const METRICS: &[Metric] = &[
     more("deletes", "deletes/s", |o, size| Some(size.doomed() as f64 / o.deleting.as_secs_f64())),
+    more("deletes, as readers see them", "deletes/s", |o, size| {
+        let marking = o.deleting.saturating_sub(o.sweeping).as_secs_f64();
+        (!o.sweeping.is_zero()).then(|| size.doomed() as f64 / marking)
+    }),
     more("all operations", "operations/s", |o, _| Some(o.operations as f64 / o.all.as_secs_f64())),
     less("P50 of a delete", "ns", |o, _| Some(o.deletes.value_at_quantile(0.5) as f64)),
     less("P99 of a delete", "ns", |o, _| Some(o.deletes.value_at_quantile(0.99) as f64)),
@@ -87,13 +91,12 @@ fn ratio(cell: &Cell) {
 }
 
 fn verdict(cell: &Cell, size: &Size) {
-    let text = cell
-        .broken()
-        .words(cell.may_repeat)
-        .map_or_else(|| held(cell, size), |words| format!("broken: {words}"));
+    let broken = cell.broken().words(cell.may_repeat);
+    let kept = broken.is_none();
+    let text = broken.map_or_else(|| held(cell, size), |words| format!("broken: {words}"));
     line(json!({
         "type": "verdict", "group": "delete", "subject": format!("contract: {}", cell.map),
-        "variant": cell.way.name(), "text": text,
+        "variant": cell.way.name(), "text": text, "kept": kept,
     }));
 }
 
