@@ -6,10 +6,12 @@ mod judge;
 #[path = "../benches/deleting/maps.rs"]
 mod maps;
 #[path = "../benches/deleting/size.rs"]
+#[expect(dead_code, reason = "the sizes of the benchmark are not those of the test")]
 mod size;
 #[path = "../benches/deleting/ways.rs"]
 mod ways;
 #[path = "../benches/deleting/workload.rs"]
+#[expect(dead_code, reason = "what the benchmark alone looks at")]
 mod workload;
 
 use self::judge::{Broken, Judge};

@@ -28,7 +28,9 @@ const METRICS: &[Metric] = &[
     less("P50 of a get", "ns", |o, _| Some(o.gets.value_at_quantile(0.5) as f64)),
     less("P99 of a get", "ns", |o, _| Some(o.gets.value_at_quantile(0.99) as f64)),
     less("P99.9 of a get", "ns", |o, _| Some(o.gets.value_at_quantile(0.999) as f64)),
-    less("sweeping", "ms", |o, _| (!o.sweeping.is_zero()).then(|| o.sweeping.as_secs_f64() * 1e3)),
+    less("sweeping", "ms", |o, _| {
+        (!o.sweeping.is_zero()).then_some(o.sweeping.as_secs_f64() * 1e3)
+    }),
     less("memory, peak over start", "MiB", |o, _| Some(mib(o.memory.peak))),
     less("memory, guards dropped", "MiB", |o, _| Some(mib(o.memory.at_the_end))),
     less("memory, flushed", "MiB", |o, _| Some(mib(o.memory.settled))),

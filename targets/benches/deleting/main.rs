@@ -1,7 +1,8 @@
 //! `cargo mapcheck bench delete`: three ways of deleting from maps that others read and write meanwhile.
 //!
-//! 1. Remove while iterating, by the iterator or the map's own `retain`. 2. Collect the keys, then remove each. 3. Mark
-//! each element with an atomic, which readers look at, and sweep what is marked later.
+//! - Remove while iterating, by the iterator or by the map's own `retain`.
+//! - Collect the keys, then remove each.
+//! - Mark each element with an atomic, which readers look at, and sweep what is marked later.
 //!
 //! Nothing here is instrumented, and mapcheck is not linked. Each map has the same work: the same keys in the same
 //! shuffled order, the same threads, the same hash function where it hashes. All ways of all maps are measured by turns.
@@ -90,8 +91,11 @@ fn cells_of<M: Subject>() -> impl Iterator<Item = Cell> {
     M::WAYS.iter().map(cell)
 }
 
+/// See [`workload::fresh_map`].
+type FreshMap = fn(Size) -> i64;
+
 /// Hands over each map's name, and how much more a new one takes for what is left.
-fn each_map(visit: &mut dyn FnMut(&str, fn(Size) -> i64)) {
+fn each_map(visit: &mut dyn FnMut(&str, FreshMap)) {
     macro_rules! visit {
         ($($map:ident)*) => { $(visit(maps::$map::NAME, workload::fresh_map::<maps::$map>);)* };
     }

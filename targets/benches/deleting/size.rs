@@ -43,7 +43,7 @@ impl Size {
             Fate::Fresh
         } else if key >= self.keys {
             Fate::Gone
-        } else if key % 2 == 0 {
+        } else if key.is_multiple_of(2) {
             Fate::Stable
         } else {
             let half = key / 2;

@@ -227,7 +227,7 @@ impl<M: Subject> Work<'_, M> {
             let mut draw = Draw::new(number);
             while !self.is_over() {
                 let key = draw.below(self.size.keys);
-                let timed = done.operations % TIMED == 0;
+                let timed = done.operations.is_multiple_of(TIMED);
                 let watch = done.reads.as_mut().filter(|_| timed);
                 let get = || self.map.get(key, |value| (value.is_of(key), value.is_marked()));
                 let found = watch.map_or_else(get, |watch| watch.time(get));
@@ -253,7 +253,8 @@ impl<M: Subject> Work<'_, M> {
             let mut draw = Draw::new(1000 + number);
             while !self.is_over() {
                 done.operations += 1;
-                let next = if done.operations % INSERTS == 0 { fresh.next() } else { None };
+                let next =
+                    if done.operations.is_multiple_of(INSERTS) { fresh.next() } else { None };
                 match next {
                     Some(key) => self.map.insert(key),
                     None => drop(self.map.get(draw.below(self.size.keys), Value::update)),

@@ -44,7 +44,7 @@ fn draw(round: u64, thread: u64) -> Draw {
 
 /// Counts an operation now and then, so that threads do not meet at the counter.
 fn count(operation: u64) {
-    if operation % 16 == 0 {
+    if operation.is_multiple_of(16) {
         PROGRESS.fetch_add(16, Relaxed);
     }
 }
@@ -176,7 +176,7 @@ fn hold<S: Suspect>(map: &S, size: u64, mut draw: Draw) {
         // Now and then the others get the processor meanwhile.
         let pause = || if i % 16 == 0 { std::thread::yield_now() } else { std::hint::spin_loop() };
         let there = map.hold(key, pause);
-        if key % 2 == 0 && !there {
+        if key.is_multiple_of(2) && !there {
             found("a read missed an element that stays");
         }
         count(i);
