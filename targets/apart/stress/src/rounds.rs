@@ -173,8 +173,9 @@ fn churn<S: Suspect>(map: &S, size: u64, mut draw: Draw) {
 fn hold<S: Suspect>(map: &S, size: u64, mut draw: Draw) {
     for i in 0..4 * size {
         let key = draw.below(size);
-        // Now and then the others get the processor meanwhile.
-        let pause = || if i % 16 == 0 { std::thread::yield_now() } else { std::hint::spin_loop() };
+        // Now and then the others get the processor meanwhile; not often, since on a busy machine that takes long.
+        let yields = i.is_multiple_of(size);
+        let pause = || if yields { std::thread::yield_now() } else { std::hint::spin_loop() };
         let there = map.hold(key, pause);
         if key.is_multiple_of(2) && !there {
             found("a read missed an element that stays");

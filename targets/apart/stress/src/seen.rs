@@ -40,8 +40,11 @@ impl Seen {
             self.frame(&frame);
         } else if is_side(line) {
             self.frames = 0;
-        } else if OWN.iter().any(|start| line.starts_with(start)) || line.contains("panicked at") {
+        } else if OWN.iter().any(|start| line.starts_with(start)) {
             self.what.get_or_insert_with(|| line.to_owned());
+        } else if let Some((_, place)) = line.split_once("panicked at ") {
+            self.what
+                .get_or_insert_with(|| format!("panic: {}", short(place.trim_end_matches(':'))));
         }
     }
 
@@ -126,6 +129,7 @@ fn frame(line: &str) -> Option<String> {
     if foreign.iter().any(|word| place.contains(word)) {
         return None;
     }
+    let function = function.split(" (.llvm").next().unwrap_or(function);
     Some(format!("{} {}", last_name(function), short(place)))
 }
 
