@@ -1,4 +1,5 @@
-//! The ways of deleting that `cargo mapcheck bench delete` measures leave the right elements, and no iteration breaks its
+//! The ways of deleting that `cargo mapcheck bench delete` measures leave the right elements, and no iteration breaks
+//! its
 //! map's contract, on plain threads and small maps.
 
 #[path = "../benches/deleting/judge.rs"]

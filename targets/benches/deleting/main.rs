@@ -5,7 +5,8 @@
 //! - Mark each element with an atomic, which readers look at, and sweep what is marked later.
 //!
 //! Nothing here is instrumented, and mapcheck is not linked. Each map has the same work: the same keys in the same
-//! shuffled order, the same threads, the same hash function where it hashes. All ways of all maps are measured by turns.
+//! shuffled order, the same threads, the same hash function where it hashes. All ways of all maps are measured by
+//! turns.
 
 mod judge;
 mod lines;

@@ -60,7 +60,8 @@ pub trait Subject: Sync + Sized {
     fn get<R>(&self, key: u64, read: impl FnOnce(&Value) -> R) -> Option<R>;
     fn for_each(&self, visit: impl FnMut(u64, &Value));
 
-    /// One iteration that removes the doomed as it meets them, of maps that allow it. The watch times the removals alone.
+    /// One iteration that removes the doomed as it meets them, of maps that allow it. The watch times the removals
+    /// alone.
     fn within(&self, _doomed: impl FnMut(u64, &Value) -> bool, _watch: &mut Watch) {
         unreachable!("{} does not list it", Self::NAME);
     }

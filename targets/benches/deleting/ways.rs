@@ -95,7 +95,8 @@ impl Watch {
         self.refused += u64::from(!there);
     }
 
-    /// Hands `retain` a predicate that keeps what is not doomed. A removal takes from there until the predicate is asked
+    /// Hands `retain` a predicate that keeps what is not doomed. A removal takes from there until the predicate is
+    /// asked
     /// again, or `retain` returns: with the way to the next element, which nobody can tell from it.
     pub fn retaining<D: FnMut(u64, &Value) -> bool>(
         &mut self,

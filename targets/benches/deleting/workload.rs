@@ -14,7 +14,8 @@ use crate::ways::{self, Watch, Way};
 
 /// One read in so many is timed: asking for the time twice costs about as much as a read.
 const TIMED: u64 = 8;
-/// One in so many of a writer's operations is an insertion, until it has inserted all that it has to; the others update.
+/// One in so many of a writer's operations is an insertion, until it has inserted all that it has to; the others
+/// update.
 const INSERTS: u64 = 4;
 /// How often each thread lets go of what it retired: what is retired in one epoch is freed some epochs later.
 const SETTLING: u32 = 8;
