@@ -134,10 +134,10 @@ pub fn sample_on(engine: Engine, target: &Target, plan: &Plan<'_>) -> Result<Sam
     }
 }
 
-/// Runs `body` on so many threads at once, as a scenario runs its threads, and waits for them. Outside of executions it
-/// runs one after the other.
-pub fn threads(n: usize, body: &(dyn Fn() + Sync)) {
-    machine::concurrently(n, &|_| body());
+/// Runs `body(0)` to `body(n - 1)` on threads at once, as a scenario runs its threads, and waits for them. Outside of
+/// executions it runs one after the other.
+pub fn threads(n: usize, body: &(dyn Fn(usize) + Sync)) {
+    machine::concurrently(n, body);
 }
 
 /// Whether the calling program is instrumented: what is measured natively must not be.

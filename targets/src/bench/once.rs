@@ -31,7 +31,8 @@ pub struct Once<'a> {
     /// A model of [`models::ALL`], or a target.
     pub subject: &'a str,
     pub threads: usize,
-    /// One of mapcheck's schedulers, or `shuttle-random`, `shuttle-pct`, `shuttle-dfs`, `loom`.
+    /// One of mapcheck's schedulers, with `scenario-` before it where a model's threads are started as those of a
+    /// scenario; or `shuttle-random`, `shuttle-pct`, `shuttle-dfs`, `loom`.
     pub search: &'a str,
     /// Who looks on, under mapcheck: `pointers` or `all`.
     pub oracles: &'a str,
@@ -130,7 +131,9 @@ impl<'a> Once<'a> {
         let threads = self.threads;
         match self.engine() {
             Engine::Native => {
-                let body = |_: &Scenario| (model.on_std)(threads);
+                let in_scenario = self.search.starts_with("scenario-");
+                let run = if in_scenario { model.in_scenario } else { model.on_std };
+                let body = |_: &Scenario| run(threads);
                 bench::sample(&self.plan(&Scenario::default(), &body))
             }
             Engine::Shuttle => Ok(self.warmed(&self.shuttle(move || (model.on_shuttle)(threads)))),

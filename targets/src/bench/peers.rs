@@ -40,10 +40,13 @@ const fn variant(
 }
 
 const RANDOM: &str = "mapcheck random";
+const SCENARIO_RANDOM: &str = "mapcheck random, scenario threads";
 const VARIANTS: &[Variant] = &[
     variant(RANDOM, "random", "pointers", None, 16),
     variant("mapcheck random, all oracles", "random", "all", None, 16),
     variant("mapcheck pct", "pct", "pointers", None, 16),
+    variant(SCENARIO_RANDOM, "scenario-random", "pointers", None, 32),
+    variant("mapcheck pct, scenario threads", "scenario-pct", "pointers", None, 32),
     variant("mapcheck default", "portfolio", "all", None, 16),
     variant("shuttle random", "shuttle-random", "pointers", None, 32),
     variant("shuttle pct", "shuttle-pct", "pointers", None, 32),
@@ -72,8 +75,10 @@ pub fn measure(ask: &Ask, _: &[Target]) -> Result<(), String> {
         let is_target = !subject.contains(' ');
         let mut series = Vec::new();
         for variant in VARIANTS {
-            // The facade searches within a bound, or without one as far as it gets: one of the two is enough.
-            if is_target && variant.name == "loom" {
+            // The facade searches within a bound, or without one as far as it gets: one of the two is enough. The threads
+            // of a target are a scenario's in any case.
+            let of_models = variant.name == "loom" || variant.search.starts_with("scenario-");
+            if is_target && of_models {
                 continue;
             }
             let size = ask.size(1000 * variant.thousands / if is_target { 16 } else { 1 });
@@ -141,6 +146,11 @@ fn ratios(ask: &Ask, subject: &str, is_target: bool, limited: bool) {
     ratio(GROUP, subject, RANDOM, "shuttle random", limit(SHUTTLE));
     let loom = if is_target { "loom, bound 2" } else { "loom" };
     ratio(GROUP, subject, RANDOM, loom, limit(LOOM));
+    if !is_target {
+        ratio(GROUP, subject, SCENARIO_RANDOM, "shuttle random", limit(SHUTTLE));
+        ratio(GROUP, subject, SCENARIO_RANDOM, loom, limit(LOOM));
+        ratio(GROUP, subject, "mapcheck pct, scenario threads", "shuttle pct", None);
+    }
     ratio(GROUP, subject, "mapcheck random, all oracles", "shuttle random", None);
     ratio(GROUP, subject, "mapcheck pct", "shuttle pct", None);
     ratio(GROUP, subject, "mapcheck default", "shuttle random", None);

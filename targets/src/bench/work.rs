@@ -62,7 +62,7 @@ pub fn threads(n: u64) {
 
 /// The same as scenarios start them: without the standard library's part.
 pub fn scenario_threads(n: u64) {
-    mapcheck::bench::threads(n as usize, &|| ());
+    mapcheck::bench::threads(n as usize, &|_| ());
 }
 
 /// So many blocks that are live at once.
