@@ -19,9 +19,21 @@ const VARIANTS: &[Variant] = &[
     ("mapcheck, bound 1", "exhaustive", Some(1)),
     ("mapcheck, bound 2", "exhaustive", Some(2)),
     ("mapcheck", "exhaustive", None),
+    ("mapcheck, scenario threads, bound 2", "scenario-exhaustive", Some(2)),
+    ("mapcheck, scenario threads", "scenario-exhaustive", None),
     ("shuttle DFS", "shuttle-dfs", None),
     ("loom, bound 2", "loom", Some(2)),
     ("loom", "loom", None),
+];
+
+/// Whose time is told beside whose, where both come to an end.
+const COMPARED: &[(&str, &str)] = &[
+    ("mapcheck, bound 2", "loom, bound 2"),
+    ("mapcheck", "shuttle DFS"),
+    ("mapcheck", "loom"),
+    ("mapcheck, scenario threads, bound 2", "loom, bound 2"),
+    ("mapcheck, scenario threads", "shuttle DFS"),
+    ("mapcheck, scenario threads", "loom"),
 ];
 
 const SUBJECTS: &[(&str, usize)] = &[("peer model", 2), ("spin lock", 2), ("peer model", 3)];
@@ -64,8 +76,8 @@ pub fn measure(ask: &Ask, _: &[Target]) -> Result<(), String> {
             }
         }
         by_turns(ask, &series);
-        for (of, to) in [("mapcheck, bound 2", "loom, bound 2"), ("mapcheck", "shuttle DFS")] {
-            if ended.contains(&of) && ended.contains(&to) {
+        for (of, to) in COMPARED {
+            if ended.contains(of) && ended.contains(to) {
                 ratio(GROUP, &format!("{name}: time"), of, to, None);
             }
         }
