@@ -59,7 +59,7 @@ pub fn run(matrix: &Matrix) -> Result<i32, Error> {
                 cells.push(cell.clone());
             }
         };
-        let ran = run_for_lines(command, runner, "filling the matrix", each)?;
+        let ran = run_for_lines(command, &runner.package, "filling the matrix", each)?;
         code = summary::worse(code, ran.code);
         if ran.interrupted {
             break;
