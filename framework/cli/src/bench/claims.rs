@@ -32,22 +32,29 @@ pub struct Claim<'a> {
 }
 
 impl<'a> Claim<'a> {
-    /// A ratio, in each unit and at each place of the curve that both figures have; without a value if there is none.
+    /// A ratio, at each place of the curve that both figures have; without a value if there is none.
     pub fn of_ratio(ask: &'a Ask, figures: &'a [Figure]) -> Vec<Self> {
         let mut claims = Vec::new();
+        let mut unit = ask.unit.as_ref();
         for of in figures.iter().filter(|figure| is_of(figure, ask, &ask.of)) {
             let same = |to: &&Figure| (&to.unit, to.x) == (&of.unit, of.x);
             let to = figures.iter().filter(|figure| is_of(figure, ask, &ask.to)).find(same);
-            claims.extend(to.map(|to| Self {
+            let Some(to) = to.filter(|to| unit.is_none_or(|unit| *unit == to.unit)) else {
+                continue;
+            };
+            unit = Some(&to.unit);
+            claims.push(Self {
                 unit: "times",
                 at: at(of),
                 spread: statistics::ratio(&of.samples, &to.samples),
                 better: of.better,
                 ..Self::empty(ask)
-            }));
+            });
         }
         if claims.is_empty() {
-            claims.push(Self::empty(ask));
+            // One of the two may be there, and says which way is better.
+            let one = figures.iter().find(|f| is_of(f, ask, &ask.of) || is_of(f, ask, &ask.to));
+            claims.push(Self { better: one.and_then(|one| one.better), ..Self::empty(ask) });
         }
         claims
     }
@@ -167,6 +174,23 @@ mod tests {
             assert_eq!(results.claims()[0].word(), word);
         }
         assert_eq!(results.claims()[0].what(), "random, 2 threads");
+    }
+
+    #[test]
+    fn a_ratio_is_of_one_unit() {
+        let mut results = results();
+        for variant in ["mapcheck random", "shuttle random"] {
+            let mut line = rate(variant, &[7.0]);
+            (line["unit"], line["better"]) = (json!("bytes"), json!("less"));
+            results.take(&line).unwrap();
+        }
+        assert_eq!(results.claims().len(), 2, "executions alone");
+        let mut line = ratio("mapcheck random", "shuttle random", 2.0);
+        line["unit"] = json!("bytes");
+        results.take(&line).unwrap();
+        let claims = results.claims();
+        let of_bytes = claims.iter().find(|claim| claim.limit == Some(2.0)).unwrap();
+        assert_eq!((of_bytes.spread.unwrap().median, of_bytes.word()), (1.0, "reached"));
     }
 
     #[test]

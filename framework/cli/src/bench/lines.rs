@@ -64,6 +64,8 @@ pub struct Ask {
     pub of: String,
     /// The variant that is 1.
     pub to: String,
+    /// The figures' unit; the first that both have, unless given.
+    pub unit: Option<String>,
     /// Where on their curves; at each place that both have, unless given.
     pub x: Option<f64>,
     /// What the ratio has to reach.
@@ -83,6 +85,8 @@ pub struct Verdict {
     pub variant: String,
     /// The word, or a sentence.
     pub text: String,
+    /// Whether that is as promised, if anything was.
+    pub kept: Option<bool>,
 }
 
 /// Something that was not measured.

@@ -9,7 +9,7 @@ use super::{Results, distinct, title};
 /// Columns of a line.
 const COLUMNS: usize = 100;
 /// Columns of a row's name.
-const NAME: usize = 42;
+const NAME: usize = 36;
 
 /// The machine, the claims, then each group's figures.
 pub fn text(results: &Results) -> String {
@@ -36,7 +36,9 @@ pub fn text(results: &Results) -> String {
 fn machine(results: &Results) -> String {
     let mut out = String::new();
     for (name, told) in results.machine.told() {
-        out += &wrapped(&format!("{name:<11} {told}"));
+        let line = format!("{name:<11} {told}");
+        let fits = line.chars().count() <= COLUMNS;
+        out += &if fits { line + "\n" } else { wrapped(&line) };
     }
     let load = |load: Option<f64>| load.map_or("unknown".into(), |load| format!("{load:.2}"));
     let (start, end) = (load(results.machine.load), load(results.load));
@@ -50,7 +52,7 @@ fn machine(results: &Results) -> String {
 /// A name and four cells.
 fn row(name: &str, cells: [&str; 4]) -> String {
     let [median, spread, last, word] = cells;
-    let cells = format!("{median:>16}  {spread:<21} {last:<13}{word}");
+    let cells = format!("{median:>15}  {spread:<20} {last:<14}{word}");
     let cells = cells.trim_end();
     match name.chars().count() {
         // The word at the end is short, and what is too long moves down as a whole.
@@ -74,7 +76,7 @@ fn claim(claim: &Claim<'_>) -> String {
 /// A value with its unit, where that is short.
 fn with_unit(value: f64, unit: &str) -> String {
     let told = format!("{} {unit}", number(value));
-    if told.chars().count() <= 16 { told } else { number(value) }
+    if told.chars().count() <= 15 { told } else { number(value) }
 }
 
 fn quartiles(spread: &Spread) -> String {
@@ -96,6 +98,7 @@ fn group(results: &Results, group: &str) -> String {
             out += &wrapped(subject);
             let rows: Vec<&Figure> =
                 own.clone().filter(|f| f.subject == subject).copied().collect();
+            let rows = by_variant(rows);
             rows.iter().for_each(|figure| out += &self::figure(figure));
             curves(&rows).for_each(|said| out += &wrapped(&format!("    {said}")));
         }
@@ -119,6 +122,13 @@ fn figure(figure: &Figure) -> String {
     let mut out = row(&name, [&number(spread.median), &quartiles(&spread), &range, ""]);
     out += &figure.text.as_ref().map(|text| wrapped(&format!("    {text}"))).unwrap_or_default();
     out
+}
+
+/// Each variant's together, in the order of its first.
+fn by_variant(mut rows: Vec<&Figure>) -> Vec<&Figure> {
+    let variants = distinct(rows.iter().copied().map(|figure| figure.variant.as_str()));
+    rows.sort_by_key(|figure| variants.iter().position(|known| *known == figure.variant));
+    rows
 }
 
 /// How each variant of one subject grows, where it has a curve.

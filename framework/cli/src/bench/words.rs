@@ -2,11 +2,11 @@
 
 use super::lines::Better;
 
-/// A number with three figures, or all of its whole ones, in groups of three.
+/// A number with three figures, or all of its whole ones, in groups of three; from ten million on with a power of ten.
 pub fn number(value: f64) -> String {
     let size = value.abs();
     match size {
-        _ if size >= 1e15 => format!("{value:.2e}"),
+        _ if size >= 9_999_999.5 => engineered(value),
         _ if size >= 99.95 => grouped(value),
         _ if size >= 9.995 => format!("{value:.1}"),
         _ if size >= 0.9995 => format!("{value:.2}"),
@@ -15,6 +15,14 @@ pub fn number(value: f64) -> String {
         // As many places as three figures need.
         _ => format!("{value:.*}", (2.0 - size.log10().floor()) as usize),
     }
+}
+
+/// Three figures and a power of a thousand.
+fn engineered(value: f64) -> String {
+    let power = (value.abs().log10() / 3.0).floor() as i32 * 3;
+    let part = value / 10_f64.powi(power);
+    let places = if part.abs() < 9.995 { 2 } else { usize::from(part.abs() < 99.95) };
+    format!("{part:.places$}e{power}")
 }
 
 /// The same without places that say nothing, for what was given and not measured.
@@ -76,7 +84,10 @@ mod tests {
             "-1,234",
         ];
         assert_eq!(told.map(number), wanted);
-        assert_eq!([number(1e-9), number(2e16)], ["1.00e-9", "2.00e16"]);
+        assert_eq!(
+            [1e-9, 2e16, 12_345_678.0, -1.5e11].map(number),
+            ["1.00e-9", "20.0e15", "12.3e6", "-150e9"]
+        );
     }
 
     #[test]
