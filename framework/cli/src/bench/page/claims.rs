@@ -4,16 +4,16 @@ use maud::{Markup, html};
 
 use super::anchor;
 use crate::bench::claims::Claim;
-use crate::bench::distinct;
 use crate::bench::lines::Better;
 use crate::bench::words::number;
+use crate::bench::{distinct, title};
 
 /// The width of a gauge.
 const WIDTH: f64 = 1000.0;
 /// The most and the fewest times the limit that a gauge reaches.
 const REACH: (f64, f64) = (2.0, 10.0);
 
-/// All claims, by subject.
+/// All claims, by group.
 pub fn section(claims: &[Claim<'_>]) -> Markup {
     let reach = reach(claims);
     html! {
@@ -27,14 +27,14 @@ pub fn section(claims: &[Claim<'_>]) -> Markup {
                 div.box.rows.claims {
                     table role="table" {
                         (head())
-                        @for (group, subject) in distinct(claims.iter().map(|c| (c.group, c.subject))) {
+                        @for group in distinct(claims.iter().map(|claim| claim.group)) {
                             tbody role="rowgroup" {
                                 tr.subject role="row" {
                                     th scope="rowgroup" role="rowheader" colspan="6" {
-                                        a href={ "#" (anchor(group)) } { (subject) }
+                                        a href={ "#" (anchor(group)) } { (title(group)) }
                                     }
                                 }
-                                @for claim in claims.iter().filter(|c| (c.group, c.subject) == (group, subject)) {
+                                @for claim in claims.iter().filter(|claim| claim.group == group) {
                                     (row(claim, reach))
                                 }
                             }
@@ -50,7 +50,7 @@ fn head() -> Markup {
     html! {
         thead role="rowgroup" {
             tr role="row" {
-                th scope="col" role="columnheader" { "of, to" }
+                th scope="col" role="columnheader" { span hidden { "what" } }
                 th.number scope="col" role="columnheader" { "median" }
                 th scope="col" role="columnheader" { "quartiles" }
                 th.plot scope="col" role="columnheader" aria-label="gauge" {}
@@ -66,7 +66,7 @@ fn row(claim: &Claim<'_>, reach: f64) -> Markup {
     html! {
         tr role="row" {
             th.name scope="row" role="rowheader" {
-                (claim.what())
+                b { (claim.subject) } " " span { (claim.what()) }
                 @if let Some(text) = claim.text { small.remark { (text) } }
             }
             td.number.median role="cell" {

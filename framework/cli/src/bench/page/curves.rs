@@ -130,9 +130,9 @@ fn series(own: &[(f64, Spread, &Figure)], plane: &Plane) -> Markup {
     let medians: Vec<String> = own.iter().map(|(x, s, _)| point(*x, s.median)).collect();
     let there = own.iter().map(|(x, s, _)| point(*x, s.lower));
     let back = own.iter().rev().map(|(x, s, _)| point(*x, s.upper));
-    let range: Vec<String> = there.chain(back).collect();
+    let band: Vec<String> = there.chain(back).collect();
     html! {
-        path.range d=(format!("M{}Z", range.join("L"))) {}
+        path.band d=(format!("M{}Z", band.join("L"))) {}
         path.line d=(format!("M{}", medians.join("L"))) {}
         @for (x, spread, figure) in own {
             @let (cx, cy) = plane.at(*x, spread.median);

@@ -47,9 +47,9 @@ impl Scale {
 
     /// From zero, or below, to a round number.
     fn linear(low: f64, high: f64) -> Self {
-        let (low, high) = (low.min(0.0), high.max(0.0));
-        let wide = if high > low { high - low } else { 1.0 };
-        let rough = wide / 4.0;
+        let (low, high) =
+            (low.min(0.0), if low == 0.0 && high == 0.0 { 1.0 } else { high.max(0.0) });
+        let rough = (high - low) / 4.0;
         let power = 10_f64.powf(rough.log10().floor());
         let step =
             [1.0, 2.0, 2.5, 5.0, 10.0].map(|m| m * power).into_iter().find(|s| *s >= rough * 0.999);
