@@ -3,7 +3,7 @@
 use super::claims::{self, Claim};
 use super::lines::{Figure, Verdict};
 use super::statistics::{self, Spread};
-use super::words::number;
+use super::words::{exact, number};
 use super::{Results, distinct, title};
 
 /// Columns of a line.
@@ -145,10 +145,16 @@ pub fn curves<'a>(rows: &'a [&'a Figure]) -> impl Iterator<Item = String> + 'a {
         Some(format!(
             "{variant}: {}; {} times the {unit}, {} times the figure",
             growth.words(unit),
-            number(growth.x_times),
+            times(growth.x_times),
             number(growth.y_times)
         ))
     })
+}
+
+/// A whole number as one, if it is near.
+fn times(value: f64) -> String {
+    let whole = (value - value.round()).abs() < 1e-6 * value;
+    if whole { exact(value.round()) } else { number(value) }
 }
 
 fn verdicts<'a>(all: impl Iterator<Item = &'a Verdict>) -> String {
@@ -215,7 +221,9 @@ mod tests {
         assert_eq!(line("skipped:"), ["skipped:", "ThreadSanitizer:", "no", "toolchain"]);
         assert_eq!(line("map <a>"), ["map", "<a>,", "retain:", "held"]);
         assert!(
-            text.contains("random: does not grow with threads (exponent 0.02); 32.0 times"),
+            text.contains(
+                "random: does not grow with threads (exponent 0.02); 32 times the threads"
+            ),
             "{text}"
         );
     }

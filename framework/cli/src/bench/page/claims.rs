@@ -50,12 +50,12 @@ fn head() -> Markup {
     html! {
         thead role="rowgroup" {
             tr role="row" {
-                th scope="col" role="columnheader" { span hidden { "what" } }
+                th scope="col" role="columnheader" aria-label="what" {}
                 th.number scope="col" role="columnheader" { "median" }
-                th scope="col" role="columnheader" { "quartiles" }
+                th.spread scope="col" role="columnheader" { "quartiles" }
                 th.plot scope="col" role="columnheader" aria-label="gauge" {}
-                th scope="col" role="columnheader" { "limit" }
-                th scope="col" role="columnheader" { span hidden { "word" } }
+                th.spread scope="col" role="columnheader" { "limit" }
+                th.spread scope="col" role="columnheader" aria-label="reached or missed" {}
             }
         }
     }

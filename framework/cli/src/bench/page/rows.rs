@@ -52,7 +52,7 @@ fn head(scale: &Scale) -> Markup {
     html! {
         thead role="rowgroup" {
             tr role="row" {
-                th scope="col" role="columnheader" { span hidden { "variant" } }
+                th scope="col" role="columnheader" aria-label="variant" {}
                 th.plot scope="col" role="columnheader" {
                     span.axis {
                         @for tick in &scale.ticks {
@@ -61,8 +61,8 @@ fn head(scale: &Scale) -> Markup {
                     }
                 }
                 th.number scope="col" role="columnheader" { "median" }
-                th scope="col" role="columnheader" { "quartiles" }
-                th.range scope="col" role="columnheader" { "range" }
+                th.spread scope="col" role="columnheader" { "quartiles" }
+                th.spread.range scope="col" role="columnheader" { "range" }
                 th.number.count scope="col" role="columnheader" { "samples" }
             }
         }
