@@ -82,7 +82,7 @@ impl Machine {
             ("compiler", named(&self.rustc).to_owned()),
             (
                 "mapcheck",
-                self.mapcheck.clone()
+                named(&self.mapcheck).to_owned()
                     + if self.quick {
                         ", quick: smaller sizes and fewer samples than by default"
                     } else {
