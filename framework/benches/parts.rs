@@ -1,5 +1,6 @@
-//! What the parts cost that every execution, every replay and every candidate of shrinking goes through, each alone and
-//! without a map: a question to a scheduler, decisions as text and as words, scenarios of bytes and as text, repro files.
+//! What the parts cost that every execution, every replay and every candidate of shrinking goes through, each alone
+//! and without a map: a question to a scheduler, decisions as text and as words, scenarios of bytes and as text, repro
+//! files.
 //! What executions cost is measured by `cargo mapcheck bench`, in instrumented code.
 #![forbid(unsafe_code)]
 // Criterion makes the functions that these are about.

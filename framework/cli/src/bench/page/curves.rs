@@ -19,6 +19,9 @@ const BOTTOM: f64 = 40.0;
 /// From so many times on x is on a logarithmic scale, and then so is y.
 const WIDE: f64 = 16.0;
 
+/// More places on x than this have no room for their numbers.
+const PLACES: usize = 8;
+
 /// The scales of a plot.
 struct Plane {
     x: Scale,
@@ -39,9 +42,10 @@ impl Plane {
             return Self { x: Scale::of(&xs), y: Scale::of(&ys) };
         }
         let mut x = Scale::logarithmic(x_low, x_high);
-        if x_high / x_low < 1000.0 {
+        let places = distinct(xs);
+        if x_high / x_low < 1000.0 && places.len() <= PLACES {
             // Few powers of ten: the places themselves are the lines.
-            x.ticks = distinct(xs);
+            x.ticks = places;
         }
         let y = if y_low > 0.0 { Scale::logarithmic(y_low, y_high) } else { Scale::of(&ys) };
         Self { x, y }

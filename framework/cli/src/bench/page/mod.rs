@@ -1,5 +1,5 @@
-//! What was measured as a page: one file that needs nothing else, no script either. Each plot stands in the table of its
-//! figures, or beside it.
+//! What was measured as a page: one file that needs nothing else, no script either. Each plot stands in the table of
+//! its figures, or beside it.
 
 mod claims;
 mod curves;

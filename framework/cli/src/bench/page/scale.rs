@@ -5,6 +5,9 @@ use crate::bench::words;
 /// Values this many times apart do not show beside each other on a linear scale.
 const APART: f64 = 30.0;
 
+/// The farthest from zero that a linear scale goes, and the least is the reciprocal.
+const FAR: f64 = 1e300;
+
 /// A scale from 0 to 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scale {
@@ -47,12 +50,13 @@ impl Scale {
 
     /// From zero, or below, to a round number.
     fn linear(low: f64, high: f64) -> Self {
-        let (low, high) =
-            (low.min(0.0), if low == 0.0 && high == 0.0 { 1.0 } else { high.max(0.0) });
+        // Beyond these, steps would be no numbers any more.
+        let (low, high) = (low.clamp(-FAR, 0.0), high.clamp(0.0, FAR));
+        let high = if high - low < 1.0 / FAR { low + 1.0 } else { high };
         let rough = (high - low) / 4.0;
         let power = 10_f64.powf(rough.log10().floor());
-        let step =
-            [1.0, 2.0, 2.5, 5.0, 10.0].map(|m| m * power).into_iter().find(|s| *s >= rough * 0.999);
+        let steps = [1.0, 2.0, 2.5, 5.0].map(|step| step * power);
+        let step = steps.into_iter().find(|step| *step >= rough * 0.999);
         let step = step.unwrap_or(10.0 * power);
         let (first, last) = ((low / step).floor() as i64, (high / step).ceil().max(1.0) as i64);
         let ticks = (first..=last).map(|n| n as f64 * step).collect();
@@ -111,7 +115,10 @@ mod tests {
 
     #[test]
     fn values_without_a_width_have_a_scale_too() {
-        for values in [&[][..], &[0.0], &[-3.0], &[5.0, 5.0], &[0.0, 1e9]] {
+        let ends = [-f64::MAX, f64::MAX];
+        let tiny = [0.0, f64::from_bits(1)];
+        for values in [&[][..], &[0.0], &[-3.0], &[5.0, 5.0], &[0.0, 1e9], &ends, &tiny, &tiny[1..]]
+        {
             let scale = Scale::of(values);
             let places: Vec<f64> = values.iter().map(|v| scale.place(*v)).collect();
             assert!(scale.ticks.len() >= 2 && scale.ticks.len() <= 7, "{values:?}: {scale:?}");
