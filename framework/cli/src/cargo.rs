@@ -179,8 +179,9 @@ pub fn build_executable(mut command: Command, what: &str) -> Result<PathBuf, Err
     command.arg("--message-format=json-render-diagnostics").stdout(Stdio::piped());
     let told = build_telling(command, what)?;
     let messages = told.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let executables = messages.filter_map(|told| Some(PathBuf::from(told["executable"].as_str()?)));
-    executables.last().ok_or_else(|| Error::Build { what: what.to_owned() })
+    let mut executables =
+        messages.filter_map(|told| Some(PathBuf::from(told["executable"].as_str()?)));
+    executables.next_back().ok_or_else(|| Error::Build { what: what.to_owned() })
 }
 
 /// Runs a build; what it has told on stdout, if that is piped.

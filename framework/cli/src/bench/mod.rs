@@ -155,7 +155,7 @@ impl Results {
         Tally { reached: of(Some(true)), missed: of(Some(false)), unknown: of(None) }
     }
 
-    /// The figures of a group with this unit, each subject's together.
+    /// The figures of a group, in the order told.
     pub fn figures_of(&self, group: &str) -> Vec<&Figure> {
         self.figures.iter().filter(|figure| figure.group == group).collect()
     }

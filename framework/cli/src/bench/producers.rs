@@ -153,7 +153,7 @@ impl Producer<'_> {
         Ok(Started { program, args, settings: vec![], dir })
     }
 
-    /// The package whose name errors are told with.
+    /// Whether it measures this group.
     pub fn measures(&self, group: &str) -> bool {
         self.groups.iter().any(|own| own == group)
     }
