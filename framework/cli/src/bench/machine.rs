@@ -70,6 +70,10 @@ impl Machine {
 
     /// What there is to say of it, each with its name.
     pub fn told(&self) -> Vec<(&'static str, String)> {
+        if *self == Self::default() {
+            // Lines that a producer printed for itself.
+            return vec![("machine", named("").to_owned())];
+        }
         let governor = self.governor.as_ref().map(|name| format!(", governor {name}"));
         let all = [
             (
