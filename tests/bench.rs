@@ -241,6 +241,23 @@ fn only_what_is_named_is_built_and_measured() {
 }
 
 #[test]
+fn what_the_runner_measures_in_a_hurry_is_a_figure_each() {
+    let dir = tempdir().unwrap();
+    let page = dir.path().join("page.html");
+    let args = ["cost", "--quick", "--samples", "2", "--format", "json", "--html"];
+    let run = bench(root(), &[&args[..], &[page.to_str().unwrap()]].concat()).code(0);
+    let figures = run.of_type("figure");
+    assert!(figures.len() > 5, "{}", run.stdout);
+    for figure in &figures {
+        let samples = figure["samples"].as_array().unwrap();
+        assert_eq!((&figure["group"], samples.len()), (&json!("cost"), 2), "{figure}");
+    }
+    let summary = run.only("summary");
+    assert_eq!((&summary["figures"], &summary["unmeasured"]), (&json!(figures.len()), &json!(0)));
+    at(&read(&page), "id=\"cost\"");
+}
+
+#[test]
 fn the_page_has_the_claims_first_and_needs_nothing_else() {
     let (_dir, page) = page();
     let page = read(&page);

@@ -20,8 +20,8 @@ type Groups = Vec<String>;
 pub struct Declared {
     /// The groups of the runner's own subcommand `bench`, with instrumentation.
     runner: Groups,
-    /// Whether the runner is built without instrumentation, too, for it to measure itself against.
-    native: bool,
+    /// Those of them for which the runner is built without instrumentation, too, to be measured against.
+    native: Groups,
     /// Bench targets of the package with a main function of their own, without instrumentation.
     benches: std::collections::BTreeMap<String, Groups>,
     /// Crates of their own, by their folders from the manifest on, without instrumentation.
@@ -45,8 +45,8 @@ impl Declared {
 /// How a producer is built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
-    /// The runner; and whether once more without instrumentation.
-    Runner { native: bool },
+    /// The runner; and the groups for which it is built once more without instrumentation.
+    Runner { native: Groups },
     /// A bench target of the package.
     Bench,
     /// The package of this manifest.
@@ -101,13 +101,15 @@ fn beside(manifest: &Path, folder: &str) -> PathBuf {
 }
 
 impl Producer<'_> {
-    /// Builds it, and returns what it is started with.
+    /// Builds what it needs for these groups, and returns what it is started with.
     ///
     /// # Errors
     /// When it does not build.
-    pub fn build(&self, cargo: &Cargo) -> Result<Started, Error> {
+    pub fn build(&self, cargo: &Cargo, groups: &[String]) -> Result<Started, Error> {
         let mut started = match &self.kind {
-            Kind::Runner { native } => self.build_runner(cargo, *native)?,
+            Kind::Runner { native } => {
+                self.build_runner(cargo, native.iter().any(|own| groups.contains(own)))?
+            }
             Kind::Bench => {
                 let mut command = cargo::plain("bench");
                 command.args(["--no-run", "--bench", &self.name]);
@@ -195,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_manifest_says_who_measures_what() {
-        let bench = json!({"runner": ["cost"], "native": true, "benches": {"deleting": ["delete"]},
+        let bench = json!({"runner": ["cost"], "native": ["cost"], "benches": {"deleting": ["delete"]},
             "apart": {"apart/stress": ["stress", "more"]}});
         let declared = Declared::read(&json!({ "bench": bench })).unwrap();
         let runner =

@@ -118,7 +118,7 @@ impl<'a> Sink<'a> {
         let mut built = Vec::new();
         let wanted = |producer: &&Producer<'_>| groups.iter().any(|group| producer.measures(group));
         for producer in producers.iter().filter(wanted) {
-            match producer.build(cargo) {
+            match producer.build(cargo, groups) {
                 Ok(started) => built.push((producer, started)),
                 Err(error) => self.failed(&producer.name, "", &error),
             }
