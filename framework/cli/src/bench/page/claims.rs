@@ -22,7 +22,7 @@ pub fn section(claims: &[Claim<'_>]) -> Markup {
                 h2 { "Ratios and limits" }
                 p.note {
                     "The upright line is the limit, and what is to the right of it is better. A gauge ends at "
-                    (number(reach)) " times the limit, on a logarithmic scale."
+                    (number(reach).trim_end_matches(".0")) " times the limit, on a logarithmic scale."
                 }
                 div.box.rows.claims {
                     table role="table" {
@@ -85,12 +85,10 @@ fn row(claim: &Claim<'_>, reach: f64) -> Markup {
     }
 }
 
-/// A ratio as people write it, or a value with its unit.
-fn value(value: f64, unit: &str) -> String {
-    if unit == "times" {
-        format!("{}×", number(value))
-    } else {
-        format!("{} {unit}", number(value))
+/// A ratio as people write it, or a value with its unit, which may be a few words.
+fn value(value: f64, unit: &str) -> Markup {
+    html! {
+        @if unit == "times" { (number(value)) "×" } @else { (number(value)) " " span.unit { (unit) } }
     }
 }
 
