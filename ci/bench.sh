@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
-# The measured figures, with what they were measured on. Optional argument: a file that gets them too.
+# The measured figures: the text on stdout, every sample in FOLDER/bench.jsonl, plots in FOLDER/bench.html.
+# Usage: ci/bench.sh [FOLDER [GROUP…]]; the folder is target/bench unless given, and its figures of before are replaced.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-measure() {
-    date -u +%Y-%m-%d
-    rustc --version
-    sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | sort | uniq -c | sed 's/^ */processors: /'
-    # Other load spoils the figures: the caches are shared even where CPU time is not.
-    echo "load average at the start: $(cut -d ' ' -f 1 /proc/loadavg)"
-    cargo mapcheck bench
-}
-
-if [ $# -gt 0 ]; then measure | tee "$1"; else measure; fi
+out=${1:-target/bench}
+mkdir -p "$out"
+rm -f "$out/bench.jsonl" "$out/bench.html"
+code=0
+cargo mapcheck bench "${@:2}" --format json > "$out/bench.jsonl" || code=$?
+# Who could not measure hides nobody else.
+cargo mapcheck bench --from "$out/bench.jsonl" --html "$out/bench.html" | tee "$out/bench.txt"
+exit $code

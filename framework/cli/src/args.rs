@@ -58,9 +58,9 @@ pub enum Command {
     /// Run each pattern of deletion against each target, and tell which promises were kept
     #[command(after_help = help::MATRIX)]
     Matrix(Box<Matrix>),
-    /// Measure executions and schedule points a second
+    /// Measure what executions cost, side by side with other tools: ratios, medians and their spread
     #[command(after_help = help::BENCH)]
-    Bench,
+    Bench(Bench),
     /// Print what makes a shell complete this command
     #[command(after_help = help::COMPLETIONS)]
     Completions(Completions),
@@ -114,7 +114,7 @@ pub struct List {
 }
 
 /// What every exploring command has. What is not given is left to the runner.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Budget {
     /// Stop after so many executions of a target
     #[arg(long, value_name = "N", value_parser = whole)]
@@ -400,6 +400,29 @@ pub struct Review {
     #[arg(long, value_name = "TEXT", requires = "reject")]
     pub because: Option<String>,
     /// How to print it
+    #[arg(long)]
+    pub format: Option<Format>,
+}
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// What to measure, such as cost or peers; all but `faults` unless given
+    #[arg(value_name = "GROUP")]
+    pub groups: Vec<String>,
+    /// Smaller sizes and fewer samples: enough to see that it runs, and little more
+    #[arg(long)]
+    pub quick: bool,
+    /// How many samples are taken of each figure
+    #[arg(long, value_name = "N", value_parser = above_zero)]
+    pub samples: Option<u64>,
+    /// Measure nothing, and show again what --format json has printed into this file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["groups", "quick", "samples"])]
+    pub from: Option<PathBuf>,
+    /// Write a page with plots to this file, too, which must be a new one; - prints the page alone
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// How to print the results
     #[arg(long)]
     pub format: Option<Format>,
 }

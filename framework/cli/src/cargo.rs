@@ -128,6 +128,16 @@ impl Cargo {
         Ok(command)
     }
 
+    /// A cargo command in the profile of instrumented builds, without the instrumentation.
+    pub fn native_command(&self, subcommand: &str) -> Command {
+        let mut command = plain(subcommand);
+        command.args(["--profile", "mapcheck", "--target-dir"]).arg(self.target_dir.join("native"));
+        for setting in PROFILE {
+            command.args(["--config", setting]);
+        }
+        command
+    }
+
     /// Doctests are linked by rustdoc, which no wrapper sees: it gets the stubs through its flags.
     fn link_doctests(&self, command: &mut Command) {
         let flag = format!("-Clink-arg={}", self.stubs.display());
@@ -157,18 +167,33 @@ impl Cargo {
 /// # Errors
 /// When it fails, with the cause if it is a known one; `what` names what was built.
 pub fn build(mut command: Command, what: &str) -> Result<(), Error> {
+    command.stdout(Stdio::null());
+    build_telling(command, what).map(|_| ())
+}
+
+/// The same of what has one executable, and returns its path.
+///
+/// # Errors
+/// As for [`build`]; and when there is no executable.
+pub fn build_executable(mut command: Command, what: &str) -> Result<PathBuf, Error> {
+    command.arg("--message-format=json-render-diagnostics").stdout(Stdio::piped());
+    let told = build_telling(command, what)?;
+    let messages = told.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut executables =
+        messages.filter_map(|told| Some(PathBuf::from(told["executable"].as_str()?)));
+    executables.next_back().ok_or_else(|| Error::Build { what: what.to_owned() })
+}
+
+/// Runs a build; what it has told on stdout, if that is piped.
+fn build_telling(mut command: Command, what: &str) -> Result<String, Error> {
     if std::io::stderr().is_terminal()
         && std::env::var_os("NO_COLOR").is_none()
         && std::env::var_os("CARGO_TERM_COLOR").is_none()
     {
         command.env("CARGO_TERM_COLOR", "always");
     }
-    command.stdout(Stdio::null());
-    let (status, messages) = run_showing_stderr(command)?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(failure(status.code(), &messages, what))
+    let (status, told, messages) = run_showing_stderr(command)?;
+    if status.success() { Ok(told) } else { Err(failure(status.code(), &messages, what)) }
 }
 
 /// What a failed build's messages say of its cause.
@@ -190,9 +215,17 @@ fn failure(code: Option<i32>, messages: &str, what: &str) -> Error {
     Error::Build { what: what.to_owned() }
 }
 
-/// Runs the command to its end with its stderr both shown and kept.
-fn run_showing_stderr(mut command: Command) -> Result<(ExitStatus, String), Error> {
+/// Runs the command to its end with its stderr both shown and kept, and its stdout kept if that is piped.
+fn run_showing_stderr(mut command: Command) -> Result<(ExitStatus, String, String), Error> {
     let mut child = command.stderr(Stdio::piped()).spawn().map_err(|e| Error::start("cargo", e))?;
+    let stdout = child.stdout.take();
+    // At the same time, or else one of the two would fill up and wait for the other.
+    let told = std::thread::spawn(move || {
+        let mut told = String::new();
+        // What cannot be read is not told.
+        let _ = stdout.map(|mut pipe| pipe.read_to_string(&mut told));
+        told
+    });
     let mut kept = Vec::new();
     if let Some(mut pipe) = child.stderr.take() {
         let mut buffer = [0; 4096];
@@ -203,7 +236,7 @@ fn run_showing_stderr(mut command: Command) -> Result<(ExitStatus, String), Erro
         }
     }
     let status = child.wait().map_err(|e| Error::start("cargo", e))?;
-    Ok((status, String::from_utf8_lossy(&kept).into_owned()))
+    Ok((status, told.join().unwrap_or_default(), String::from_utf8_lossy(&kept).into_owned()))
 }
 
 /// The rustc wrapper the user has configured, if any. Cargo runs a *workspace* wrapper inside ours by itself.

@@ -73,6 +73,28 @@ pub enum Error {
     /// No runner offers benchmarks.
     #[error("no package of this workspace has mapcheck benchmarks")]
     NoBench,
+    /// Benchmarks that nobody declares.
+    #[error("there is no group `{name}` of benchmarks")]
+    UnknownGroup {
+        /// What was asked for.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// What was kept of measuring is unusable.
+    #[error("{} {what}", path.display())]
+    Figures {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A page is there that would have to be overwritten.
+    #[error("{} exists", path.display())]
+    PageExists {
+        /// The file.
+        path: PathBuf,
+    },
     /// A target that no runner declares.
     #[error("there is no target `{name}`")]
     UnknownTarget {
@@ -266,10 +288,10 @@ impl Error {
                                 targets in `[package.metadata.mapcheck]`"
                     .into()
             }
-            Self::NoBench => {
-                "a runner with benchmarks says `bench = true` in `[package.metadata.mapcheck]`"
-                    .into()
-            }
+            Self::NoBench => "a runner with benchmarks says `runner = [\"GROUP\"]` in \
+                 `[package.metadata.mapcheck.bench]`"
+                .into(),
+            Self::UnknownGroup { known, .. } => format!("there are {}", known.join(", ")),
             Self::UnknownTarget { near, .. } if near.is_empty() => {
                 "`cargo mapcheck list` shows the targets".into()
             }
@@ -321,6 +343,10 @@ impl Error {
                     .into()
             }
             Self::Exists { .. } => "give another with -o, or move it away".into(),
+            Self::PageExists { .. } => "give another name with --html, or move it away".into(),
+            Self::Figures { .. } => {
+                "`cargo mapcheck bench --format json` prints what can be shown again".into()
+            }
             Self::Explanation { .. } => {
                 "`cargo mapcheck explain REPRO -o FILE.json` makes it".into()
             }

@@ -108,7 +108,15 @@ It ends with 0, whatever the cells say.";
 /// Of `bench`.
 pub const BENCH: &str = "\
 Examples:
-  cargo mapcheck bench                                           it takes about a minute";
+  cargo mapcheck bench                                    all groups but faults, in turn
+  cargo mapcheck bench peers --html peers.html            the table, and a page with plots
+  cargo mapcheck bench cost maps --quick                  whether it runs, in seconds
+  cargo mapcheck bench --format json > bench.jsonl        every sample, a figure a line
+  cargo mapcheck bench --from bench.jsonl --html bench.html
+
+Groups, in their order: cost, scale, maps, peers, exhaust, faults, stress, delete; which of them there
+are is for the workspace to say. It ends with 0 if everything was measured, whether or not limits are
+reached, with 70 if something could not be measured, and with 3 if somebody ended it.";
 
 /// Of `completions`.
 pub const COMPLETIONS: &str = "\

@@ -2,7 +2,10 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-/// A page with its style.
+/// The colours, the letters, and what every page has.
+const BASE: &str = include_str!("base.css");
+
+/// A page with what it has of its own style.
 pub fn page(title: &str, style: &str, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
@@ -11,7 +14,7 @@ pub fn page(title: &str, style: &str, body: &Markup) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) }
-                style { (PreEscaped(style)) }
+                style { (PreEscaped(BASE)) (PreEscaped(style)) }
             }
             body { (body) }
         }

@@ -16,8 +16,6 @@ pub struct Runner {
     pub package: String,
     /// The targets it knows.
     pub targets: Vec<String>,
-    /// Whether it has benchmarks.
-    pub bench: bool,
     /// Its manifest.
     pub manifest: PathBuf,
     /// A standalone crate in `known-bad`, with a lock file of its own.
@@ -139,6 +137,16 @@ impl Runner {
         Ok(self.command_of(cargo, bin))
     }
 
+    /// Builds the runner without instrumentation, in the same profile, and returns its path.
+    ///
+    /// # Errors
+    /// When it does not build.
+    pub fn build_native(&self, cargo: &Cargo) -> Result<PathBuf, Error> {
+        let mut command = cargo.native_command("build");
+        command.arg("--manifest-path").arg(&self.manifest).args(["--bin", &self.package]);
+        cargo::build_executable(command, &format!("runner `{}` as it is", self.package))
+    }
+
     /// A command that starts it, once it is built.
     pub fn command(&self, cargo: &Cargo) -> Command {
         self.command_of(cargo, &self.package)
@@ -190,7 +198,6 @@ fn workspace_runner(package: &Value, manifest: &Path) -> Option<Runner> {
     Some(Runner {
         package: package["name"].as_str()?.to_owned(),
         targets: targets.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
-        bench: settings["bench"].as_bool().unwrap_or(false),
         manifest: manifest.to_owned(),
         known_bad: false,
         apart: false,
@@ -236,7 +243,6 @@ pub fn read_manifest(text: &str, manifest: &Path) -> Result<Runner, String> {
             .iter()
             .filter_map(|name| name.get_ref().as_str().map(str::to_owned))
             .collect(),
-        bench: setting("bench").and_then(|value| value.as_bool()).unwrap_or(false),
         manifest: manifest.to_owned(),
         known_bad: false,
         apart: false,
@@ -251,7 +257,6 @@ mod tests {
         let one = |package: &str, targets: &[&str]| Runner {
             package: package.into(),
             targets: targets.iter().map(|&name| name.to_owned()).collect(),
-            bench: false,
             manifest: PathBuf::new(),
             known_bad: false,
             apart: false,

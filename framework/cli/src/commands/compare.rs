@@ -29,9 +29,21 @@ const CONTENDERS: [(&str, &str); 8] = [
 
 /// An engine and a scheduler.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Contender {
+pub struct Contender {
     engine: String,
+    /// Empty for the engine's own.
     scheduler: String,
+}
+
+/// What was looked for, and what it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The mutant, or the known-bad target.
+    pub name: String,
+    /// Executions until it was found, if it was.
+    pub executions: Option<u64>,
+    /// CPU time until then, in milliseconds, if the runner says.
+    pub cpu_ms: Option<u64>,
 }
 
 /// Runs every contender over the catalogue and over the known-bad targets, with each seed, and prints the table.
@@ -45,17 +57,13 @@ pub fn run(faults: &Faults) -> Result<i32, Error> {
     let goal = faults.budget.executions.unwrap_or(EXECUTIONS);
     let mut table = Table { goal, json: wants_json(faults.budget.format), ..Table::default() };
     let contenders = contenders(faults);
-    for runner in runners.0.iter().filter(|runner| !runner.apart) {
-        if contenders.iter().any(|contender| is_for(runner, faults, contender)) {
-            runner.build(&cargo, &format!("runner `{}`", runner.package))?;
-        }
-    }
+    let all = runners.0.iter().filter(|runner| !runner.apart);
+    let search = Search::build(&cargo, all.collect(), faults, goal, &contenders)?;
     for contender in contenders {
-        for runner in runners.0.iter().filter(|runner| !runner.apart) {
-            for seed in 0..faults.seeds.unwrap_or(1) {
-                if !look(&cargo, runner, faults, &contender, seed, &mut table)? {
-                    return Ok(exit::BUDGET);
-                }
+        for seed in 0..faults.seeds.unwrap_or(1) {
+            let each = &mut |outcome: Outcome| table.add(&contender, outcome);
+            if !search.look(&contender, seed, each)? {
+                return Ok(exit::BUDGET);
             }
         }
         table.sums(&contender);
@@ -68,20 +76,18 @@ pub fn run(faults: &Faults) -> Result<i32, Error> {
 }
 
 fn contenders(faults: &Faults) -> Vec<Contender> {
-    let named = |engine: &str, scheduler: &str| Contender {
-        engine: engine.to_owned(),
-        scheduler: scheduler.to_owned(),
-    };
     let wanted = |list: &[String], name: &str| list.is_empty() || list.iter().any(|n| n == name);
     let known: Vec<Contender> = CONTENDERS
         .iter()
         .filter(|(engine, scheduler)| {
             wanted(&faults.engines, engine) && wanted(&faults.schedulers, scheduler)
         })
-        .map(|(engine, scheduler)| named(engine, scheduler))
+        .map(|(engine, scheduler)| Contender::new(engine, scheduler))
         .collect();
     // Whatever else was asked for by name.
-    let of = |engine: &str| faults.schedulers.iter().map(|s| named(engine, s)).collect::<Vec<_>>();
+    let of = |engine: &str| {
+        faults.schedulers.iter().map(|s| Contender::new(engine, s)).collect::<Vec<_>>()
+    };
     let engines: Vec<&str> = match &faults.engines[..] {
         [] => vec!["native"],
         named => named.iter().map(String::as_str).collect(),
@@ -90,87 +96,126 @@ fn contenders(faults: &Faults) -> Vec<Contender> {
     known.iter().cloned().chain(others).collect()
 }
 
-/// Whether a runner has something for a contender: only models run on engines other than the machine, and only the
-/// machine finds what is in real code.
-fn is_for(runner: &Runner, faults: &Faults, contender: &Contender) -> bool {
-    !runner.known_bad || contender.engine == "native" && faults.mutants.is_empty()
-}
-
-/// One contender and seed on one runner; false if somebody asked for the end.
-fn look(
-    cargo: &Cargo,
-    runner: &Runner,
-    faults: &Faults,
-    contender: &Contender,
-    seed: u64,
-    table: &mut Table,
-) -> Result<bool, Error> {
-    if !is_for(runner, faults, contender) {
-        return Ok(true);
-    }
-    let mut command = runner.command(cargo);
-    if runner.known_bad {
-        command.arg("check").args(&runner.targets);
-        // A leak would end the search for what these versions are known for.
-        command.env("MAPCHECK_LEAKS", "0").env("MAPCHECK_SUMMARY", "/dev/null");
-    } else {
-        command.arg("faults").args(&faults.mutants);
-    }
-    set(&mut command, faults, contender, seed, table.goal)?;
-    let mut found = Vec::new();
-    let each = &mut |row: &Value| found.extend(outcome(row, table.goal));
-    if run_for_lines(command, runner, "comparing schedulers", each)?.interrupted {
-        return Ok(false);
-    }
-    if runner.known_bad {
-        let missing = runner.targets.iter().filter(|t| found.iter().all(|(name, _)| name != *t));
-        let missing: Vec<_> = missing.map(|t| (t.clone(), None)).collect();
-        found.extend(missing);
-    }
-    found.into_iter().for_each(|(name, executions)| table.add(contender, &name, executions));
-    Ok(true)
-}
-
-fn set(
-    command: &mut Command,
-    faults: &Faults,
-    contender: &Contender,
-    seed: u64,
+/// Looks for what is known to be there.
+#[derive(Debug)]
+pub struct Search<'a> {
+    cargo: &'a Cargo,
+    runners: Vec<&'a Runner>,
+    faults: &'a Faults,
+    /// Executions after which something counts as not found.
     goal: u64,
-) -> Result<(), Error> {
-    budget(command, &faults.budget)?;
-    let seed = seed.wrapping_add(faults.budget.seed.unwrap_or_default());
-    command
-        .env("MAPCHECK_ENGINE", &contender.engine)
-        .env("MAPCHECK_SCHEDULER", &contender.scheduler)
-        .env("MAPCHECK_SEED", seed.to_string())
-        .env("MAPCHECK_EXECUTIONS", goal.to_string())
-        .env("MAPCHECK_SHRINK", "0")
-        .env("MAPCHECK_FORMAT", "json");
-    Ok(())
 }
 
-/// What was looked for, and the executions until it was found, if it was; `None` for lines about other things.
-fn outcome(row: &Value, goal: u64) -> Option<(String, Option<u64>)> {
-    let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+impl<'a> Search<'a> {
+    /// Builds those of the runners that the contenders need.
+    ///
+    /// # Errors
+    /// When one does not build.
+    pub fn build(
+        cargo: &'a Cargo,
+        runners: Vec<&'a Runner>,
+        faults: &'a Faults,
+        goal: u64,
+        contenders: &[Contender],
+    ) -> Result<Self, Error> {
+        let search = Self { cargo, runners, faults, goal };
+        for runner in &search.runners {
+            if contenders.iter().any(|contender| search.is_for(runner, contender)) {
+                runner.build(cargo, &format!("runner `{}`", runner.package))?;
+            }
+        }
+        Ok(search)
+    }
+
+    /// Whether a runner has something for a contender: only models run on engines other than the machine, and only the
+    /// machine finds what is in real code.
+    fn is_for(&self, runner: &Runner, contender: &Contender) -> bool {
+        !runner.known_bad || contender.engine == "native" && self.faults.mutants.is_empty()
+    }
+
+    /// One contender and seed on all runners, each outcome as it comes; false if somebody asked for the end.
+    ///
+    /// # Errors
+    /// When a runner goes wrong.
+    pub fn look(
+        &self,
+        contender: &Contender,
+        seed: u64,
+        each: &mut dyn FnMut(Outcome),
+    ) -> Result<bool, Error> {
+        for runner in self.runners.iter().filter(|runner| self.is_for(runner, contender)) {
+            let mut command = runner.command(self.cargo);
+            if runner.known_bad {
+                command.arg("check").args(&runner.targets);
+                // A leak would end the search for what these versions are known for.
+                command.env("MAPCHECK_LEAKS", "0").env("MAPCHECK_SUMMARY", "/dev/null");
+            } else {
+                command.arg("faults").args(&self.faults.mutants);
+            }
+            self.set(&mut command, contender, seed)?;
+            let mut found = Vec::new();
+            let add = &mut |row: &Value| found.extend(outcome(row, self.goal));
+            if run_for_lines(command, &runner.package, "comparing schedulers", add)?.interrupted {
+                return Ok(false);
+            }
+            if runner.known_bad {
+                let is_there = |target: &&String| found.iter().all(|known| known.name != **target);
+                let missing = runner.targets.iter().filter(is_there).map(|t| Outcome::missed(t));
+                let missing: Vec<Outcome> = missing.collect();
+                found.extend(missing);
+            }
+            found.into_iter().for_each(&mut *each);
+        }
+        Ok(true)
+    }
+
+    fn set(&self, command: &mut Command, contender: &Contender, seed: u64) -> Result<(), Error> {
+        budget(command, &self.faults.budget)?;
+        let seed = seed.wrapping_add(self.faults.budget.seed.unwrap_or_default());
+        if !contender.scheduler.is_empty() {
+            command.env("MAPCHECK_SCHEDULER", &contender.scheduler);
+        }
+        command
+            .env("MAPCHECK_ENGINE", &contender.engine)
+            .env("MAPCHECK_SEED", seed.to_string())
+            .env("MAPCHECK_EXECUTIONS", self.goal.to_string())
+            .env("MAPCHECK_SHRINK", "0")
+            .env("MAPCHECK_FORMAT", "json");
+        Ok(())
+    }
+}
+
+impl Outcome {
+    fn missed(name: &str) -> Self {
+        Self { name: name.to_owned(), executions: None, cpu_ms: None }
+    }
+}
+
+/// What became of what was looked for; `None` for lines about other things.
+fn outcome(row: &Value, goal: u64) -> Option<Outcome> {
+    let of = |key: &str, executions: Option<u64>| {
+        let cpu_ms = executions.and(row["cpu_ms"].as_u64());
+        let name = row[key].as_str().unwrap_or_default().to_owned();
+        Some(Outcome { name, executions, cpu_ms })
+    };
     match row["type"].as_str()? {
         // An equivalent mutant is not to be found.
         "fault" if row["expected"].as_array().is_some_and(Vec::is_empty) => None,
         "fault" => {
             let executions = row["executions"].as_u64().filter(|n| *n <= goal);
-            Some((text("fault"), executions.filter(|_| row["found"] == true)))
+            of("fault", executions.filter(|_| row["found"] == true))
         }
-        "finding" => Some((text("target"), row["execution"].as_u64().map(|n| n.saturating_add(1)))),
+        "finding" => of("target", row["execution"].as_u64().map(|n| n.saturating_add(1))),
         _ => None,
     }
 }
 
 /// What is shown of these lines.
 pub fn shown(lines: &[Value]) -> String {
-    let contender = Contender { engine: "engine".into(), scheduler: "scheduler".into() };
+    let contender = Contender::new("engine", "scheduler");
     let mut table = Table { goal: EXECUTIONS, ..Table::default() };
-    for (name, executions) in lines.iter().filter_map(|line| outcome(line, EXECUTIONS)) {
-        table.add(&contender, &name, executions);
+    for outcome in lines.iter().filter_map(|line| outcome(line, EXECUTIONS)) {
+        table.add(&contender, outcome);
     }
     table.order.iter().map(|name| table.cell(name, &contender)).collect()
 }
@@ -211,11 +256,12 @@ impl Sums {
 }
 
 impl Table {
-    fn add(&mut self, contender: &Contender, name: &str, executions: Option<u64>) {
-        if !self.order.iter().any(|n| n == name) {
-            self.order.push(name.to_owned());
+    fn add(&mut self, contender: &Contender, outcome: Outcome) {
+        let Outcome { name, executions, .. } = outcome;
+        if !self.order.contains(&name) {
+            self.order.push(name.clone());
         }
-        let row = self.rows.entry(name.to_owned()).or_default();
+        let row = self.rows.entry(name).or_default();
         row.entry(contender.clone()).or_default().push(executions);
     }
 
@@ -307,10 +353,16 @@ fn said(contender: &Contender, sums: &Sums) -> String {
 }
 
 impl Contender {
-    fn short(&self) -> String {
+    /// An engine with a scheduler of its; an empty one is the engine's own.
+    pub fn new(engine: &str, scheduler: &str) -> Self {
+        Self { engine: engine.to_owned(), scheduler: scheduler.to_owned() }
+    }
+
+    /// Its name in a table.
+    pub fn short(&self) -> String {
         match &*self.engine {
             "native" => self.scheduler.clone(),
-            engine => format!("{engine} {}", self.scheduler),
+            engine => format!("{engine} {}", self.scheduler).trim_end().to_owned(),
         }
     }
 }
@@ -320,7 +372,11 @@ mod tests {
     use super::*;
 
     fn contender(scheduler: &str) -> Contender {
-        Contender { engine: "native".into(), scheduler: scheduler.into() }
+        Contender::new("native", scheduler)
+    }
+
+    fn took(name: &str, executions: Option<u64>) -> Outcome {
+        Outcome { name: name.into(), executions, cpu_ms: None }
     }
 
     #[test]
@@ -337,21 +393,25 @@ mod tests {
                 "executions": executions})
         };
         let goal = 100;
-        assert_eq!(outcome(&fault(true, 7), goal), Some(("F1".into(), Some(7))));
-        assert_eq!(outcome(&fault(false, 100), goal), Some(("F1".into(), None)));
+        assert_eq!(outcome(&fault(true, 7), goal), Some(took("F1", Some(7))));
+        assert_eq!(outcome(&fault(false, 100), goal), Some(took("F1", None)));
         let silent = json!({"type": "fault", "fault": "E1", "expected": [], "found": false});
         assert_eq!(outcome(&silent, goal), None);
-        let finding = json!({"type": "finding", "target": "flurry@0.4.0", "execution": 0});
-        assert_eq!(outcome(&finding, goal), Some(("flurry@0.4.0".into(), Some(1))));
+        let finding =
+            json!({"type": "finding", "target": "flurry@0.4.0", "execution": 0, "cpu_ms": 3});
+        assert_eq!(
+            outcome(&finding, goal),
+            Some(Outcome { cpu_ms: Some(3), ..took("flurry@0.4.0", Some(1)) })
+        );
     }
 
     #[test]
     fn contenders_are_compared_on_what_both_have_looked_for() {
         let mut table = Table { goal: 100, ..Table::default() };
         let (ours, theirs) = (contender("portfolio"), contender("pct"));
-        table.add(&ours, "F1", Some(2));
-        table.add(&ours, "map@1", Some(99));
-        table.add(&theirs, "F1", Some(8));
+        table.add(&ours, took("F1", Some(2)));
+        table.add(&ours, took("map@1", Some(99)));
+        table.add(&theirs, took("F1", Some(8)));
         table.contenders = vec![ours, theirs];
         let said = table.comparisons().join("\n");
         assert!(

@@ -58,7 +58,9 @@ fn explained(repro: &Path) -> Result<(Option<Told>, i32), Error> {
 fn by_runner(command: Command, runner: &Runner) -> Result<(Option<Told>, i32), Error> {
     let mut told = None;
     let ran =
-        run_for_lines(command, runner, "explaining", &mut |line| match line["type"].as_str() {
+        run_for_lines(command, &runner.package, "explaining", &mut |line| match line["type"]
+            .as_str()
+        {
             Some("explanation") => told = Some(line.clone()),
             Some("nothing") => say_nothing(line),
             _ => {}

@@ -49,7 +49,7 @@ pub fn run(faults: &Faults) -> Result<i32, Error> {
             budget(&mut command, &faults.budget)?;
             command.envs(faults.schedulers.last().map(|s| ("MAPCHECK_SCHEDULER", s)));
             let what = format!("looking for mutants on {engine}");
-            let ran = run_for_lines(command, runner, &what, &mut |row| table.row(row))?;
+            let ran = run_for_lines(command, &runner.package, &what, &mut |row| table.row(row))?;
             code = summary::worse(code, ran.code);
             if ran.interrupted {
                 break 'all;

@@ -95,7 +95,7 @@ fn told(command: Command, runner: &Runner) -> Result<Vec<PathBuf>, Error> {
         let file = line["file"].as_str().filter(|_| line["type"] == "input");
         own.extend(file.map(PathBuf::from));
     };
-    run_for_lines(command, runner, "reading inputs", each)?;
+    run_for_lines(command, &runner.package, "reading inputs", each)?;
     Ok(own)
 }
 

@@ -59,7 +59,7 @@ pub fn run(matrix: &Matrix) -> Result<i32, Error> {
                 cells.push(cell.clone());
             }
         };
-        let ran = run_for_lines(command, runner, "filling the matrix", each)?;
+        let ran = run_for_lines(command, &runner.package, "filling the matrix", each)?;
         code = summary::worse(code, ran.code);
         if ran.interrupted {
             break;
@@ -170,13 +170,13 @@ fn wrapped(text: &str) -> String {
 }
 
 const STYLE: &str = "
-:root { color-scheme: light dark; font: 15px/1.45 system-ui, sans-serif; }
-body { margin: 1.5rem auto; max-width: 76rem; padding: 0 1rem; }
+body { padding-top: 1.5rem; }
+h1 + p { margin-bottom: 1.2rem; max-width: 48rem; }
 table { border-collapse: collapse; display: block; overflow-x: auto; }
-th, td { border: 1px solid #8886; padding: .35rem .6rem; text-align: left; vertical-align: top; }
+th, td { border: 1px solid var(--line); padding: .35rem .6rem; text-align: left; vertical-align: top; }
 tbody th { font-family: ui-monospace, monospace; white-space: nowrap; }
-.ok { background: #2a93; } .bad { background: #d336; } .none { color: #888; }
-small { display: block; color: #888; }
+.ok { background: #2a93; } .bad { background: #d336; } .none { color: var(--quiet); }
+small { display: block; color: var(--quiet); }
 ";
 
 /// The matrix as a page that needs nothing else.

@@ -1,5 +1,6 @@
 //! The subcommands.
 
+mod bench;
 mod check;
 mod compare;
 mod explain;
@@ -18,11 +19,9 @@ use std::process::{Command, ExitStatus};
 use serde_json::Value;
 
 use crate::args;
-use crate::cargo::{self, Cargo};
 use crate::completions;
 use crate::error::{Error, exit};
-use crate::runners::{Runner, Runners};
-use crate::summary;
+use crate::runners::Runner;
 use crate::supervisor::{self, Task};
 
 pub use check::settings as check_settings;
@@ -47,27 +46,9 @@ pub fn run(command: args::Command) -> Result<i32, Error> {
         args::Command::Faults(faults) if faults.seeds.is_some() => compare::run(&faults),
         args::Command::Faults(faults) => faults::run(&faults),
         args::Command::Matrix(matrix) => matrix::run(&matrix),
-        args::Command::Bench => bench(),
+        args::Command::Bench(bench) => bench::run(&bench),
         args::Command::Completions(completions) => Ok(completions::print(completions.shell)),
     }
-}
-
-/// `bench`: every runner that has benchmarks.
-fn bench() -> Result<i32, Error> {
-    let metadata = cargo::metadata()?;
-    let runners = Runners::find(&metadata)?.require()?;
-    let with_bench: Vec<&Runner> = runners.0.iter().filter(|runner| runner.bench).collect();
-    if with_bench.is_empty() {
-        return Err(Error::NoBench);
-    }
-    let cargo = Cargo::new(&metadata)?;
-    let mut code = exit::CLEAN;
-    for runner in with_bench {
-        let mut command = runner.build(&cargo, &format!("runner `{}`", runner.package))?;
-        command.arg("bench");
-        code = summary::worse(code, run_runner_showing(command, runner, "measuring")?);
-    }
-    Ok(code)
 }
 
 /// Runs a built runner to its end and returns its exit code.
@@ -98,10 +79,11 @@ struct Ran {
     interrupted: bool,
 }
 
-/// Runs a built runner to its end, and hands each JSON line that it prints to `each`; `what` says what it does.
+/// Runs a built runner, or what else has a name, to its end, and hands each JSON line that it prints to `each`; `what`
+/// says what it does.
 fn run_for_lines(
     command: Command,
-    runner: &Runner,
+    name: &str,
     what: &str,
     each: &mut dyn FnMut(&Value),
 ) -> Result<Ran, Error> {
@@ -110,7 +92,7 @@ fn run_for_lines(
             each(&value);
         }
     };
-    let task = Task { command, runner: runner.package.clone(), journals: None };
+    let task = Task { command, runner: name.to_owned(), journals: None };
     let report = supervisor::run_one(task, what, check::is_watched(), &mut on_line)?;
     let code = match report.codes.into_iter().next().flatten() {
         _ if report.killed => exit::KILLED,
@@ -122,7 +104,10 @@ fn run_for_lines(
 
 /// What the subcommands that read a runner's lines show of these.
 pub fn shown(lines: &[Value]) -> String {
-    matrix::shown(lines) + &faults::shown(lines) + &compare::shown(lines)
+    matrix::shown(lines)
+        + &faults::shown(lines)
+        + &compare::shown(lines)
+        + &crate::bench::shown(lines)
 }
 
 /// A runner's exit code, if it is one a runner may end with.

@@ -110,7 +110,7 @@ fn name_of(facts: &Value) -> &str {
 /// What a runner tells of the test to be.
 fn told_by_runner(command: std::process::Command, runner: &Runner) -> Result<Value, Error> {
     let mut facts = None;
-    let ran = run_for_lines(command, runner, MEASURING, &mut |line| {
+    let ran = run_for_lines(command, &runner.package, MEASURING, &mut |line| {
         if line["type"] == "regression" {
             facts = Some(line.clone());
         }
