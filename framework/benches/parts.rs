@@ -16,7 +16,7 @@ use mapcheck::repro::Repro;
 use mapcheck::scenario::{Scenario, Unstructured};
 use mapcheck::scheduler::{Ended, by_name};
 use mapcheck::{Atomic, Consistency, Iteration, Profile};
-use mapcheck_machine::{Access, ChoiceKind, Consult, Decider, Reason, ThreadView};
+use mapcheck_machine::{Access, ChoiceKind, Consult, Decider, Reason, Runnable, ThreadView};
 
 /// Schedule points of a made-up execution.
 const POINTS: u64 = 1_000;
@@ -32,11 +32,13 @@ fn threads(count: u32) -> Vec<ThreadView> {
 /// Asks at every point of an execution, and goes on with whom the answer names.
 fn ask(threads: &[ThreadView], mut answer: impl FnMut(&Consult<'_>) -> u32) {
     let mut local = vec![0; threads.len()];
+    let runnable = Runnable::of(threads);
     let mut current = 0;
     for step in 1..=POINTS {
         local[current as usize] += 1;
         let local_step = local[current as usize];
-        current = answer(&Consult { current, local_step, step, reason: Reason::Point, threads });
+        let (reason, spent, runnable) = (Reason::Point, true, &runnable);
+        current = answer(&Consult { current, local_step, step, reason, spent, threads, runnable });
     }
 }
 
