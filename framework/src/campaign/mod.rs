@@ -403,8 +403,8 @@ impl Campaign<'_> {
         }
     }
 
-    /// Starts workers while there are jobs; while a candidate waits to be settled, only for earlier ones. Whether any was
-    /// started.
+    /// Starts workers while there are jobs; while a candidate waits to be settled, only for earlier ones. Whether any
+    /// was started.
     fn fill(&mut self) -> Result<bool, String> {
         let before = self.running.len();
         while self.running.len() < self.settings.workers {

@@ -19,18 +19,21 @@ const PLAIN: u64 = 64;
 pub struct Random {
     seed: u64,
     dice: Dice,
+    /// Whether the slice under way is one that it has granted.
+    walks: bool,
 }
 
 impl Random {
     /// A random walk; executions of the same seed and number are the same.
     pub fn new(seed: u64) -> Random {
-        Random { seed, dice: Dice::new(seed, 0) }
+        Random { seed, dice: Dice::new(seed, 0), walks: false }
     }
 }
 
 impl Scheduler for Random {
     fn begin(&mut self, execution: u64) {
         self.dice = Dice::new(self.seed, execution);
+        self.walks = false;
     }
 
     fn schedule(&mut self, consult: &Consult<'_>) -> Slice {
@@ -40,7 +43,8 @@ impl Scheduler for Random {
             return Slice::new(thread, UNBOUNDED);
         }
         // That the slice is used up means that the walk was drawn to leave the thread here.
-        let leaves = consult.reason == Reason::Yield || consult.spent;
+        let walked = std::mem::replace(&mut self.walks, true);
+        let leaves = consult.reason == Reason::Yield || walked && consult.spent;
         let left = Some(consult.current).filter(|&t| leaves && consult.runnable.contains(t));
         // All draws of a slice come from one number, because a number costs more than a digit of it.
         let mut digits = self.dice.next();

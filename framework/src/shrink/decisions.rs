@@ -36,8 +36,11 @@ fn preempts(decision: &Decision, survey: &Survey) -> bool {
         && survey.local(decision.thread, decision.index).is_some_and(|step| step.preempted)
 }
 
+/// So few switches are tried in other ways round, too: how many there are grows with the square.
+const FEW: usize = 6;
+
 /// Decisions that are one step simpler than those surveyed: first without two of them, so that a switch and the one
-/// back go together; then with one that is moved or lowered.
+/// back go together; then without one, where another leads past it; then with one that is moved or lowered.
 pub(super) fn simpler(decisions: &Decisions, survey: &Survey) -> Vec<Decisions> {
     let all = &decisions.0;
     let mut simpler = Vec::new();
@@ -49,6 +52,7 @@ pub(super) fn simpler(decisions: &Decisions, survey: &Survey) -> Vec<Decisions> 
             simpler.push(Decisions(fewer));
         }
     }
+    simpler.extend(shortcuts(all));
     for (i, decision) in all.iter().enumerate() {
         for other in easier(decision, survey) {
             let mut changed = all.clone();
@@ -57,6 +61,32 @@ pub(super) fn simpler(decisions: &Decisions, survey: &Survey) -> Vec<Decisions> 
         }
     }
     simpler
+}
+
+/// Without a switch, and with a later one that leads to another thread: to whom the run came in the end, not back to
+/// where it was left before.
+fn shortcuts(all: &[Decision]) -> Vec<Decisions> {
+    let switches: Vec<usize> =
+        (0..all.len()).filter(|i| all[*i].kind == DecisionKind::Schedule).collect();
+    if switches.len() > FEW {
+        return Vec::new();
+    }
+    let mut threads: Vec<u32> = switches.iter().map(|i| all[*i].choice).collect();
+    threads.sort_unstable();
+    threads.dedup();
+    let mut shorter = Vec::new();
+    for (at, second) in switches.iter().enumerate() {
+        let back = all[*second];
+        for first in &switches[..at] {
+            for &choice in threads.iter().filter(|t| ![back.thread, back.choice].contains(t)) {
+                let mut fewer = all.to_vec();
+                fewer[*second].choice = choice;
+                fewer.remove(*first);
+                shorter.push(Decisions(fewer));
+            }
+        }
+    }
+    shorter
 }
 
 /// A decision that is moved to the begin of an operation or to an earlier step, or whose choice is lower.
@@ -156,9 +186,22 @@ mod tests {
     }
 
     #[test]
+    fn a_switch_may_lead_past_one_that_went_back() {
+        let all = texts("0@13>1 1@4>0 0@25>2");
+        for wanted in ["1@4>2 0@25>2", "0@13>1 0@25>1", "1@4>0 0@25>1"] {
+            assert!(all.contains(&wanted.to_owned()), "{all:?}");
+        }
+    }
+
+    #[test]
     fn every_candidate_weighs_less() {
         let survey = survey();
-        for text in ["1@4>2 2@2>1 suspend:0@0=9 reuse:1@2.3=4", "0@1>2 1@4>2", "data:0@0=32767"] {
+        for text in [
+            "1@4>2 2@2>1 suspend:0@0=9 reuse:1@2.3=4",
+            "0@1>2 1@4>2",
+            "0@1>1 1@4>0 0@9>2",
+            "data:0@0=32767",
+        ] {
             let decisions: Decisions = text.parse().unwrap();
             for simpler in simpler(&decisions, &survey) {
                 // A moved switch weighs by what the survey knew of the step it moves to.

@@ -75,8 +75,8 @@ pub fn measure(ask: &Ask, _: &[Target]) -> Result<(), String> {
         let is_target = !subject.contains(' ');
         let mut series = Vec::new();
         for variant in VARIANTS {
-            // The facade searches within a bound, or without one as far as it gets: one of the two is enough. The threads
-            // of a target are a scenario's in any case.
+            // The facade searches within a bound, or without one as far as it gets: one of the two is enough. The
+            // threads of a target are a scenario's in any case.
             let of_models = variant.name == "loom" || variant.search.starts_with("scenario-");
             if is_target && of_models {
                 continue;

@@ -40,8 +40,8 @@ fn live_range(addr: usize, end: usize) -> bool {
     let (mut at, mut whole) = (byte(addr).cast_const(), end / GRANULE);
     while whole > 0 {
         let n = whole.min(GRANULE);
-        // SAFETY: the granules before are live, so that this one is in the arena or the first behind it, and a word more
-        // is mapped.
+        // SAFETY: the granules before are live, so that this one is in the arena or the first behind it, and a word
+        // more is mapped.
         let word = unsafe { at.cast::<u64>().read_unaligned() };
         if u64::from_le(word ^ WHOLE) << (64 - 8 * n) != 0 {
             return false;
