@@ -63,8 +63,8 @@ pub(super) fn simpler(decisions: &Decisions, survey: &Survey) -> Vec<Decisions> 
     simpler
 }
 
-/// Without a switch, and with a later one that leads to another thread: to whom the run came in the end, not back to
-/// where it was left before.
+/// Without one switch or two, and with another that leads to another thread: to whom the run came in the end, not back
+/// to where it was left before.
 fn shortcuts(all: &[Decision]) -> Vec<Decisions> {
     let switches: Vec<usize> =
         (0..all.len()).filter(|i| all[*i].kind == DecisionKind::Schedule).collect();
@@ -74,19 +74,30 @@ fn shortcuts(all: &[Decision]) -> Vec<Decisions> {
     let mut threads: Vec<u32> = switches.iter().map(|i| all[*i].choice).collect();
     threads.sort_unstable();
     threads.dedup();
-    let mut shorter = Vec::new();
-    for (at, second) in switches.iter().enumerate() {
-        let back = all[*second];
-        for first in &switches[..at] {
-            for &choice in threads.iter().filter(|t| ![back.thread, back.choice].contains(t)) {
-                let mut fewer = all.to_vec();
-                fewer[*second].choice = choice;
-                fewer.remove(*first);
-                shorter.push(Decisions(fewer));
+    let (mut two, mut one) = (Vec::new(), Vec::new());
+    for (turned, &choice) in pairs(&switches, &threads) {
+        let kept = all[*turned];
+        if choice == kept.thread || choice == kept.choice {
+            continue;
+        }
+        let mut changed = all.to_vec();
+        changed[*turned].choice = choice;
+        for (first, second) in pairs(&switches, &switches) {
+            // Equal ones stand for one alone.
+            if first <= second && first != turned && second != turned {
+                let left = (0..).zip(&changed).filter(|(i, _)| i != first && i != second);
+                let fewer = Decisions(left.map(|(_, decision)| *decision).collect());
+                if first == second { one.push(fewer) } else { two.push(fewer) }
             }
         }
     }
-    shorter
+    two.append(&mut one);
+    two
+}
+
+/// Each of these with each of those.
+fn pairs<'a, A, B>(these: &'a [A], those: &'a [B]) -> impl Iterator<Item = (&'a A, &'a B)> {
+    these.iter().flat_map(move |this| those.iter().map(move |that| (this, that)))
 }
 
 /// A decision that is moved to the begin of an operation or to an earlier step, or whose choice is lower.
@@ -188,7 +199,7 @@ mod tests {
     #[test]
     fn a_switch_may_lead_past_one_that_went_back() {
         let all = texts("0@13>1 1@4>0 0@25>2");
-        for wanted in ["1@4>2 0@25>2", "0@13>1 0@25>1", "1@4>0 0@25>1"] {
+        for wanted in ["1@4>2", "1@4>2 0@25>2", "0@13>1 0@25>1", "1@4>0 0@25>1"] {
             assert!(all.contains(&wanted.to_owned()), "{all:?}");
         }
     }
