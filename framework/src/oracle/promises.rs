@@ -589,6 +589,27 @@ mod tests {
     }
 
     #[test]
+    fn an_execution_in_the_memory_of_an_earlier_one_knows_nothing_of_it() {
+        let (none, all) = (Consistency::None, Consistency::Linearizable);
+        let [none, all] = [none, all].map(|consistency| profile(consistency, Atomic::ALL));
+        let first = Scenario { setup: vec!["insert 0".parse().unwrap()], ..Scenario::default() };
+        let mut promises = Promises::new(&first, &none, AfterPanic::Usable, Vec::new);
+        for scenario in [&first, &Scenario::default(), &first] {
+            promises.begin(scenario, &all, AfterPanic::Usable, Vec::new);
+            let get = promises.invoke(2, 0, Effect::Get);
+            promises.respond(get, Answer::Read(None));
+            let insert = promises.invoke(1, 0, Effect::Insert(1));
+            promises.respond(insert, Answer::Wrote(Previous::Absent));
+            let began = promises.begin_len(3);
+            promises.end_len(3, began, Some(1));
+            assert_eq!((promises.scenario(), promises.finish()), (scenario, 0));
+            // The next knows nothing of a call without an end either.
+            promises.invoke(2, 0, Effect::Remove);
+            promises.begin_len(3);
+        }
+    }
+
+    #[test]
     fn a_contract_that_nobody_wrote_down_is_called_assumed() {
         let assumed = |promised_by| {
             let profile = profile(Consistency::Linearizable, Atomic::NONE);

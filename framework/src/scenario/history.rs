@@ -524,6 +524,33 @@ mod tests {
         assert_eq!([wipes(1), wipes(2), wipes(5)], [1, 0, 1]);
     }
 
+    /// A history of all kinds of events, two of which have no end.
+    fn told(history: &mut History<()>) -> String {
+        for key in [7, 1 << 40] {
+            let ticket = history.invoke(1, key, Effect::Insert(key));
+            history.respond(ticket, Answer::Wrote(Previous::Absent));
+        }
+        let number = history.begin_iteration(2);
+        history.visit(number, Seen { key: 7, value: 7, since: 0 });
+        history.complete(number);
+        let number = history.begin_iteration(3);
+        history.begin_whole(3, history.now());
+        history.begin_wipe(4, true);
+        let calls: Vec<_> = history.calls_from(0).collect();
+        let (entries, all, wholes) = (history.entries(), history.iterations(), history.wholes());
+        format!("{} {number} {calls:?} {entries:?} {all:?} {wholes:?}", history.now())
+    }
+
+    #[test]
+    fn a_history_that_was_cleared_is_as_good_as_a_new_one() {
+        let mut history = History::<()>::new();
+        let new = told(&mut history);
+        assert!(told(&mut history) != new && !history.is_quiet());
+        history.clear();
+        assert!(history.is_quiet() && history.find(7).is_none() && history.find(1 << 40).is_none());
+        assert_eq!(told(&mut history), new);
+    }
+
     #[test]
     fn a_retain_beside_an_insert_of_the_key_may_do_nothing() {
         let mut history = History::<()>::new();
