@@ -94,6 +94,7 @@ mod regression;
 mod replay;
 pub mod report;
 pub mod repro;
+mod reused;
 pub mod runner;
 pub mod scenario;
 pub mod scheduler;

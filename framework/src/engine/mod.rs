@@ -71,14 +71,23 @@ impl fmt::Display for Engine {
 /// What a thread of an execution does: it is told its number.
 pub(crate) type ThreadBody = Arc<dyn Fn(usize) + Send + Sync>;
 
-/// Runs `body(0)` to `body(n - 1)` on threads of the engine under way, and waits for all of them.
-pub(crate) fn concurrently(n: usize, body: ThreadBody) {
+/// Runs `body(0)` to `body(n - 1)` on threads of the engine under way, and waits for all of them. The others want a body
+/// to keep, `owned`, that does the same.
+#[cfg_attr(
+    not(any(feature = "shuttle", feature = "loom")),
+    expect(unused_variables, reason = "the machine keeps none")
+)]
+pub(crate) fn concurrently(
+    n: usize,
+    body: &(dyn Fn(usize) + Sync),
+    owned: &dyn Fn() -> ThreadBody,
+) {
     match under_way::engine() {
         #[cfg(feature = "shuttle")]
-        Some(Engine::Shuttle) => shuttle::concurrently(n, &body),
+        Some(Engine::Shuttle) => shuttle::concurrently(n, &owned()),
         #[cfg(feature = "loom")]
-        Some(Engine::Loom) => loom::concurrently(n, body),
-        _ => machine::concurrently(n, &|i| body(i)),
+        Some(Engine::Loom) => loom::concurrently(n, owned()),
+        _ => machine::concurrently(n, body),
     }
 }
 

@@ -25,6 +25,11 @@ fn limits(executions: u64) -> Limits {
     }
 }
 
+/// As the engine's own, with a body that can be kept.
+fn concurrently(n: usize, body: ThreadBody) {
+    super::concurrently(n, &|i| body(i), &|| Arc::clone(&body));
+}
+
 fn explored(engine: Engine, limits: &Limits, body: fn()) -> Explored {
     explore(engine, limits, Arc::new(body), &mut |_| ())
 }

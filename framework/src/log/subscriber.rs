@@ -60,17 +60,22 @@ pub(crate) fn is_spent() -> bool {
 /// An execution begins in this process; whether its notes are kept, and where its log goes.
 pub(crate) fn begin(listen: bool, log: Option<&Log<'_>>) {
     machine::outside(&mut || {
+        if let Ok(mut place) = LISTENER.lock() {
+            *place = listen.then(|| Listener::new(log));
+        }
+        LISTENING.store(listen, Relaxed);
+    });
+}
+
+impl Listener {
+    fn new(log: Option<&Log<'_>>) -> Listener {
         let wanted = log.and_then(|log| Some((log, targets()?)));
         let filter = wanted.as_ref().map(|(_, filter)| filter.clone());
         let layers = Timeline::default()
             .and_then(wanted.and_then(|(log, filter)| Timeline::log(log, filter)))
             .with_subscriber(Numbers);
-        let listener = listen.then(|| Listener { layers: Box::new(layers), filter });
-        if let Ok(mut place) = LISTENER.lock() {
-            *place = listener;
-        }
-        LISTENING.store(listen, Relaxed);
-    });
+        Listener { layers: Box::new(layers), filter }
+    }
 }
 
 fn targets() -> Option<Targets> {

@@ -31,7 +31,7 @@ use mapcheck_machine::{Block, Fact, Kind};
 
 pub use own::{Answer, Call, Event, Oracle};
 pub(crate) use progress::{stamp, told};
-pub(crate) use promises::{Promises, ended};
+pub(crate) use promises::{Past, Promises, ended};
 pub(crate) use wait_for::{Edge, Touch, WaitFor, Why};
 
 /// What kind of finding it is.

@@ -3,8 +3,9 @@
 //! It lives beside the execution and must not disturb it: its memory is not the modelled heap's, and it adds no
 //! schedule point. Nothing here is generic, so that none of it is compiled into instrumented crates.
 
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mapcheck_machine as machine;
 
@@ -32,12 +33,54 @@ pub(crate) struct Promises {
     watched: Mutex<Watched>,
 }
 
+/// What is kept of a scenario that has ended in an execution.
+pub(crate) trait Past: Any + Send + Sync {
+    /// What happened.
+    fn promises(&self) -> &Promises;
+}
+
+/// A place for it.
+type Place = Mutex<Option<Arc<dyn Past>>>;
+
+fn locked(place: &Place) -> MutexGuard<'_, Option<Arc<dyn Past>>> {
+    place.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Of the last scenario that has ended in an execution, until it is asked for.
-static ENDED: Mutex<Option<Promises>> = Mutex::new(None);
+static ENDED: Place = Mutex::new(None);
+
+/// Of an earlier one.
+static SPARE: Place = Mutex::new(None);
 
 /// What was kept of the scenario of the execution that has ended.
-pub(crate) fn ended() -> Option<Promises> {
-    ENDED.lock().unwrap_or_else(PoisonError::into_inner).take()
+pub(crate) fn ended() -> Option<Arc<dyn Past>> {
+    locked(&ENDED).take()
+}
+
+/// The execution that begins may use the memory of an earlier one. It is given that anew each time, since globals are
+/// given back what they held before.
+pub(crate) fn reuse(past: Option<Arc<dyn Past>>) {
+    *locked(&SPARE) = past;
+}
+
+/// What was kept of an earlier execution, to be used again.
+#[inline(never)]
+pub(crate) fn spare() -> Option<Arc<dyn Past>> {
+    locked(&SPARE).take()
+}
+
+/// The scenario has ended: judges what can be judged only now. The number of keys on which no verdict was reached, and
+/// one more if there is none on the map as a whole. In an execution what happened is kept for [`ended`].
+#[inline(never)]
+pub(crate) fn finish(past: Arc<dyn Past>) -> u64 {
+    let inconclusive = past.promises().finish();
+    let keep = machine::current_thread().is_some();
+    outside(move || {
+        if keep {
+            *locked(&ENDED) = Some(past);
+        }
+    });
+    inconclusive
 }
 
 /// Whether histories are judged.
@@ -108,6 +151,14 @@ struct Watched {
     own: Own,
 }
 
+impl Watched {
+    /// Another execution begins.
+    fn clear(&mut self) {
+        self.history.clear();
+        self.world.clear();
+    }
+}
+
 /// What a call is to do, as an author's oracle sees it; `None` for what operations on the whole map do to a key.
 fn call_of(effect: Effect) -> Option<own::Call> {
     match effect {
@@ -144,15 +195,37 @@ impl Promises {
         oracles: fn() -> Vec<Box<dyn Oracle>>,
     ) -> Promises {
         let promised = Promised::by(profile);
-        let promises = outside(|| {
-            let (history, world, oracles) = (History::new(), World::default(), oracles());
-            let own = !oracles.is_empty();
-            let watched = Mutex::new(Watched { history, world, own: Own(oracles) });
+        let mut promises = outside(|| {
+            let (history, world, own) = (History::new(), World::default(), Own::default());
+            let watched = Mutex::new(Watched { history, world, own });
             let scenario = scenario.clone();
-            Promises { scenario, promised, own, after_panic, watched }
+            Promises { scenario, promised, own: false, after_panic, watched }
         });
-        promises.show(&Event::Began(scenario));
+        promises.begin(scenario, profile, after_panic, oracles);
         promises
+    }
+
+    /// Another execution begins, perhaps of another scenario: nothing has happened yet.
+    #[inline(never)]
+    pub(crate) fn begin(
+        &mut self,
+        scenario: &Scenario,
+        profile: &Profile,
+        after_panic: AfterPanic,
+        oracles: fn() -> Vec<Box<dyn Oracle>>,
+    ) {
+        (self.promised, self.after_panic) = (Promised::by(profile), after_panic);
+        outside(|| {
+            if self.scenario != *scenario {
+                self.scenario = scenario.clone();
+            }
+            let oracles = oracles();
+            self.own = !oracles.is_empty();
+            let watched = self.watched.get_mut().unwrap_or_else(PoisonError::into_inner);
+            watched.clear();
+            watched.own = Own(oracles);
+        });
+        self.show(&Event::Began(scenario));
     }
 
     /// Shows an event to the oracles of the map's author.
@@ -364,19 +437,11 @@ impl Promises {
             .find_map(|(key, calls)| iteration::missed(self.promised.contract, told, key, calls))
     }
 
-    /// The scenario has ended. The number of keys on which no verdict was reached, and one more if there is none on the
-    /// map as a whole. In an execution it is kept for [`ended`].
-    #[inline(never)]
-    pub(crate) fn finish(self) -> u64 {
+    /// See [`finish`].
+    fn finish(&self) -> u64 {
         self.show(&Event::Ended);
-        let keep = machine::current_thread().is_some();
         let (violation, inconclusive) = outside(|| self.judge_rest());
         self.settle(violation);
-        outside(|| {
-            if keep {
-                *ENDED.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
-            }
-        });
         inconclusive
     }
 
@@ -521,6 +586,27 @@ mod tests {
         let sequential = class(Consistency::SequentialPerKey, Atomic::ALL, 7);
         assert_eq!(sequential.unwrap(), "not-sequential");
         assert_eq!(class(Consistency::None, Atomic::ALL, 7), None);
+    }
+
+    #[test]
+    fn an_execution_in_the_memory_of_an_earlier_one_knows_nothing_of_it() {
+        let (none, all) = (Consistency::None, Consistency::Linearizable);
+        let [none, all] = [none, all].map(|consistency| profile(consistency, Atomic::ALL));
+        let first = Scenario { setup: vec!["insert 0".parse().unwrap()], ..Scenario::default() };
+        let mut promises = Promises::new(&first, &none, AfterPanic::Usable, Vec::new);
+        for scenario in [&first, &Scenario::default(), &first] {
+            promises.begin(scenario, &all, AfterPanic::Usable, Vec::new);
+            let get = promises.invoke(2, 0, Effect::Get);
+            promises.respond(get, Answer::Read(None));
+            let insert = promises.invoke(1, 0, Effect::Insert(1));
+            promises.respond(insert, Answer::Wrote(Previous::Absent));
+            let began = promises.begin_len(3);
+            promises.end_len(3, began, Some(1));
+            assert_eq!((promises.scenario(), promises.finish()), (scenario, 0));
+            // The next knows nothing of a call without an end either.
+            promises.invoke(2, 0, Effect::Remove);
+            promises.begin_len(3);
+        }
     }
 
     #[test]

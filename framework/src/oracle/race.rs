@@ -35,6 +35,7 @@ use std::sync::{Mutex, PoisonError};
 use mapcheck_machine::{self as machine, Access, Change, Earlier, Edge, Fact, Kind, Order, Touch};
 
 use super::{Class, Violation, verb_of};
+use crate::reused::Reused;
 
 mod clocks;
 #[cfg(test)]
@@ -93,6 +94,15 @@ struct Word {
     whole: u32,
 }
 
+impl Thread {
+    /// It begins, as the one with this number.
+    fn begin(&mut self, number: usize) {
+        [&mut self.clocks, &mut self.met, &mut self.fenced].into_iter().for_each(Clocks::clear);
+        self.clocks.set(number, 1);
+        self.fenced_by = NOBODY;
+    }
+}
+
 impl Word {
     /// Whether a thread has accessed it.
     fn met(&self, thread: usize) -> bool {
@@ -103,14 +113,12 @@ impl Word {
 /// The oracle of a process, which judges one execution after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Races {
-    threads: Vec<Thread>,
+    threads: Reused<Thread>,
     shadow: Shadow,
     /// Eight places of single bytes at a time.
     bytes: Vec<Place>,
-    readers: Vec<Vec<Spot>>,
-    /// Words, and how many of them are of this execution: the others wait to be used again.
-    words: Vec<Word>,
-    used: usize,
+    readers: Reused<Vec<Spot>>,
+    words: Reused<Word>,
     /// The words of a granule by the byte with which they begin, plus one.
     beginning: Vec<[u32; GRANULE]>,
     /// Pairs of sites that are known and accepted, and how often one was met.
@@ -169,8 +177,8 @@ impl Races {
         self.threads.clear();
         self.bytes.clear();
         self.readers.clear();
+        self.words.clear();
         self.beginning.clear();
-        self.used = 0;
         (self.met, self.given_up) = (0, false);
     }
 
@@ -225,10 +233,9 @@ impl Races {
     #[inline]
     fn know(&mut self, thread: usize) {
         while self.threads.len() <= thread {
-            let mut new = Thread::default();
-            new.clocks.set(self.threads.len(), 1);
-            self.given_up |= self.threads.len() >= THREADS;
-            self.threads.push(new);
+            let next = self.threads.len();
+            self.given_up |= next >= THREADS;
+            self.threads.add().begin(next);
         }
     }
 
@@ -241,15 +248,20 @@ impl Races {
 
     fn start(&mut self, parent: usize, child: usize) {
         self.know(parent.max(child));
-        let before = self.threads[parent].clocks.clone();
-        self.threads[child].clocks.join(&before);
+        self.comes_after(child, parent);
         self.tick(parent);
     }
 
     fn join(&mut self, thread: usize, ended: usize) {
         self.know(thread.max(ended));
-        let before = self.threads[ended].clocks.clone();
-        self.threads[thread].clocks.join(&before);
+        self.comes_after(thread, ended);
+    }
+
+    /// What one thread does next comes after what another has done.
+    fn comes_after(&mut self, thread: usize, before: usize) {
+        let both = self.threads.as_mut_slice().get_disjoint_mut([thread, before]);
+        let [thread, before] = both.expect("no thread waits for itself");
+        thread.clocks.join(&before.clocks);
     }
 
     /// A call stands for an access to the word as well, and to each that code without callbacks writes to and that the
@@ -260,7 +272,7 @@ impl Races {
         let word = self.word(place, addr, FUTEX, None);
         self.words[word].unseen = true;
         let t = &mut self.threads[thread];
-        let words = &mut self.words[..self.used];
+        let words = self.words.as_mut_slice();
         let may_have = |(at, w): &(usize, &mut Word)| *at == word || w.unseen && w.met(thread);
         for (_, w) in words.iter_mut().enumerate().filter(may_have) {
             t.clocks.join(&w.released);
@@ -382,18 +394,14 @@ impl Races {
 
     #[cold]
     fn new_word(&mut self, addr: usize, size: usize, found: Option<u64>, next: u32) -> usize {
-        if self.used == self.words.len() {
-            self.words.push(Word::default());
-        }
-        let word = &mut self.words[self.used];
+        let word = self.words.add();
         (word.addr, word.size, word.value) = (addr, size, found);
         (word.next, word.idle, word.whole) = (next, 0, 0);
         word.released.clear();
         (word.by, word.unseen) = (NOBODY, false);
         word.loads.clear();
         word.stores.clear();
-        self.used += 1;
-        self.used - 1
+        self.words.len() - 1
     }
 
     /// Does something for each word that begins in a granule.
@@ -410,16 +418,15 @@ impl Races {
 
     /// Code without callbacks has written to a word: see the module.
     fn written_unseen(&mut self, word: usize) {
-        let mut all = Clocks::default();
-        self.words[word].unseen = true;
-        let released = std::mem::take(&mut self.words[word].released);
-        for thread in 0..self.threads.len() {
-            self.threads[thread].clocks.join(&released);
-            all.join(&self.threads[thread].clocks);
-            self.tick(thread);
+        let w = &mut self.words[word];
+        for thread in self.threads.as_mut_slice() {
+            thread.clocks.join(&w.released);
         }
-        self.words[word].released = all;
-        self.words[word].by = SEVERAL;
+        for thread in self.threads.as_slice() {
+            w.released.join(&thread.clocks);
+        }
+        (w.unseen, w.by) = (true, SEVERAL);
+        (0..self.threads.len()).for_each(|thread| self.tick(thread));
     }
 
     /// Whether a missing order may have come through a word that code without callbacks has written to; if so it is
@@ -429,7 +436,7 @@ impl Races {
         let unseen = |w: &Word| {
             w.value.is_some_and(|seen| peek(w.addr, w.size).is_some_and(|value| value != seen))
         };
-        let mut words = self.words[..self.used].iter();
+        let mut words = self.words.as_slice().iter();
         let Some(word) = words.find(|w| w.released.cover(earlier) && unseen(w)) else {
             return false;
         };
@@ -723,7 +730,9 @@ impl Races {
             let mut of_byte = if p.mask >> byte & 1 == 1 { p } else { others };
             if of_byte.readers > 0 {
                 // From now on each has readers of its own.
-                self.readers.push(self.readers[p.readers as usize - 1].clone());
+                let readers = std::mem::take(&mut self.readers[p.readers as usize - 1]);
+                self.readers.add().clone_from(&readers);
+                self.readers[p.readers as usize - 1] = readers;
                 of_byte.readers = self.readers.len() as u32;
             }
             self.bytes.push(of_byte);
@@ -750,11 +759,12 @@ impl Races {
         if ordered(&w.stores) && (!now.writes() || ordered(&w.loads)) {
             return None;
         }
-        let (stores, loads) = (w.stores.clone(), w.loads.clone());
-        let loads = if now.writes() { loads } else { Vec::new() };
-        let stores = stores.into_iter().map(|s| (s, Kind::AtomicStore));
-        let mut all = stores.chain(loads.into_iter().map(|s| (s, Kind::AtomicLoad)));
-        all.find_map(|(spot, kind)| self.against(now, spot, kind))
+        let (stores, loads) = (w.stores.len(), if now.writes() { w.loads.len() } else { 0 });
+        let stored = (0..stores)
+            .find_map(|i| self.against(now, self.words[word].stores[i], Kind::AtomicStore));
+        stored.or_else(|| {
+            (0..loads).find_map(|i| self.against(now, self.words[word].loads[i], Kind::AtomicLoad))
+        })
     }
 
     /// An access against the plain ones to a place.
@@ -776,11 +786,11 @@ impl Races {
         if !now.writes() {
             return None;
         }
-        if place.readers == 0 {
+        let Some(list) = (place.readers as usize).checked_sub(1) else {
             return self.against(now, place.read, Kind::Read);
-        }
-        let readers = self.readers[place.readers as usize - 1].clone();
-        readers.iter().find_map(|read| self.against(now, *read, Kind::Read))
+        };
+        let readers = self.readers[list].len();
+        (0..readers).find_map(|i| self.against(now, self.readers[list][i], Kind::Read))
     }
 
     /// An access against an earlier one.
@@ -823,7 +833,9 @@ impl Races {
             self.place_mut(at).read = now.spot;
         } else {
             let before = self.place(at).read;
-            self.readers.push(vec![before, now.spot]);
+            let readers = self.readers.add();
+            readers.clear();
+            readers.extend([before, now.spot]);
             let list = self.readers.len() as u32;
             let place = self.place_mut(at);
             (place.read, place.readers) = (now.spot, list);

@@ -27,6 +27,12 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// Another execution begins.
+    pub(crate) fn clear(&mut self) {
+        (self.since, self.joint, self.given_up) = (Since::default(), None, false);
+        self.before.clear();
+    }
+
     /// A new verdict was reached on an entry; this is what was known before.
     pub(crate) fn learned(&mut self, at: usize, before: Known) {
         if self.before.iter().all(|b| b.0 != at) {

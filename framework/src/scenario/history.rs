@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::map::Previous;
+use crate::reused::Reused;
 
 /// A moment.
 pub(crate) type Moment = u32;
@@ -90,7 +91,7 @@ pub(crate) struct Seen {
 }
 
 /// An iteration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Iterating {
     pub label: u32,
     pub began: Moment,
@@ -210,7 +211,7 @@ pub(crate) struct History<K> {
     small: Vec<u32>,
     /// Those of the keys from [`SMALL`] on.
     large: BTreeMap<u64, u32>,
-    iterations: Vec<Iterating>,
+    iterations: Reused<Iterating>,
     wiping: Vec<Wiping>,
     /// Operations on the map as a whole, by their invocations.
     wholes: Vec<Whole>,
@@ -243,11 +244,23 @@ impl<K: Default> History<K> {
             entries: Vec::with_capacity(32),
             small: Vec::with_capacity(64),
             large: BTreeMap::new(),
-            iterations: Vec::new(),
+            iterations: Reused::default(),
             wiping: Vec::new(),
             wholes: Vec::new(),
             open: 0,
         }
+    }
+
+    /// Another execution begins, in whose history nothing has happened yet.
+    pub(crate) fn clear(&mut self) {
+        (self.now, self.open) = (0, 0);
+        self.calls.clear();
+        self.entries.clear();
+        self.small.clear();
+        self.large.clear();
+        self.iterations.clear();
+        self.wiping.clear();
+        self.wholes.clear();
     }
 
     /// The last moment at which anything began or ended.
@@ -340,8 +353,9 @@ impl<K: Default> History<K> {
     /// An iteration begins. Its number.
     pub(crate) fn begin_iteration(&mut self, label: u32) -> usize {
         let began = self.tick();
-        let seen = Vec::with_capacity(16);
-        self.iterations.push(Iterating { label, began, seen, complete: false });
+        let iterating = self.iterations.add();
+        (iterating.label, iterating.began, iterating.complete) = (label, began, false);
+        iterating.seen.clear();
         self.iterations.len() - 1
     }
 
@@ -365,7 +379,7 @@ impl<K: Default> History<K> {
 
     /// All iterations, by their numbers.
     pub(crate) fn iterations(&self) -> &[Iterating] {
-        &self.iterations
+        self.iterations.as_slice()
     }
 
     /// The keys that were written or read.
@@ -508,6 +522,33 @@ mod tests {
         assert_eq!(history.now(), 8);
         let wipes = |key| history.calls(key).filter(|c| c.effect == Effect::Wipe).count();
         assert_eq!([wipes(1), wipes(2), wipes(5)], [1, 0, 1]);
+    }
+
+    /// A history of all kinds of events, two of which have no end.
+    fn told(history: &mut History<()>) -> String {
+        for key in [7, 1 << 40] {
+            let ticket = history.invoke(1, key, Effect::Insert(key));
+            history.respond(ticket, Answer::Wrote(Previous::Absent));
+        }
+        let number = history.begin_iteration(2);
+        history.visit(number, Seen { key: 7, value: 7, since: 0 });
+        history.complete(number);
+        let number = history.begin_iteration(3);
+        history.begin_whole(3, history.now());
+        history.begin_wipe(4, true);
+        let calls: Vec<_> = history.calls_from(0).collect();
+        let (entries, all, wholes) = (history.entries(), history.iterations(), history.wholes());
+        format!("{} {number} {calls:?} {entries:?} {all:?} {wholes:?}", history.now())
+    }
+
+    #[test]
+    fn a_history_that_was_cleared_is_as_good_as_a_new_one() {
+        let mut history = History::<()>::new();
+        let new = told(&mut history);
+        assert!(told(&mut history) != new && !history.is_quiet());
+        history.clear();
+        assert!(history.is_quiet() && history.find(7).is_none() && history.find(1 << 40).is_none());
+        assert_eq!(told(&mut history), new);
     }
 
     #[test]

@@ -11,18 +11,26 @@ use mapcheck_machine as machine;
 
 use super::history::{Answer, Effect, Seen, Ticket, Wiped};
 use super::{Keys, Op, Scenario, Visit};
+use crate::engine::ThreadBody;
 use crate::fault::{self, Ending, Fault, GivenUp, Injected};
 use crate::map::{Key, Map, Unsupported, Value};
-use crate::oracle::{self, Promises};
+use crate::oracle::{self, Past, Promises};
 use crate::{element, engine, model};
 
 /// What the threads of a scenario share.
 struct Shared<M> {
-    /// On the heap under test: what the map keeps in itself is memory that its threads share.
-    map: Box<M>,
+    /// On the heap under test: what the map keeps in itself is memory that its threads share. There is none before the
+    /// scenario begins and after it has ended.
+    map: Option<Box<M>>,
     promises: Promises,
     /// Threads that have done all they had to do.
     done: AtomicUsize,
+}
+
+impl<M: Map> Past for Shared<M> {
+    fn promises(&self) -> &Promises {
+        &self.promises
+    }
 }
 
 /// Runs a scenario on the root virtual thread of an execution: builds the map, sets it up, runs the threads, tears
@@ -47,27 +55,47 @@ pub fn run<M: Map>(scenario: &Scenario) {
         machine::judge_stalls();
     }
     model::judge_again();
-    let promises = Promises::new(scenario, &M::profile(), M::after_panic(), M::oracles);
-    let Some((map, done)) = survived(&promises, || build::<M>(scenario, &promises)) else { return };
-    let shared = outside(|| Arc::new(Shared { map, promises, done: AtomicUsize::new(0) }));
+    let mut shared = shared::<M>(scenario);
+    let built = survived(&shared.promises, || build::<M>(scenario, &shared.promises));
+    let Some((map, done)) = built else { return outside(|| drop(shared)) };
+    outside(|| alone(&mut shared).map = Some(map));
     shared.operate_all(&scenario.setup[done..], 1 + done as u32);
     let before = element::dropped();
-    let body = outside(|| threads(&shared));
-    engine::concurrently(scenario.threads.len(), outside(|| Arc::clone(&body)));
-    let first_label = scenario.first_label(scenario.threads.len());
+    let threads = scenario.threads.len();
+    engine::concurrently(threads, &|i| shared.thread(i), &|| shared.body());
+    let first_label = scenario.first_label(threads);
     shared.operate_all(&scenario.teardown, first_label);
     FREED.store(element::dropped().saturating_sub(before), Relaxed);
     begin(scenario.last_label());
-    let Shared { map, promises, .. } = outside(|| {
-        drop(body);
-        Arc::into_inner(shared).expect("all threads have ended")
-    });
-    survived(&promises, || {
+    let map = outside(|| alone(&mut shared).map.take());
+    survived(&shared.promises, || {
         in_map(|| drop(map)).unwrap_or_else(go_on_unwinding);
         reclaim::<M>();
     });
-    conclude(promises);
+    conclude(shared);
     machine::set_label(0);
+}
+
+/// What the threads of the execution that begins share, in the memory of what those of an earlier one have shared.
+fn shared<M: Map>(scenario: &Scenario) -> Arc<Shared<M>> {
+    let (profile, after_panic) = (M::profile(), M::after_panic());
+    let spare = outside(|| {
+        let spare: Arc<dyn Any + Send + Sync> = oracle::promises::spare()?;
+        spare.downcast::<Shared<M>>().ok()
+    });
+    let Some(mut shared) = spare else {
+        let promises = Promises::new(scenario, &profile, after_panic, M::oracles);
+        return outside(|| Arc::new(Shared { map: None, promises, done: AtomicUsize::new(0) }));
+    };
+    let own = outside(|| alone(&mut shared));
+    *own.done.get_mut() = 0;
+    own.promises.begin(scenario, &profile, after_panic, M::oracles);
+    shared
+}
+
+/// What threads share, while there are none.
+fn alone<M>(shared: &mut Arc<Shared<M>>) -> &mut Shared<M> {
+    Arc::get_mut(shared).expect("all threads have ended")
 }
 
 /// Drives collectors that outlive the map, as long as they hold values of it. What they then still hold can be reached
@@ -79,26 +107,6 @@ fn reclaim<M: Map>() {
         }
         let _: Result<(), Unsupported> = M::new().reclaim();
     }
-}
-
-/// What each thread does, by its number.
-fn threads<M: Map>(shared: &Arc<Shared<M>>) -> Arc<dyn Fn(usize) + Send + Sync> {
-    let shared = Arc::clone(shared);
-    Arc::new(move |i| {
-        machine::spare(true);
-        let ending = fault::ending();
-        if ending == Ending::IteratingLast {
-            iterate_at_exit(&shared);
-        }
-        let scenario = shared.promises.scenario();
-        shared.operate_all(&scenario.threads[i], scenario.first_label(i));
-        shared.judge_garbage();
-        match ending {
-            Ending::IteratingFirst => iterate_at_exit(&shared),
-            Ending::Abandoning => shared.abandon(),
-            Ending::IteratingLast | Ending::Plain => {}
-        }
-    })
 }
 
 /// One more; not inlined, so that it is no access of the code under test.
@@ -210,8 +218,8 @@ fn outside<R>(f: impl FnOnce() -> R) -> R {
 
 /// The scenario has ended. Not inlined, so that its store is none of the code under test.
 #[inline(never)]
-fn conclude(promises: Promises) {
-    INCONCLUSIVE.store(promises.finish(), Relaxed);
+fn conclude(past: Arc<dyn Past>) {
+    INCONCLUSIVE.store(oracle::promises::finish(past), Relaxed);
 }
 
 /// Times that reclamation is driven at the end.
@@ -304,6 +312,33 @@ fn begin(label: u32) {
 }
 
 impl<M: Map> Shared<M> {
+    /// What the thread of this number does.
+    fn thread(self: &Arc<Self>, i: usize) {
+        machine::spare(true);
+        let ending = fault::ending();
+        if ending == Ending::IteratingLast {
+            iterate_at_exit(self);
+        }
+        let scenario = self.promises.scenario();
+        self.operate_all(&scenario.threads[i], scenario.first_label(i));
+        self.judge_garbage();
+        match ending {
+            Ending::IteratingFirst => iterate_at_exit(self),
+            Ending::Abandoning => self.abandon(),
+            Ending::IteratingLast | Ending::Plain => {}
+        }
+    }
+
+    /// The same, for engines that keep it.
+    fn body(self: &Arc<Self>) -> ThreadBody {
+        let shared = Arc::clone(self);
+        Arc::new(move |i| shared.thread(i))
+    }
+
+    fn map(&self) -> &M {
+        self.map.as_deref().expect("the scenario is under way")
+    }
+
     fn operate_all(self: &Arc<Self>, ops: &[Op], first_label: u32) {
         for (label, op) in (first_label..).zip(ops) {
             begin(label);
@@ -324,7 +359,7 @@ impl<M: Map> Shared<M> {
             Op::GetRemove(key) => self.get(key, label, false, true),
             Op::Iterate { hold, visit } => self.iterate(hold, visit, label),
             Op::Reserve(additional) => self.reserve(additional as usize),
-            Op::Shrink => self.call(|| self.map.shrink()),
+            Op::Shrink => self.call(|| self.map().shrink()),
             Op::Clear => self.clear(label),
             Op::RetainEven => self.retain_even(label),
             Op::Reclaim => self.reclaim(),
@@ -340,12 +375,12 @@ impl<M: Map> Shared<M> {
     }
 
     fn reserve(&self, additional: usize) {
-        self.call(|| self.map.reserve(additional));
+        self.call(|| self.map().reserve(additional));
     }
 
     fn reclaim(&self) {
         if !fault::delays() {
-            self.call(|| self.map.reclaim());
+            self.call(|| self.map().reclaim());
         }
     }
 
@@ -358,9 +393,9 @@ impl<M: Map> Shared<M> {
         }
         survived(&self.promises, || {
             for _ in 0..ROUNDS {
-                self.call(|| self.map.reclaim());
+                self.call(|| self.map().reclaim());
             }
-            if let Ok(Ok(held)) = in_map(|| self.map.len()) {
+            if let Ok(Ok(held)) = in_map(|| self.map().len()) {
                 tell_garbage(held, bound);
             }
         });
@@ -368,15 +403,15 @@ impl<M: Map> Shared<M> {
 
     fn abandon(&self) {
         machine::tolerate_leaks();
-        survived(&self.promises, || self.call(|| self.map.abandon()));
+        survived(&self.promises, || self.call(|| self.map().abandon()));
     }
 
     /// Makes the map do what it would do sooner or later, if that is decided here.
     fn force(&self) {
         match fault::forced() {
             Some(Fault::ForcedGrowth) => self.reserve(2 * M::profile().grows_at as usize),
-            Some(Fault::ForcedShrink) => self.call(|| self.map.shrink()),
-            Some(_) => self.call(|| self.map.reclaim()),
+            Some(Fault::ForcedShrink) => self.call(|| self.map().shrink()),
+            Some(_) => self.call(|| self.map().reclaim()),
             None => {}
         }
     }
@@ -398,7 +433,7 @@ impl<M: Map> Shared<M> {
             let id = value_id(key, label);
             let (k, value) = (Key::new(key.into()), Value::new(id));
             let ticket = self.promises.invoke(label, key.into(), Effect::Insert(id));
-            let previous = in_map(|| self.map.insert(k, value));
+            let previous = in_map(|| self.map().insert(k, value));
             self.returned(ticket, previous.map(Answer::Wrote));
         }
     }
@@ -423,7 +458,7 @@ impl<M: Map> Shared<M> {
 
     fn remove_key(&self, key: &Key, id: u64, label: u32) {
         let ticket = self.promises.invoke(label, id, Effect::Remove);
-        let previous = in_map(|| self.map.remove(key));
+        let previous = in_map(|| self.map().remove(key));
         self.returned(ticket, previous.map(Answer::Wrote));
     }
 
@@ -431,7 +466,7 @@ impl<M: Map> Shared<M> {
         let (key, mut read) = (Key::new(id.into()), None);
         let ticket = self.promises.invoke(label, id.into(), Effect::Get);
         let got = in_map(|| {
-            self.map.get(&key, &mut |value| {
+            self.map().get(&key, &mut |value| {
                 in_callback(|| {
                     read = Some(value.id());
                     if remove {
@@ -462,13 +497,13 @@ impl<M: Map> Shared<M> {
 
     fn clear(&self, label: u32) {
         let began = self.promises.begin_wipe(label, false);
-        let result = in_map(|| self.map.clear());
+        let result = in_map(|| self.map().clear());
         self.wiped(result, |done| self.promises.end_wipe(label, began, false, done));
     }
 
     fn len(&self, label: u32) {
         let began = self.promises.begin_len(label);
-        let result = in_map(|| self.map.len());
+        let result = in_map(|| self.map().len());
         let len = result.as_ref().ok().and_then(|len| len.ok());
         self.promises.end_len(label, began, len);
         _ = result.map_err(go_on_unwinding);
@@ -477,7 +512,7 @@ impl<M: Map> Shared<M> {
     fn retain_even(&self, label: u32) {
         let began = self.promises.begin_wipe(label, true);
         let result = in_map(|| {
-            self.map.retain(&mut |key, value| {
+            self.map().retain(&mut |key, value| {
                 in_callback(|| {
                     value.check();
                     key.id() % 2 == 0
@@ -493,7 +528,7 @@ impl<M: Map> Shared<M> {
         let number = self.promises.begin_iteration(label);
         let mut since = self.promises.step();
         let result = in_map(|| {
-            self.map.for_each(&mut |key, value| {
+            self.map().for_each(&mut |key, value| {
                 in_callback(|| {
                     let (id, value_id) = (key.id(), value.id());
                     visited.note(key);

@@ -18,6 +18,8 @@ const MUCH: u64 = 64;
 pub(super) struct Surw {
     /// The granules that are selected, ascending.
     selected: Vec<usize>,
+    /// Those of the profile where blocks are retired.
+    retiring: Vec<usize>,
     /// Selected accesses that are expected of each thread.
     expected: [u64; 8],
     /// Those that each thread still has to make.
@@ -37,12 +39,13 @@ impl Surw {
             self.selected.extend(profile.granules());
             return;
         }
-        let retiring: Vec<usize> = all.iter().filter(|s| s.retires).map(|s| s.granule).collect();
+        self.retiring.clear();
+        self.retiring.extend(all.iter().filter(|s| s.retires).map(|s| s.granule));
         while self.selected.len() < few {
-            let of = if retiring.is_empty() || dice.next() >> 63 == 0 {
+            let of = if self.retiring.is_empty() || dice.next() >> 63 == 0 {
                 profile.granules()
             } else {
-                &retiring
+                &self.retiring
             };
             self.selected.push(of[dice.below(of.len() as u64) as usize]);
         }

@@ -35,7 +35,7 @@ use crate::fault::{self, Fault};
 use crate::log::{self, Heard, Log, Teller};
 use crate::mutant::{self, Mutant, Mutants};
 use crate::oracle::race::{self, Races};
-use crate::oracle::{self, Class, Promises, Violation};
+use crate::oracle::{self, Class, Past, Violation};
 use crate::report::{self, Diagnosis, PanicNote, Trace, short_file};
 use crate::repro::Repro;
 use crate::scenario::{self, Scenario};
@@ -221,6 +221,8 @@ struct Eyes {
     coverage: Coverage,
     /// Whether the trace sees it too.
     tapes: bool,
+    /// What was kept of the last execution, whose memory the next one uses.
+    spare: Option<Arc<dyn Past>>,
 }
 
 /// What an execution is looked at for.
@@ -396,11 +398,12 @@ impl<'a> Child<'a> {
         scheduler.end(Ended { steps: done.steps, threads: done.threads, news: self.look() });
         self.count(&done);
         if done.found.is_none() && done.reusable {
+            self.eyes.borrow_mut().spare = past;
             return true;
         }
         self.recording.hand_on(&scheduler.learnt());
         if done.found.is_some() {
-            self.tell(&done, past.as_ref(), &trace, record);
+            self.tell(&done, past.as_deref(), &trace, record);
         } else {
             self.recording.enter(State::Spent);
         }
@@ -454,7 +457,7 @@ impl<'a> Child<'a> {
         trace: &mut dyn Observer,
         random: u64,
         record: bool,
-    ) -> (Execution, Option<Promises>) {
+    ) -> (Execution, Option<Arc<dyn Past>>) {
         let eyes = &mut *self.eyes.borrow_mut();
         let options = Options {
             record,
@@ -481,10 +484,12 @@ impl<'a> Child<'a> {
             }
             None => decider,
         };
+        let mut spare = eyes.spare.take();
         let mut seer = Seer { trace, eyes, teller: teller.as_ref() };
         let mut done = machine::execute(&options, decider, &mut seer, &mut || {
             // Globals were given back what they held before the first execution of this process.
             self.switch();
+            oracle::promises::reuse(spare.take());
             log::begin(record, log.as_ref());
             (code.run)(scenario);
         });
@@ -498,7 +503,7 @@ impl<'a> Child<'a> {
     }
 
     /// Publishes what was found.
-    fn tell(&self, done: &Execution, past: Option<&Promises>, trace: &Trace, recorded: bool) {
+    fn tell(&self, done: &Execution, past: Option<&dyn Past>, trace: &Trace, recorded: bool) {
         let finding = self.diagnose(done, past, recorded.then_some(trace), |d| d.finding());
         if let Some(finding) = finding {
             self.recording.publish(&finding);
@@ -509,7 +514,7 @@ impl<'a> Child<'a> {
     fn diagnose<R>(
         &self,
         done: &Execution,
-        past: Option<&Promises>,
+        past: Option<&dyn Past>,
         trace: Option<&Trace>,
         make: impl FnOnce(&Diagnosis<'_>) -> R,
     ) -> Option<R> {
@@ -528,7 +533,7 @@ impl<'a> Child<'a> {
             threads: done.threads,
             steps: done.steps,
             panic: note.as_ref().filter(|_| panicked),
-            past,
+            past: past.map(Past::promises),
         }))
     }
 }

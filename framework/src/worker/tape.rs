@@ -343,7 +343,7 @@ impl Child<'_> {
         let Both { trace, mut tape } = both;
         tape.choices = decider.chosen;
         tape.end();
-        let told = self.diagnose(&done, past.as_ref(), Some(&trace), |diagnosis| {
+        let told = self.diagnose(&done, past.as_deref(), Some(&trace), |diagnosis| {
             (diagnosis.finding(), diagnosis.stack().clone())
         });
         let (Some(found), Some((mut finding, stack))) = (&done.found, told) else {

@@ -146,9 +146,10 @@ impl<'a> Child<'a> {
         let (done, past) = self.execute(&mut decider, &mut trace, self.setting.random, record);
         self.count(&done);
         if done.found.is_some() {
-            self.tell(&done, past.as_ref(), &trace, record);
+            self.tell(&done, past.as_deref(), &trace, record);
             return false;
         }
+        self.eyes.borrow_mut().spare = past;
         if !done.reusable {
             self.recording.enter(State::Spent);
         }

@@ -7,6 +7,7 @@
 use std::array;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::blocks;
 use crate::api::{Fact, Lost};
@@ -72,8 +73,21 @@ impl Live {
     }
 }
 
-/// The live blocks, by address.
-struct Graph(Vec<Live>);
+/// The live blocks.
+struct Graph {
+    /// By address.
+    all: Vec<Live>,
+    /// Those that were reached and not searched yet.
+    found: Vec<usize>,
+}
+
+/// That of the last execution, whose memory the next one uses.
+#[unsafe(link_section = "mapcheck_kept")]
+static GRAPH: Mutex<Graph> = Mutex::new(Graph { all: Vec::new(), found: Vec::new() });
+
+/// Where the globals lie: always in the same places.
+#[unsafe(link_section = "mapcheck_kept")]
+static GLOBALS: OnceLock<Vec<Range<usize>>> = OnceLock::new();
 
 /// The blocks of this execution that cannot be reached from the globals, as a fact; none if all can.
 pub(crate) fn find() -> Option<Fact> {
@@ -81,8 +95,9 @@ pub(crate) fn find() -> Option<Fact> {
     if h.slots[h.slot].live == 0 {
         return None;
     }
-    let mut graph = Graph::of_slots(h);
-    graph.mark(&crate::globals::ranges());
+    let mut graph = GRAPH.lock().unwrap_or_else(PoisonError::into_inner);
+    graph.fill(h);
+    graph.mark(GLOBALS.get_or_init(crate::globals::ranges));
     if graph.is_complete(h.slot) {
         return None;
     }
@@ -94,41 +109,39 @@ pub(crate) fn find() -> Option<Fact> {
 }
 
 impl Graph {
-    fn of_slots(h: &super::Heap) -> Graph {
-        let mut all = Vec::new();
+    fn fill(&mut self, h: &super::Heap) {
+        self.all.clear();
         for (slot, s) in h.slots.iter().enumerate().filter(|(_, s)| s.live > 0) {
             let live = (0..s.blocks).map(|n| blocks::id(slot, n)).filter_map(|id| {
                 let blocks::Entry { addr: start, size, freed, .. } = *blocks::entry(id);
                 (!freed).then_some(Live { start, size, id, reached: false })
             });
-            all.extend(live.take(s.live as usize));
+            self.all.extend(live.take(s.live as usize));
         }
         // Blocks that were handed out again have later ids than their neighbours.
-        all.sort_unstable_by_key(|block| block.start);
-        Graph(all)
+        self.all.sort_unstable_by_key(|block| block.start);
     }
 
     /// Whether all blocks of the slot are reached.
     fn is_complete(&self, slot: usize) -> bool {
-        self.0.iter().all(|block| block.reached || blocks::slot_of(block.id) != slot)
+        self.all.iter().all(|block| block.reached || blocks::slot_of(block.id) != slot)
     }
 
     /// Marks what can be reached from these ranges.
     fn mark(&mut self, roots: &[Range<usize>]) {
-        let mut found = Vec::new();
-        roots.iter().for_each(|range| self.scan(range, &mut found));
-        self.follow(found);
+        roots.iter().for_each(|range| self.scan(range));
+        self.follow();
     }
 
-    /// Marks what can be reached from these blocks, which are marked.
-    fn follow(&mut self, mut found: Vec<usize>) {
-        while let Some(at) = found.pop() {
-            self.scan(&self.0[at].range(), &mut found);
+    /// Marks what can be reached from the blocks that were found, and finds no more.
+    fn follow(&mut self) {
+        while let Some(at) = self.found.pop() {
+            self.scan(&self.all[at].range());
         }
     }
 
-    /// Marks the blocks that the words of a range refer to, and adds those that were not marked before.
-    fn scan(&mut self, range: &Range<usize>, found: &mut Vec<usize>) {
+    /// Marks the blocks that the words of a range refer to, and finds those that were not marked before.
+    fn scan(&mut self, range: &Range<usize>) {
         let mut at = range.start.next_multiple_of(WORD);
         while at + WORD <= range.end {
             // SAFETY: a live block, of either heap, or a writable segment, which is mapped, and nothing else of the
@@ -137,9 +150,9 @@ impl Graph {
             let word = unsafe { (at as *const usize).read_volatile() } & ADDRESS;
             if super::contains(word)
                 && let Some(block) = self.at(word)
-                && !std::mem::replace(&mut self.0[block].reached, true)
+                && !std::mem::replace(&mut self.all[block].reached, true)
             {
-                found.push(block);
+                self.found.push(block);
             }
             at += WORD;
         }
@@ -147,38 +160,42 @@ impl Graph {
 
     /// The block that an address lies in or at the end of.
     fn at(&self, addr: usize) -> Option<usize> {
-        let after = self.0.partition_point(|block| block.start <= addr);
+        let after = self.all.partition_point(|block| block.start <= addr);
         let at = after.checked_sub(1)?;
-        (addr <= self.0[at].start + self.0[at].size).then_some(at)
+        (addr <= self.all[at].start + self.all[at].size).then_some(at)
     }
 
     /// What is not reached, as a fact: first the blocks that no other lost one refers to, or one of each circle.
     fn lost(&mut self, slot: usize) -> Fact {
         let lost = |b: &Live| !b.reached && blocks::slot_of(b.id) == slot;
-        let mut all: Vec<usize> = (0..self.0.len()).filter(|&at| lost(&self.0[at])).collect();
+        let mut all: Vec<usize> = (0..self.all.len()).filter(|&at| lost(&self.all[at])).collect();
         // Ids are in the order of allocation.
-        all.sort_unstable_by_key(|&at| self.0[at].id);
+        all.sort_unstable_by_key(|&at| self.all[at].id);
         let heads = self.heads(&all);
-        let (count, bytes) = (all.len(), all.iter().map(|&at| self.0[at].size).sum());
+        let (count, bytes) = (all.len(), all.iter().map(|&at| self.all[at].size).sum());
         let held = |at: &usize| !heads.contains(at);
         all.sort_by_key(held);
-        let told = all.iter().take(TOLD).map(|at| told(&self.0[*at], held(at)));
+        let told = all.iter().take(TOLD).map(|at| told(&self.all[*at], held(at)));
         Fact::Leaked { blocks: told.collect(), count, bytes }
     }
 
     /// Those of these blocks to which no other refers, and one of each circle, from which all can be reached.
     fn heads(&mut self, all: &[usize]) -> Vec<usize> {
         for &at in all {
-            let before = std::mem::replace(&mut self.0[at].reached, true);
-            self.scan(&self.0[at].range(), &mut Vec::new());
-            self.0[at].reached = before;
+            let before = std::mem::replace(&mut self.all[at].reached, true);
+            self.scan(&self.all[at].range());
+            self.found.clear();
+            self.all[at].reached = before;
         }
-        let mut heads: Vec<usize> = all.iter().copied().filter(|&at| !self.0[at].reached).collect();
-        all.iter().for_each(|&at| self.0[at].reached = heads.contains(&at));
-        self.follow(heads.clone());
+        let mut heads: Vec<usize> =
+            all.iter().copied().filter(|&at| !self.all[at].reached).collect();
+        all.iter().for_each(|&at| self.all[at].reached = heads.contains(&at));
+        self.found.extend(&heads);
+        self.follow();
         for &at in all {
-            if !std::mem::replace(&mut self.0[at].reached, true) {
-                self.follow(vec![at]);
+            if !std::mem::replace(&mut self.all[at].reached, true) {
+                self.found.push(at);
+                self.follow();
                 heads.push(at);
             }
         }
