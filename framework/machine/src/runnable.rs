@@ -21,11 +21,13 @@ const MOST: usize = 1 << 10;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Runnable {
     words: [u64; MOST / BITS],
+    /// Words that have been used.
+    used: usize,
     count: usize,
 }
 
 impl Runnable {
-    pub(crate) const NONE: Runnable = Runnable { words: [0; MOST / BITS], count: 0 };
+    pub(crate) const NONE: Runnable = Runnable { words: [0; MOST / BITS], used: 0, count: 0 };
 
     /// Those of these threads that can take a step.
     ///
@@ -51,10 +53,11 @@ impl Runnable {
     /// The `n`th of them, from 0 on, in the order of their numbers, not counting `left`.
     pub fn nth(&self, n: usize, left: Option<ThreadId>) -> Option<ThreadId> {
         let mut n = n;
-        for (i, &word) in self.words.iter().enumerate() {
-            let left =
-                left.filter(|&t| t as usize / BITS == i).map_or(0, |t| 1 << (t as usize % BITS));
-            let mut rest = word & !left;
+        for (i, &word) in self.words[..self.used].iter().enumerate() {
+            let mut rest = match left {
+                Some(t) if t as usize / BITS == i => word & !(1 << (t as usize % BITS)),
+                _ => word,
+            };
             let here = rest.count_ones() as usize;
             if n < here {
                 (0..n).for_each(|_| rest &= rest - 1);
@@ -68,11 +71,16 @@ impl Runnable {
     /// The first of them whose number is not below this.
     pub fn next_from(&self, thread: ThreadId) -> Option<ThreadId> {
         let (first, bit) = (thread as usize / BITS, thread as usize % BITS);
-        let words = self.words.iter().enumerate().skip(first);
-        let kept =
-            words.map(|(i, word)| (i, if i == first { word & u64::MAX << bit } else { *word }));
-        let mut kept = kept.filter(|(_, word)| *word != 0);
-        kept.next().map(|(i, word)| (i * BITS) as ThreadId + word.trailing_zeros())
+        let words = self.words[..self.used].get(first..)?;
+        let mut mask = u64::MAX << bit;
+        for (i, word) in words.iter().enumerate() {
+            let rest = word & mask;
+            if rest != 0 {
+                return Some(((first + i) * BITS) as ThreadId + rest.trailing_zeros());
+            }
+            mask = u64::MAX;
+        }
+        None
     }
 
     /// There are none.
@@ -86,6 +94,7 @@ impl Runnable {
     /// When its number is above 1023.
     pub(crate) fn set(&mut self, thread: usize, runnable: bool) {
         assert!(thread < MOST, "an execution has at most {MOST} threads");
+        self.used = self.used.max(thread / BITS + 1);
         let (word, bit) = (&mut self.words[thread / BITS], 1 << (thread % BITS));
         self.count -= usize::from(*word & bit != 0);
         self.count += usize::from(runnable);
