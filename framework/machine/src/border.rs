@@ -38,6 +38,15 @@ pub fn edges(each: &mut dyn FnMut(usize)) {
     taken(8 * words.len(), rest, each);
 }
 
+/// Forgets the branches that the execution under way has taken so far, see [`edges`]: they were the framework's own, and
+/// which of them it takes depends on what it finds of earlier executions. Does nothing outside executions.
+#[inline(never)]
+pub fn forget_edges() {
+    if on_virtual_thread() {
+        memory::forget_branches();
+    }
+}
+
 /// Chooses how threads are switched, for the rest of the process. Call it before the first execution; later calls have
 /// no effect.
 #[inline(never)]

@@ -253,7 +253,7 @@ pub(crate) fn counters() -> &'static [u8] {
 pub(crate) fn forget_branches() {
     let [start, stop] = [COUNTERS[0].load(Relaxed), COUNTERS[1].load(Relaxed)];
     if start > 0 {
-        // SAFETY: as in `counters`; the caller is the carrier, before an execution.
+        // SAFETY: as in `counters`; the caller is the carrier, before an execution, or the running thread in one.
         unsafe { std::ptr::write_bytes(start as *mut u8, 0, stop - start) };
     }
 }

@@ -56,6 +56,8 @@ pub fn run<M: Map>(scenario: &Scenario) {
     }
     model::judge_again();
     let mut shared = shared::<M>(scenario);
+    // The first execution of a process finds no memory to use again. That must not be what it is known by.
+    machine::forget_edges();
     let built = survived(&shared.promises, || build::<M>(scenario, &shared.promises));
     let Some((map, done)) = built else { return outside(|| drop(shared)) };
     outside(|| alone(&mut shared).map = Some(map));

@@ -40,13 +40,14 @@ const fn variant(
 }
 
 const RANDOM: &str = "mapcheck random";
+const SCENARIO_PCT: &str = "mapcheck pct, scenario threads";
 const SCENARIO_RANDOM: &str = "mapcheck random, scenario threads";
 const VARIANTS: &[Variant] = &[
     variant(RANDOM, "random", "pointers", None, 16),
     variant("mapcheck random, all oracles", "random", "all", None, 16),
     variant("mapcheck pct", "pct", "pointers", None, 16),
     variant(SCENARIO_RANDOM, "scenario-random", "pointers", None, 32),
-    variant("mapcheck pct, scenario threads", "scenario-pct", "pointers", None, 32),
+    variant(SCENARIO_PCT, "scenario-pct", "pointers", None, 32),
     variant("mapcheck default", "portfolio", "all", None, 16),
     variant("shuttle random", "shuttle-random", "pointers", None, 32),
     variant("shuttle pct", "shuttle-pct", "pointers", None, 32),
@@ -149,7 +150,9 @@ fn ratios(ask: &Ask, subject: &str, is_target: bool, limited: bool) {
     if !is_target {
         ratio(GROUP, subject, SCENARIO_RANDOM, "shuttle random", limit(SHUTTLE));
         ratio(GROUP, subject, SCENARIO_RANDOM, loom, limit(LOOM));
-        ratio(GROUP, subject, "mapcheck pct, scenario threads", "shuttle pct", None);
+        ratio(GROUP, subject, SCENARIO_PCT, "shuttle random", limit(SHUTTLE));
+        ratio(GROUP, subject, SCENARIO_PCT, loom, limit(LOOM));
+        ratio(GROUP, subject, SCENARIO_PCT, "shuttle pct", None);
     }
     ratio(GROUP, subject, "mapcheck random, all oracles", "shuttle random", None);
     ratio(GROUP, subject, "mapcheck pct", "shuttle pct", None);
