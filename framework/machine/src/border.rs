@@ -38,8 +38,8 @@ pub fn edges(each: &mut dyn FnMut(usize)) {
     taken(8 * words.len(), rest, each);
 }
 
-/// Forgets the branches that the execution under way has taken so far, see [`edges`]: they were the framework's own, and
-/// which of them it takes depends on what it finds of earlier executions. Does nothing outside executions.
+/// Forgets the branches that the execution under way has taken so far, see [`edges`]: they were the framework's own,
+/// and which of them it takes depends on what it finds of earlier executions. Does nothing outside executions.
 #[inline(never)]
 pub fn forget_edges() {
     if on_virtual_thread() {

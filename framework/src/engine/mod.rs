@@ -71,8 +71,8 @@ impl fmt::Display for Engine {
 /// What a thread of an execution does: it is told its number.
 pub(crate) type ThreadBody = Arc<dyn Fn(usize) + Send + Sync>;
 
-/// Runs `body(0)` to `body(n - 1)` on threads of the engine under way, and waits for all of them. The others want a body
-/// to keep, `owned`, that does the same.
+/// Runs `body(0)` to `body(n - 1)` on threads of the engine under way, and waits for all of them. The others want a
+/// body to keep, `owned`, that does the same.
 #[cfg_attr(
     not(any(feature = "shuttle", feature = "loom")),
     expect(unused_variables, reason = "the machine keeps none")
