@@ -169,16 +169,22 @@ pub fn build(mut command: Command, what: &str) -> Result<(), Error> {
     build_telling(command, what).map(|_| ())
 }
 
-/// The same of what has one executable, and returns its path.
+/// The same of one executable, by its target's name if there may be others, such as the binaries that cargo builds for
+/// a benchmark too; returns its path.
 ///
 /// # Errors
 /// As for [`build`]; and when there is no executable.
-pub fn build_executable(mut command: Command, what: &str) -> Result<PathBuf, Error> {
+pub fn build_executable(
+    mut command: Command,
+    name: Option<&str>,
+    what: &str,
+) -> Result<PathBuf, Error> {
     command.arg("--message-format=json-render-diagnostics").stdout(Stdio::piped());
     let told = build_telling(command, what)?;
     let messages = told.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let is_it = |told: &Value| name.is_none_or(|name| told["target"]["name"] == name);
     let mut executables =
-        messages.filter_map(|told| Some(PathBuf::from(told["executable"].as_str()?)));
+        messages.filter(is_it).filter_map(|told| Some(PathBuf::from(told["executable"].as_str()?)));
     executables.next_back().ok_or_else(|| Error::Build { what: what.to_owned() })
 }
 

@@ -144,7 +144,8 @@ impl Runner {
     pub fn build_native(&self, cargo: &Cargo) -> Result<PathBuf, Error> {
         let mut command = cargo.native_command("build");
         command.arg("--manifest-path").arg(&self.manifest).args(["--bin", &self.package]);
-        cargo::build_executable(command, &format!("runner `{}` as it is", self.package))
+        let what = format!("runner `{}` as it is", self.package);
+        cargo::build_executable(command, Some(&self.package), &what)
     }
 
     /// A command that starts it, once it is built.

@@ -148,7 +148,8 @@ impl Producer<'_> {
     fn build_plain(&self, mut command: Command, manifest: &Path) -> Result<Started, Error> {
         let what = format!("benchmark `{}`", self.name);
         command.arg("--manifest-path").arg(manifest);
-        let program = cargo::build_executable(command, &what)?;
+        let name = Some(self.name.as_str()).filter(|_| self.kind == Kind::Bench);
+        let program = cargo::build_executable(command, name, &what)?;
         // What cargo itself hands to a benchmark.
         let args = if self.kind == Kind::Bench { vec!["--bench"] } else { vec![] };
         let dir = manifest.parent().map(Path::to_owned);
