@@ -185,6 +185,8 @@ fn workspace() -> TempDir {
     "#;
     write("Cargo.toml", manifest);
     write("src/lib.rs", "");
+    // Cargo builds it for the benchmarks too.
+    write("src/main.rs", "fn main() { std::process::exit(8) }");
     write("beside/Cargo.toml", "[package]\nname = \"apart\"\nedition = \"2024\"\n[workspace]");
     let tells = r##"
         fn main() {
