@@ -238,7 +238,8 @@ pub(crate) fn step(access: &Access) {
 /// be asked or told, and the access is to live memory. Otherwise nothing is done, and the result is false.
 #[inline(always)]
 pub(crate) fn step_lightly(addr: usize, size: usize) -> bool {
-    let left = LEFT.load(Relaxed) - 1;
+    // Outside executions there may be none left, and then it is not light.
+    let left = LEFT.load(Relaxed).wrapping_sub(1);
     let light = MODE.load(Relaxed) == ARMED && left != 0 && heap::live(addr, size);
     if light {
         LEFT.store(left, Relaxed);
@@ -249,7 +250,7 @@ pub(crate) fn step_lightly(addr: usize, size: usize) -> bool {
 /// As [`step_lightly`], at a visible point.
 #[inline(always)]
 pub(crate) fn step_lightly_in_sight(addr: usize, size: usize) -> bool {
-    let visible = VISIBLE_LEFT.load(Relaxed) - 1;
+    let visible = VISIBLE_LEFT.load(Relaxed).wrapping_sub(1);
     let light = visible != 0 && step_lightly(addr, size);
     if light {
         VISIBLE_LEFT.store(visible, Relaxed);
