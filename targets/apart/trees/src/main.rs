@@ -9,7 +9,13 @@ mod concurrent_map;
 mod concurrent_map_owned;
 mod congee;
 mod contrie;
+mod contrie_set;
+mod crossbeam_skiplist_fd;
 mod ferntree;
+mod indexset;
+mod indexset_set;
+mod masstree;
+mod scc_treeindex_read;
 #[path = "../../../src/spread.rs"]
 mod spread;
 
@@ -17,6 +23,7 @@ const LOCK: &str = include_str!("../Cargo.lock");
 
 const TARGETS: &[Target] = &[
     Target::of::<contrie::Contrie>("contrie", "contrie", LOCK),
+    Target::of::<contrie_set::ContrieSet>("contrie@set", "contrie", LOCK),
     Target::of::<concurrent_map::Cloned>("concurrent-map", "concurrent-map", LOCK),
     Target::of::<concurrent_map_owned::Owned>("concurrent-map@owned", "concurrent-map", LOCK),
     Target::of::<congee::Congee<true>>("congee", "congee", LOCK)
@@ -29,6 +36,17 @@ const TARGETS: &[Target] = &[
         .accepting_races(&["ferntree::"]),
     Target::of::<ferntree::Ferntree<true>>("ferntree@optimistic", "ferntree", LOCK)
         .accepting_races(&["ferntree::"]),
+    // Its readers look at a leaf without a lock, and ask for its version afterwards.
+    Target::of::<masstree::Masstree>("masstree", "masstree", LOCK).accepting_races(&["masstree::"]),
+    Target::of::<indexset::Indexset<false>>("indexset", "indexset", LOCK),
+    Target::of::<indexset::Indexset<true>>("indexset@collected", "indexset", LOCK),
+    Target::of::<indexset_set::IndexsetSet>("indexset@set", "indexset", LOCK),
+    Target::of::<crossbeam_skiplist_fd::SkiplistFd>(
+        "crossbeam-skiplist-fd",
+        "crossbeam-skiplist-fd",
+        LOCK,
+    ),
+    Target::of::<scc_treeindex_read::SccTreeIndexRead>("scc-treeindex@read", "scc", LOCK),
 ];
 
 fn main() -> ExitCode {
