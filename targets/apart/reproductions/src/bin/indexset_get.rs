@@ -1,9 +1,9 @@
-//! indexset 0.18.0, feature `concurrent`: `get` finds nothing under a key that is there while its node is split, and an
-//! iteration shows nothing at all while a node gets a new greatest element.
+//! indexset 0.18.0, feature `concurrent`: `get` finds nothing under a key that is there while its node is split,
+//! and an iteration shows nothing at all while a node gets a new greatest element.
 //!
-//! Part one: nodes of 4; one thread inserts more keys, the other gets one that was there before and stays. Part two: one
-//! thread inserts ever greater keys, the other iterates: the first key was there before and stays. Exit code 1 where a
-//! key was not found.
+//! Part one: nodes of 4; one thread inserts more keys, the other gets one that was there before and stays. Part
+//! two: one thread inserts ever greater keys, the other iterates: the first key was there before and stays. Exit
+//! code 1 where a key was not found.
 
 use std::process::ExitCode;
 use std::sync::Barrier;

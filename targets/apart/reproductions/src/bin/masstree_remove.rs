@@ -1,7 +1,8 @@
-//! masstree 0.9.5: a `remove` beside an insert that splits the leaf says that a key is not there which is, and leaves it.
+//! masstree 0.9.5: a `remove` beside an insert that splits the leaf says that a key is not there which is, and
+//! leaves it.
 //!
-//! Two threads: one inserts the key that splits a full leaf of 15, the other removes one of the upper half. Nobody else
-//! touches that key, so it must be found. Exit code 1 where it was not.
+//! Two threads: one inserts the key that splits a full leaf of 15, the other removes one of the upper half. Nobody
+//! else touches that key, so it must be found. Exit code 1 where it was not.
 
 use std::process::ExitCode;
 use std::sync::Barrier;
