@@ -15,6 +15,7 @@ mod ferntree;
 mod indexset;
 mod indexset_set;
 mod masstree;
+mod rart;
 mod scc_treeindex_read;
 #[path = "../../../src/spread.rs"]
 mod spread;
@@ -46,6 +47,7 @@ const TARGETS: &[Target] = &[
         "crossbeam-skiplist-fd",
         LOCK,
     ),
+    Target::of::<rart::Rart>("rart", "rart", LOCK),
     Target::of::<scc_treeindex_read::SccTreeIndexRead>("scc-treeindex@read", "scc", LOCK),
 ];
 
