@@ -38,7 +38,7 @@ impl AsyncMap for SccTreeIndexAsync {
         if self.0.remove_if_async(key, condition).await { old } else { Previous::Absent }
     }
 
-    /// `read_async` never returns from a tree that has become empty (`docs/findings/scc.md`), which would hide all else.
+    /// `read_async` never returns from a tree that has become empty (`docs/findings/scc.md`), and would hide all else.
     async fn get(&self, key: &Key, mut read: Reader<'_>) -> bool {
         let guard = Guard::new();
         match self.0.peek(key, &guard) {

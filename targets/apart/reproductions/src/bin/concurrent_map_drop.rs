@@ -1,7 +1,8 @@
-//! concurrent-map 5.0.37, by stack-map 1.0.5: a removal in which a key's `drop` panics frees that element's value twice.
+//! concurrent-map 5.0.37, by stack-map 1.0.5: a removal in which a key's `drop` panics frees that element's value
+//! twice.
 //!
-//! One thread, safe code. The program counts how often the value is dropped for each time that it was made; run it with
-//! AddressSanitizer or valgrind to see the second free. Exit code 1 where there were more drops than values.
+//! One thread, safe code. The program counts how often the value is dropped for each time that it was made; run it
+//! with AddressSanitizer or valgrind to see the second free. Exit code 1 where there were more drops than values.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;

@@ -1,7 +1,9 @@
-//! concurrent-map 5.0.37: a panic of a key's `clone` or `cmp` in a removal leaves a tree in which nobody gets anywhere.
+//! concurrent-map 5.0.37: a panic of a key's `clone` or `cmp` in a removal leaves a tree in which nobody gets
+//! anywhere.
 //!
-//! One thread at a time. For each n, four elements are inserted and three removed, where the nth callback panics, which is
-//! caught; then another thread reads, and gets five seconds. Fails in every run. Exit code 1 where a read did not return.
+//! One thread at a time. For each n, four elements are inserted and three removed, where the nth callback panics,
+//! which is caught; then another thread reads, and gets five seconds. Fails in every run. Exit code 1 where a read
+//! did not return.
 
 use std::cell::Cell;
 use std::cmp::Ordering;
