@@ -32,7 +32,9 @@ impl Map for Contrie {
         true
     }
 
+    /// The epochs' collector is made before any thread needs it: the first to use it holds up all others meanwhile.
     fn new() -> Contrie {
+        drop(epoch_of_contrie::pin());
         Contrie(ConMap::with_hasher(Spread::default()))
     }
 

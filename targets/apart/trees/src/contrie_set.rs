@@ -20,7 +20,9 @@ impl Map for ContrieSet {
         Contrie::nonblocking()
     }
 
+    /// As that of the map.
     fn new() -> ContrieSet {
+        drop(epoch_of_contrie::pin());
         ContrieSet(ConSet::with_hasher(Spread::default()))
     }
 
