@@ -31,9 +31,11 @@ mod papaya_blocking;
 pub mod parsers;
 mod rwlock_hashmap;
 mod scc_hashindex;
+mod scc_hashindex_async;
 mod scc_hashmap;
 mod scc_hashmap_async;
 mod scc_treeindex;
+mod scc_treeindex_async;
 mod spread;
 mod tokio_rwlock_hashmap;
 
@@ -44,9 +46,11 @@ pub use self::papaya::Papaya;
 pub use self::papaya_blocking::PapayaBlocking;
 pub use self::rwlock_hashmap::RwLockHashMap;
 pub use self::scc_hashindex::SccHashIndex;
+pub use self::scc_hashindex_async::SccHashIndexAsync;
 pub use self::scc_hashmap::SccHashMap;
 pub use self::scc_hashmap_async::SccHashMapAsync;
 pub use self::scc_treeindex::SccTreeIndex;
+pub use self::scc_treeindex_async::SccTreeIndexAsync;
 pub use self::spread::Spread;
 pub use self::tokio_rwlock_hashmap::TokioRwLockHashMap;
 
@@ -70,7 +74,9 @@ pub fn published() -> Vec<Target> {
         Target::of::<SccHashMap>("scc-hashmap", "scc", LOCK),
         Target::of::<Async<SccHashMapAsync>>("scc-hashmap@async", "scc", LOCK),
         Target::of::<SccHashIndex>("scc-hashindex", "scc", LOCK),
+        Target::of::<Async<SccHashIndexAsync>>("scc-hashindex@async", "scc", LOCK),
         Target::of::<SccTreeIndex>("scc-treeindex", "scc", LOCK),
+        Target::of::<Async<SccTreeIndexAsync>>("scc-treeindex@async", "scc", LOCK),
         Target::of::<Flurry>("flurry", "flurry", LOCK),
         Target::of::<CrossbeamSkiplist>("crossbeam-skiplist", "crossbeam-skiplist", LOCK),
         Target::of::<RwLockHashMap>("rwlock-hashmap", "std", LOCK),
