@@ -20,8 +20,8 @@ pub enum Previous {
     Refused,
     /// The map could not do it, for want of memory, and is as it was before.
     Failed,
-    /// The map cannot do it at all, and is as it was before: nothing can be removed from one that only grows, such as an
-    /// interner.
+    /// The map cannot do it at all, and is as it was before: nothing can be removed from one that only grows, such as
+    /// an interner.
     Unsupported,
 }
 
@@ -65,8 +65,8 @@ impl fmt::Display for Iteration {
 pub enum Consistency {
     /// Each takes effect at one moment between call and return.
     Linearizable,
-    /// As `Linearizable`, but an element may be gone at any moment, as from a cache that evicts. No iteration has to show
-    /// it then, and operations on the whole map are not judged.
+    /// As `Linearizable`, but an element may be gone at any moment, as from a cache that evicts. No iteration has to
+    /// show it then, and operations on the whole map are not judged.
     LinearizableMayEvict,
     /// They take effect in some order that keeps the order of each thread's own calls, with the setup before all
     /// threads and the teardown after them. What one thread did another may see late, and keys are not ordered among

@@ -368,8 +368,8 @@ fn bulk_build(grows_at: u32) -> Vec<Scenario> {
 }
 
 /// Threads insert keys of their own, or the same ones, while the map grows; beside removals, or an iteration; or into a
-/// map that was filled and emptied, which may choose a new table for few elements just before it gets many; or while another
-/// thread clears a map that was large enough for two to share the work of moving it.
+/// map that was filled and emptied, which may choose a new table for few elements just before it gets many; or while
+/// another thread clears a map that was large enough for two to share the work of moving it.
 fn concurrent_growth(grows_at: u32) -> Vec<Scenario> {
     let [_, (_, at), _] = sizes(grows_at);
     let insert = |start, end| vec![Op::Insert(Keys::range(start, end))];
@@ -379,7 +379,8 @@ fn concurrent_growth(grows_at: u32) -> Vec<Scenario> {
     let (full, emptied) = (insert(0, at - 1), vec![Op::Insert(grown), Op::Remove(grown)]);
     let reader = vec![get(0), Op::Insert(few), get(at - 2), Op::Remove(few)];
     let (few, step) = (vec![Op::Insert(few)], at / 4 + 3);
-    // Tables of so many elements have four times the smallest number of slots, if that was small, and are moved in parts.
+    // Tables of so many elements have four times the smallest number of slots, if that was small, and are moved in
+    // parts.
     let shared = if at <= 16 { 4 * at + 1 } else { 2 * at - 1 };
     let cases = [
         ("disjoint", &full, vec![quarter(0), quarter(1), quarter(2), quarter(3)]),

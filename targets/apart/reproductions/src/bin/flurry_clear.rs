@@ -1,8 +1,8 @@
 //! flurry 0.5.2: `clear` leaves elements that were there when it began, while other threads move the table.
 //!
-//! A map is filled to just below the number at which it grows; then some threads insert other keys, so that the table is
-//! moved by several of them, and one clears the map a little later. Nobody inserts the first keys anew, so none may be left
-//! when all threads have ended.
+//! A map is filled to just below the number at which it grows; then some threads insert other keys, so that the table
+//! is moved by several of them, and one clears the map a little later. Nobody inserts the first keys anew, so none may
+//! be left when all threads have ended.
 //!
 //! Says in how many of the rounds some were left. `flurry_clear ROUNDS` for another number than 300.
 

@@ -1,7 +1,7 @@
 //! flurry 0.5.2: after a `Clone` of a key that panics while the table grows, dropping the map panics.
 //!
-//! Safe code, one thread. For each number of clones after which one panics, a map is filled, the panic caught, and the map
-//! dropped. Says in how many of them the drop panicked.
+//! Safe code, one thread. For each number of clones after which one panics, a map is filled, the panic caught, and the
+//! map dropped. Says in how many of them the drop panicked.
 
 use mapcheck_reproductions::{panic_at, panicked, silence_panics};
 

@@ -1,7 +1,7 @@
 //! papaya 0.2.5: after a hash that panics while the table grows, iterations wait for ever.
 //!
-//! Safe code. Maps of 32, 64 and 128 elements meet a panic in one of the next hashes, which is caught; then a second thread
-//! iterates. Says in how many of them it had not ended after 300 ms.
+//! Safe code. Maps of 32, 64 and 128 elements meet a panic in one of the next hashes, which is caught; then a second
+//! thread iterates. Says in how many of them it had not ended after 300 ms.
 
 use std::sync::Arc;
 use std::time::Duration;

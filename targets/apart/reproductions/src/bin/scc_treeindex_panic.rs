@@ -1,7 +1,7 @@
 //! scc 3.8.8 `TreeIndex`: a comparison that panics while a leaf is split leaves elements with two owners.
 //!
-//! Safe code, one thread. The keys 0 to 14 are inserted, key 0 is removed, key 15 inserted with a comparison that panics;
-//! that is caught, and the tree is dropped. Says after which comparison how many values were dropped twice.
+//! Safe code, one thread. The keys 0 to 14 are inserted, key 0 is removed, key 15 inserted with a comparison that
+//! panics; that is caught, and the tree is dropped. Says after which comparison how many values were dropped twice.
 
 use mapcheck_reproductions::{Counted, Key, live, panic_at, panicked, silence_panics};
 use scc::{Guard, TreeIndex};

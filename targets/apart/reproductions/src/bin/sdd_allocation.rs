@@ -1,8 +1,8 @@
 //! sdd 4.8.11, the collector of scc 3.8.8: a failed allocation is written to.
 //!
-//! Safe code but for the allocator, one thread. The allocator refuses one allocation, another each time, in a child process
-//! of its own. Says how the children ended: scc's documentation says that its maps are impervious to out-of-memory errors, so
-//! a panic or an abort by `handle_alloc_error` would do, and a segmentation fault does not.
+//! Safe code but for the allocator, one thread. The allocator refuses one allocation, another each time, in a child
+//! process of its own. Says how the children ended: scc's documentation says that its maps are impervious to
+//! out-of-memory errors, so a panic or an abort by `handle_alloc_error` would do, and a segmentation fault does not.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::BTreeMap;

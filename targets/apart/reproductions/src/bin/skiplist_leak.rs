@@ -1,8 +1,8 @@
 //! crossbeam-skiplist 0.1.3: a value whose insert lost to another of the same key may never be dropped.
 //!
-//! Safe code, one thread, so that it fails each time: a comparison in the midst of an insert inserts the same key itself, as
-//! another thread may just then. Then comes an iteration, the drop of the list, and the epochs are driven until nothing more
-//! is dropped. Says of how many such lists a value was left, with the iteration and without it.
+//! Safe code, one thread, so that it fails each time: a comparison in the midst of an insert inserts the same key
+//! itself, as another thread may just then. Then comes an iteration, the drop of the list, and the epochs are driven
+//! until nothing more is dropped. Says of how many such lists a value was left, with the iteration and without it.
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Ordering;
