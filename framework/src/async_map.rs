@@ -84,8 +84,10 @@ pub trait AsyncMap: Send + Sync + Sized + 'static {
     fn remove(&self, key: &Key) -> impl Future<Output = Previous>;
     /// Gives `read` the value under `key` and returns true, or returns false.
     fn get(&self, key: &Key, read: Reader<'_>) -> impl Future<Output = bool>;
-    /// Visits elements until `visit` breaks.
-    fn for_each(&self, visit: Visitor<'_>) -> impl Future<Output = ()>;
+    /// See [`Map::for_each`].
+    fn for_each(&self, _visit: Visitor<'_>) -> impl Future<Output = ()> {
+        ready(())
+    }
     /// Waits for a future on the calling thread, which is in no asynchronous context.
     ///
     /// The default parks the thread until it is woken, and is all that most maps need: locks and channels of any

@@ -4,6 +4,7 @@
 //! schedule point and verifies the canary first, so that an invalid reference is found even where it points into live
 //! memory, and even where the map is not instrumented.
 
+use std::borrow::Borrow;
 use std::cell::Cell;
 use std::cmp::Ordering;
 use std::fmt;
@@ -347,6 +348,74 @@ impl fmt::Debug for Value {
     #[inline(never)]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&name(What::Value, self.id()))
+    }
+}
+
+/// A member of a set, which is a key and a value at once: sets are driven as maps.
+///
+/// Members hash, compare and order by their keys alone, so a set knows one of each key; and they can be looked up by a
+/// [`Key`], which they lend. So the adapter of a set says of an `insert` that was refused
+/// [`Previous::Refused`](crate::Previous::Refused), and reads and removes as that of a map does.
+///
+/// ```
+/// use std::collections::HashSet;
+/// use mapcheck::{Key, Member, Value};
+/// let mut set = HashSet::from([Member::new(Key::new(3), Value::new(3 << 32 | 1))]);
+/// assert!(!set.insert(Member::new(Key::new(3), Value::new(3 << 32 | 2))));
+/// assert_eq!(set.get(&Key::new(3)).unwrap().value().id(), 3 << 32 | 1);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Member {
+    key: Key,
+    value: Value,
+}
+
+impl Member {
+    /// The member with this key.
+    pub fn new(key: Key, value: Value) -> Member {
+        Member { key, value }
+    }
+
+    /// What it is told by.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// What it carries.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+}
+
+impl Borrow<Key> for Member {
+    fn borrow(&self) -> &Key {
+        &self.key
+    }
+}
+
+impl Hash for Member {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key.hash(state);
+    }
+}
+
+impl PartialEq for Member {
+    fn eq(&self, other: &Member) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Member {}
+
+impl PartialOrd for Member {
+    fn partial_cmp(&self, other: &Member) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Member {
+    fn cmp(&self, other: &Member) -> Ordering {
+        self.key.cmp(&other.key)
     }
 }
 

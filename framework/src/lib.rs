@@ -107,6 +107,7 @@ mod worker;
 pub use async_map::{Async, AsyncMap, Reader, Visitor};
 #[doc(hidden)]
 pub use attribute::{TestResult, explore_panic as __explore_panic, explore_test as __explore_test};
+pub use element::Member;
 pub use fault::Fault;
 pub use in_test::{check, explore, forbid_leaks};
 pub use map::{

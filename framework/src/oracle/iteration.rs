@@ -21,6 +21,8 @@ use crate::scenario::history::{Answer, Call, Calls, Effect, Iterating, Moment, S
 pub(crate) struct Contract {
     pub iteration: Iteration,
     pub linearizable: bool,
+    /// Whether an element may be gone at any moment.
+    pub may_evict: bool,
 }
 
 impl Contract {
@@ -176,6 +178,9 @@ fn twice(contract: Contract, iterating: &Iterating, earlier: usize, calls: Calls
     if contract.at_most_once() && same {
         return true;
     }
+    if contract.may_evict {
+        return false;
+    }
     // An iterator that looks ahead may have taken the first before the step to it began.
     let since = if contract.current() { first.since } else { iterating.began };
     !calls.into_iter().any(|call| contract.may_remove(call) && call.returned > since)
@@ -212,7 +217,8 @@ pub(crate) fn missed(
     key: u64,
     calls: Calls<'_>,
 ) -> Option<Violation> {
-    if told.iterating.seen.iter().any(|seen| seen.key == key) {
+    let nothing_due = contract.may_evict || contract.iteration == Iteration::None;
+    if nothing_due || told.iterating.seen.iter().any(|seen| seen.key == key) {
         return None;
     }
     let kept = stayed(contract, told.iterating.began, calls)?;
@@ -298,7 +304,7 @@ mod tests {
     const ABSENT: Answer = Answer::Wrote(Previous::Absent);
 
     fn contract(iteration: Iteration) -> Contract {
-        Contract { iteration, linearizable: true }
+        Contract { iteration, linearizable: true, may_evict: false }
     }
 
     /// Setup `insert 0..4`, thread 1 `iterate`, thread 2 `remove 3`, `insert 3`, with labels 1 to 4.
@@ -368,6 +374,19 @@ mod tests {
     }
 
     const WEAK: Iteration = Iteration::WeaklyConsistent;
+
+    #[test]
+    fn a_cache_need_not_show_what_it_may_have_evicted_but_nothing_that_was_never_there() {
+        let evicting = Contract { may_evict: true, ..contract(WEAK) };
+        for (contract, missed) in [(evicting, false), (contract(WEAK), true)] {
+            let mut story = Story::with_keys(0..2);
+            assert_eq!(message(story.visit(contract, 0, 1)), "nothing");
+            assert_eq!(story.missed(contract, 1).is_some(), missed);
+            assert!(message(story.visit(contract, 1, 9)).contains("never inserted"));
+        }
+        let none = contract(Iteration::None);
+        assert_eq!(message(Story::with_keys(0..2).missed(none, 1)), "nothing");
+    }
 
     #[test]
     fn an_element_that_stayed_must_be_shown() {

@@ -182,7 +182,7 @@ impl Problem {
                 ends.push(vec![*held]);
                 continue;
             }
-            match linearizability::judge(&Known::just(*held), &calls) {
+            match linearizability::judge(&Known::just(*held), &calls, false) {
                 Verdict::Holds(known) => ends.push(known.all().collect()),
                 Verdict::Violated => return Some(None),
                 Verdict::Inconclusive => return None,

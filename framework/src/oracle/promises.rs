@@ -123,10 +123,15 @@ struct Promised {
 impl Promised {
     fn by(profile: &Profile) -> Promised {
         let linearizable = profile.consistency == Consistency::Linearizable;
+        let may_evict = profile.consistency == Consistency::LinearizableMayEvict;
         let of_one_moment = matches!(profile.iteration, Iteration::Snapshot | Iteration::Locked);
         Promised {
             consistency: profile.consistency,
-            contract: Contract { iteration: profile.iteration, linearizable },
+            contract: Contract {
+                iteration: profile.iteration,
+                linearizable: linearizable || may_evict,
+                may_evict,
+            },
             // Moments of operations on all keys are told by those of the calls on each.
             atomic: if linearizable { profile.atomic } else { Atomic::NONE },
             snapshots: linearizable && of_one_moment,
@@ -135,7 +140,7 @@ impl Promised {
     }
 
     fn linearizable(self) -> bool {
-        self.consistency == Consistency::Linearizable
+        self.contract.linearizable
     }
 
     /// Whether operations on the whole map are judged.
@@ -452,7 +457,7 @@ impl Promises {
         }
         let Watched { history, world, .. } = &*self.watched();
         match self.promised.consistency {
-            Consistency::Linearizable => {
+            Consistency::Linearizable | Consistency::LinearizableMayEvict => {
                 let left = |k: &&Entry<Known>| k.known.given_up || k.recent > 0;
                 let keys = history.entries().iter().filter(left).count();
                 let whole = world.given_up || self.promised.of_the_whole() && !history.is_quiet();
@@ -478,7 +483,8 @@ impl Promises {
         if !self.promised.linearizable() || self.is_silent() {
             return None;
         }
-        match linearizability::judge_entry(&mut watched.history, at, &self.scenario) {
+        let evicts = self.promised.contract.may_evict;
+        match linearizability::judge_entry(&mut watched.history, at, &self.scenario, evicts) {
             Ok(Some(before)) if self.promised.of_the_whole() => watched.world.learned(at, before),
             Ok(_) => {}
             Err(violation) => return Some(violation),

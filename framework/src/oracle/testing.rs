@@ -269,7 +269,7 @@ impl Told {
 
     fn verdict(&mut self) -> Option<Violation> {
         for at in 0..self.history.entries().len() {
-            match judge_entry(&mut self.history, at, &self.scenario) {
+            match judge_entry(&mut self.history, at, &self.scenario, false) {
                 Ok(Some(before)) => self.world.learned(at, before),
                 Ok(None) => {}
                 Err(violation) => return Some(violation),

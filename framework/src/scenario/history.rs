@@ -56,9 +56,7 @@ impl Call {
     /// Whether it removes its key, or may have.
     pub(crate) fn may_remove(&self) -> bool {
         match self.effect {
-            Effect::Remove => {
-                !matches!(self.answer, Answer::Wrote(Previous::Absent | Previous::Failed))
-            }
+            Effect::Remove => !self.failed() && self.answer != Answer::Wrote(Previous::Absent),
             Effect::Wipe | Effect::Sweep => true,
             Effect::Insert(_) | Effect::Get | Effect::Nothing => false,
         }
@@ -71,7 +69,7 @@ impl Call {
 
     /// Whether the map could not do it, and it has had no effect.
     pub(crate) fn failed(&self) -> bool {
-        self.answer == Answer::Wrote(Previous::Failed)
+        matches!(self.answer, Answer::Wrote(Previous::Failed | Previous::Unsupported))
     }
 
     /// Whether it is an insert that the map refused, or could not do.
