@@ -92,8 +92,13 @@ impl Map for Evmap {
     /// Published once: until then the writes go to one table alone, which the other becomes a copy of.
     fn from_elements(elements: Vec<(Key, Value)>) -> Result<Evmap, Unsupported> {
         let map = Evmap::new();
-        map.writer().extend(elements.into_iter().map(|(key, value)| (key, Stored(value))));
-        map.writer().publish();
+        let mut writer = map.writer();
+        // What extends it adds to the values of a key that it has.
+        for (key, value) in elements {
+            writer.update(key, Stored(value));
+        }
+        writer.publish();
+        drop(writer);
         Ok(map)
     }
 

@@ -2,18 +2,26 @@
 
 use std::process::ExitCode;
 
-use mapcheck::Target;
+use mapcheck::{Async, Target};
 
+mod chashmap;
 mod clashmap;
 mod concread;
 mod concread_trie;
+mod concurrent_hashmap;
 mod dashmap_7;
 mod evmap;
 mod flashmap;
 mod kovan_hopscotch;
 mod kovan_map;
 mod left_right;
+mod lockfree;
+mod lockfree_cuckoohash;
+mod moka_cht;
+mod moka_cht_segmented;
+mod shardmap;
 mod stored;
+mod whirlwind;
 
 const LOCK: &str = include_str!("../Cargo.lock");
 
@@ -28,6 +36,18 @@ const TARGETS: &[Target] = &[
     Target::of::<kovan_hopscotch::KovanHopscotch>("kovan-map@hopscotch", "kovan-map", LOCK),
     Target::of::<concread::Concread>("concread", "concread", LOCK),
     Target::of::<concread_trie::ConcreadTrie>("concread@hashtrie", "concread", LOCK),
+    Target::of::<moka_cht::MokaCht>("moka-cht", "moka-cht", LOCK),
+    Target::of::<moka_cht_segmented::MokaChtSegmented>("moka-cht@segmented", "moka-cht", LOCK),
+    Target::of::<Async<whirlwind::Whirlwind>>("whirlwind", "whirlwind", LOCK),
+    Target::of::<shardmap::Shardmap>("shardmap", "shardmap", LOCK),
+    Target::of::<lockfree::Lockfree>("lockfree", "lockfree", LOCK),
+    Target::of::<lockfree_cuckoohash::Cuckoo>("lockfree-cuckoohash", "lockfree-cuckoohash", LOCK),
+    Target::of::<chashmap::Chashmap>("chashmap", "chashmap", LOCK),
+    Target::of::<concurrent_hashmap::ConcurrentHashmap>(
+        "concurrent-hashmap",
+        "concurrent-hashmap",
+        LOCK,
+    ),
 ];
 
 fn main() -> ExitCode {
