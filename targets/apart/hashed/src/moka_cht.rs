@@ -25,6 +25,11 @@ impl Map for MokaCht {
         MokaCht(HashMap::with_capacity(4))
     }
 
+    /// moka-cht 0.5 crate docs: "moka-cht provides a lock-free hash table".
+    fn nonblocking() -> bool {
+        true
+    }
+
     fn insert(&self, key: Key, value: Value) -> Previous {
         self.0.insert_and(key, value, Value::id).map_or(Previous::Absent, Previous::Present)
     }
