@@ -54,8 +54,11 @@ impl Map for Evmap {
 
     /// evmap 11 docs, `new_assert_stable`, Safety: keys and values must hash and compare deterministically, which no
     /// key does that panics once and not the next time.
+    ///
+    /// evmap 11 docs, `ReadHandle::enter`: while the reference lives, changes cannot be published. A visitor that keeps
+    /// what it was given until no other thread can go on keeps waiting those who wait for it.
     fn excludes() -> &'static [Fault] {
-        &[Fault::PanicInHash, Fault::PanicInEq]
+        &[Fault::PanicInHash, Fault::PanicInEq, Fault::DelayedReclamation]
     }
 
     /// The documentation is silent; the mutex around left-right's list of readers is poisoned by a panic while it

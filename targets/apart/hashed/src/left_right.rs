@@ -79,8 +79,17 @@ impl Map for LeftRight {
     }
 
     /// left-right 0.11 docs, `Absorb`: absorbing must be deterministic, which it is not where it panics once.
+    ///
+    /// left-right 0.11 crate docs: as long as a guard lives, publishing is blocked. A visitor that keeps what it was
+    /// given until no other thread can go on keeps waiting those who wait for it.
     fn excludes() -> &'static [Fault] {
-        &[Fault::PanicInHash, Fault::PanicInEq, Fault::PanicInClone, Fault::PanicInDrop]
+        &[
+            Fault::PanicInHash,
+            Fault::PanicInEq,
+            Fault::PanicInClone,
+            Fault::PanicInDrop,
+            Fault::DelayedReclamation,
+        ]
     }
 
     fn new() -> LeftRight {

@@ -12,7 +12,7 @@ impl Map for Shardmap {
     fn profile() -> Profile {
         Profile {
             iteration: Iteration::WeaklyConsistent,
-            promised_by: "assumed; shardmap 0.9 docs, ShardMap::visit_entries: each shard's lock is held while it is visited",
+            promised_by: "assumed; shardmap 0.9 docs, ShardMap::visit_entries: each shard is locked meanwhile",
             consistency: Consistency::Linearizable,
             atomic: Atomic::NONE,
             // As of `dashmap`: 3 elements a shard.

@@ -1,6 +1,6 @@
-//! moka 0.12: its own table does as moka-cht's (see `moka_cht_len.rs`): an insertion makes its element visible before it
-//! counts it, a removal in between counts down from zero, and the next insertion makes tables, each of twice the size,
-//! until the first has counted.
+//! moka 0.12: its own table does as moka-cht's (see `moka_cht_len.rs`): an insertion makes its element visible before
+//! it counts it, a removal in between counts down from zero, and the next insertion makes tables, each of twice the
+//! size, until the first has counted.
 //!
 //! At most 4 keys are ever in the cache. What is printed is the largest single allocation.
 

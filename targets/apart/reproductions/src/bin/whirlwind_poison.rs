@@ -1,5 +1,5 @@
-//! whirlwind 0.1.1: a panic in a key's `Hash`, `Eq` or `Drop` under a shard's lock poisons it, and whoever then asks for
-//! that shard tries again for ever: the future takes a poisoned lock for one that is held.
+//! whirlwind 0.1.1: a panic in a key's `Hash`, `Eq` or `Drop` under a shard's lock poisons it, and whoever then asks
+//! for that shard tries again for ever: the future takes a poisoned lock for one that is held.
 //!
 //! It shows by not ending: the second operation is polled a million times, and is still pending.
 

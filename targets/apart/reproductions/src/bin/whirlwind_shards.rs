@@ -1,5 +1,5 @@
-//! whirlwind 0.1.1: a `ShardMap` of one shard, or of a number of shards that is no power of two, is made without complaint
-//! where debug assertions are off, and then looks for its shards far outside of the slice of them, unchecked.
+//! whirlwind 0.1.1: a `ShardMap` of one shard, or of an odd number of them, is made without complaint where debug
+//! assertions are off, and then looks for its shards far outside of the slice of them, unchecked.
 //!
 //! One thread, and no `unsafe` in here. Run it with `--release`.
 
