@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 
 use concread::hashmap::HashMap;
-use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+use mapcheck::{
+    AfterPanic, Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value,
+};
 
 /// A concread [`HashMap`], each operation of which is a transaction.
 pub struct Concread(HashMap<Key, Value>);
@@ -25,6 +27,11 @@ impl Map for Concread {
 
     fn new() -> Concread {
         Concread(HashMap::new())
+    }
+
+    /// The documentation is silent; a panic poisons the mutex of the writers, and later calls panic.
+    fn after_panic() -> AfterPanic {
+        AfterPanic::Unspecified
     }
 
     fn insert(&self, key: Key, value: Value) -> Previous {

@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 
 use concread::hashtrie::HashTrie;
-use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+use mapcheck::{
+    AfterPanic, Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value,
+};
 
 /// A concread [`HashTrie`], each operation of which is a transaction.
 pub struct ConcreadTrie(HashTrie<Key, Value>);
@@ -25,6 +27,11 @@ impl Map for ConcreadTrie {
 
     fn new() -> ConcreadTrie {
         ConcreadTrie(HashTrie::new())
+    }
+
+    /// The documentation is silent; a panic poisons the mutex of the writers, and later calls panic.
+    fn after_panic() -> AfterPanic {
+        AfterPanic::Unspecified
     }
 
     fn insert(&self, key: Key, value: Value) -> Previous {
