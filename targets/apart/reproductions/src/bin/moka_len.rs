@@ -2,16 +2,23 @@
 //! it counts it, a removal in between counts down from zero, and the next insertion makes tables, each of twice the
 //! size, until the first has counted.
 //!
-//! At most 4 keys are ever in the cache. What is printed is the largest single allocation.
+//! At most 4 keys are ever in the cache. What is printed is the largest single allocation, and where it was asked for.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::backtrace::Backtrace;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use moka::sync::Cache;
 
 static LARGEST: AtomicUsize = AtomicUsize::new(0);
+
+/// What a cache of so few elements never needs at once.
+const MUCH: usize = 1 << 17;
+
+/// Whether it was asked for.
+static TOLD: AtomicBool = AtomicBool::new(false);
 
 /// The system's allocator, and the largest size that it was asked for.
 struct Watched;
@@ -20,6 +27,9 @@ struct Watched;
 unsafe impl GlobalAlloc for Watched {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         LARGEST.fetch_max(layout.size(), Relaxed);
+        if layout.size() == MUCH && !TOLD.swap(true, Relaxed) {
+            eprintln!("{}", Backtrace::force_capture());
+        }
         // SAFETY: as asked.
         unsafe { System.alloc(layout) }
     }
