@@ -22,6 +22,12 @@ fn nothing_is_found_in_a_map_of_futures_as_long_as_none_is_dropped() {
 }
 
 #[test]
+fn a_task_that_asks_again_and_again_for_a_lock_lets_those_go_on_who_have_it() {
+    // A task that is polled on and on is taken for one that hogs the processor after more steps than these.
+    check(true, &["asks-again"], &["--scenario", "delete-visited", "--steps", "20000"]).code(0);
+}
+
+#[test]
 fn an_element_is_lost_when_a_future_is_dropped_that_had_taken_it_out() {
     let run = check(true, &["taken-out"], &DROPPED).code(2);
     let class = run.only("finding")["class"].clone();

@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Release};
+use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
@@ -325,6 +325,10 @@ pub fn park_on<M: AsyncMap, F: Future>(future: F) -> F::Output {
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
             return output;
+        }
+        // A task that wakes itself, as one does that asks again and again for a lock, lets its executor's others go on.
+        if sleeper.woken.load(Acquire) {
+            thread::yield_now();
         }
         // The thread may have been unparked for another future of its own.
         while !sleeper.woken.swap(false, AcqRel) {

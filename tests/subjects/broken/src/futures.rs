@@ -2,7 +2,10 @@
 
 use std::cell::UnsafeCell;
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{self, MutexGuard};
+use std::task::Poll;
 
 use mapcheck::{
     AsyncMap, Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Reader, Value, Visitor,
@@ -143,5 +146,54 @@ impl<const GUARDED: bool> AsyncMap for Busy<GUARDED> {
             }
         })
         .await;
+    }
+}
+
+/// A map behind a lock that a task never waits for: it asks for it again and again, and wakes itself in between.
+pub struct AsksAgain(sync::Mutex<HashMap<Key, Value>>);
+
+impl AsksAgain {
+    async fn lock(&self) -> MutexGuard<'_, HashMap<Key, Value>> {
+        poll_fn(|context| {
+            let Ok(guard) = self.0.try_lock() else {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            };
+            Poll::Ready(guard)
+        })
+        .await
+    }
+}
+
+impl AsyncMap for AsksAgain {
+    fn profile() -> Profile {
+        profile()
+    }
+
+    fn new() -> Self {
+        AsksAgain(sync::Mutex::new(HashMap::with_capacity(7)))
+    }
+
+    async fn insert(&self, key: Key, value: Value) -> Previous {
+        id_of(self.lock().await.insert(key, value))
+    }
+
+    async fn remove(&self, key: &Key) -> Previous {
+        id_of(self.lock().await.remove(key))
+    }
+
+    async fn get(&self, key: &Key, mut read: Reader<'_>) -> bool {
+        let map = self.lock().await;
+        let Some(value) = map.get(key) else { return false };
+        read.held(value).await;
+        true
+    }
+
+    async fn for_each(&self, mut visit: Visitor<'_>) {
+        for (key, value) in &*self.lock().await {
+            if visit.held(key, value).await.is_break() {
+                break;
+            }
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use mapcheck::{Async, Map, Target};
 
-use futures::{Busy, Locked};
+use futures::{AsksAgain, Busy, Locked};
 use map::Broken;
 use promises::{ByPlace, Filled, HalfRead, LooksFirst, NewestFirst, OldCopy, OldList};
 
@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         of::<Async<Locked<false>>>("left-in"),
         of::<Async<Busy<false>>>("busy-for-ever"),
         of::<Async<Busy<true>>>("busy-guarded"),
+        of::<Async<AsksAgain>>("asks-again"),
         of::<HalfRead>("half-read"),
         of::<ByPlace<Filled>>("filled-gap"),
         of::<ByPlace<NewestFirst>>("newest-first"),
