@@ -12,6 +12,7 @@ use self::hashers::Identity;
 use self::mini_moka::{MiniMoka, MiniMokaSmall};
 use self::moka::{Moka, MokaSmall};
 use self::moka_async::MokaAsync;
+use self::moka_clearing::MokaClearing;
 use self::moka_entry::MokaEntry;
 use self::moka_expiring::MokaExpiring;
 use self::moka_segmented::MokaSegmented;
@@ -26,6 +27,7 @@ mod hashers;
 mod mini_moka;
 mod moka;
 mod moka_async;
+mod moka_clearing;
 mod moka_entry;
 mod moka_expiring;
 mod moka_segmented;
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Target::of::<Moka>("moka", "moka", LOCK),
         Target::of::<MokaSegmented>("moka@segmented", "moka", LOCK),
         Target::of::<MokaEntry>("moka@entry", "moka", LOCK),
+        Target::of::<MokaClearing>("moka@clearing", "moka", LOCK),
         Target::of::<Async<MokaAsync>>("moka@async", "moka", LOCK),
         Target::of::<MokaSmall>("moka@small", "moka", LOCK),
         Target::of::<MokaExpiring>("moka@expiring", "moka", LOCK),

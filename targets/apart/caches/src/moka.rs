@@ -37,7 +37,7 @@ pub fn collect() {
     }
 }
 
-/// An unbounded [`Cache`].
+/// An unbounded [`Cache`], which nobody clears: see `moka@clearing`.
 pub struct Moka(Cache<Key, Value, Identity>);
 
 impl Map for Moka {
@@ -65,11 +65,6 @@ impl Map for Moka {
 
     fn for_each(&self, visit: &mut dyn FnMut(&Key, &Value) -> ControlFlow<()>) {
         let _ = self.0.iter().try_for_each(|(key, value)| visit(&key, &value));
-    }
-
-    fn clear(&self) -> Result<(), Unsupported> {
-        self.0.invalidate_all();
-        Ok(())
     }
 
     /// Applies what is recorded of reads and writes, and removes what was invalidated.
@@ -124,11 +119,6 @@ impl Map for MokaSmall {
 
     fn for_each(&self, visit: &mut dyn FnMut(&Key, &Value) -> ControlFlow<()>) {
         let _ = self.0.iter().try_for_each(|(key, value)| visit(&key, &value));
-    }
-
-    fn clear(&self) -> Result<(), Unsupported> {
-        self.0.invalidate_all();
-        Ok(())
     }
 
     fn reclaim(&self) -> Result<(), Unsupported> {

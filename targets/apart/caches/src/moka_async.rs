@@ -60,11 +60,6 @@ impl AsyncMap for MokaAsync {
         }
     }
 
-    async fn clear(&self) -> Result<(), Unsupported> {
-        self.0.invalidate_all();
-        Ok(())
-    }
-
     async fn reclaim(&self) -> Result<(), Unsupported> {
         self.0.run_pending_tasks().await;
         collect();

@@ -55,11 +55,6 @@ impl Map for MokaExpiring {
         let _ = self.0.iter().try_for_each(|(key, value)| visit(&key, &value));
     }
 
-    fn clear(&self) -> Result<(), Unsupported> {
-        self.0.invalidate_all();
-        Ok(())
-    }
-
     fn reclaim(&self) -> Result<(), Unsupported> {
         self.0.run_pending_tasks();
         collect();
