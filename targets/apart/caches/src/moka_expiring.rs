@@ -41,10 +41,11 @@ impl Map for MokaExpiring {
         Previous::Unknown
     }
 
+    /// `Cache::remove` returns elements that have expired: nothing is asked here of what was removed.
     fn remove(&self, key: &Key) -> Previous {
-        let old = self.0.remove(key);
+        self.0.invalidate(key);
         self.0.run_pending_tasks();
-        old.map_or(Previous::Absent, |old| Previous::Present(old.id()))
+        Previous::Unknown
     }
 
     fn get(&self, key: &Key, read: &mut dyn FnMut(&Value)) -> bool {

@@ -32,28 +32,30 @@ impl Map for ConcurrentArena {
     }
 
     fn insert(&self, key: Key, value: Value) -> Previous {
-        let id = key.id();
+        let (id, n) = (key.id(), value.id() & 0xffff_ffff);
         let member = self.arena.insert(Member::new(key, value));
-        let old = self.slots.put(id, Some(ArenaArc::slot(&member) as usize));
+        let number = Number { slot: ArenaArc::slot(&member), n: n as u32 };
+        let old = self.slots.put(id, Some(number.packed()));
         assert_eq!(member.key().id(), id, "a member that its inserter holds");
-        old.map_or(Previous::Absent, |old| Previous::Present(self.take(id, old)))
+        old.map_or(Previous::Absent, |old| Previous::Present(self.take(id, Number::of(old))))
     }
 
     fn remove(&self, key: &Key) -> Previous {
-        let old = self.slots.put(key.id(), None);
-        old.map_or(Previous::Absent, |old| Previous::Present(self.take(key.id(), old)))
+        let (id, old) = (key.id(), self.slots.put(key.id(), None));
+        old.map_or(Previous::Absent, |old| Previous::Present(self.take(id, Number::of(old))))
     }
 
-    /// A slot that is no longer the key's may be empty, or another key's.
+    /// A slot that is no longer the member's may be empty, or another's.
     fn get(&self, key: &Key, read: &mut dyn FnMut(&Value)) -> bool {
         loop {
-            let Some(slot) = self.slots.get(key.id()) else { return false };
-            let member = self.arena.get(slot as u32);
-            if let Some(member) = member.filter(|member| member.key().id() == key.id()) {
+            let Some(packed) = self.slots.get(key.id()) else { return false };
+            let number = Number::of(packed);
+            let member = self.arena.get(number.slot);
+            if let Some(member) = member.filter(|member| number.is_of(key.id(), member)) {
                 read(member.value());
                 return true;
             }
-            assert_ne!(self.slots.get(key.id()), Some(slot), "a member that nobody has removed");
+            assert_ne!(self.slots.get(key.id()), Some(packed), "a member that nobody has removed");
         }
     }
 
@@ -64,10 +66,31 @@ impl Map for ConcurrentArena {
 }
 
 impl ConcurrentArena {
-    /// Removes the member in a slot that is the caller's alone, and says which value it had.
-    fn take(&self, id: u64, slot: usize) -> u64 {
-        let old = self.arena.remove(slot as u32).expect("a member that nobody has removed");
-        assert_eq!(old.key().id(), id, "a slot of another key's member");
+    /// Removes the member with a number that is the caller's alone, and says which value it had.
+    fn take(&self, id: u64, number: Number) -> u64 {
+        let old = self.arena.remove(number.slot).expect("a member that nobody has removed");
+        assert!(number.is_of(id, &old), "a slot of another member");
         old.value().id()
+    }
+}
+
+/// Slots are used again: with the running number of the value that was put there, a slot tells one use from the next.
+#[derive(Clone, Copy)]
+struct Number {
+    slot: u32,
+    n: u32,
+}
+
+impl Number {
+    fn packed(self) -> usize {
+        (self.n as usize) << 32 | self.slot as usize
+    }
+
+    fn of(packed: usize) -> Number {
+        Number { slot: packed as u32, n: (packed >> 32) as u32 }
+    }
+
+    fn is_of(self, id: u64, member: &Member) -> bool {
+        (member.key().id(), member.value().id()) == (id, id << 32 | u64::from(self.n))
     }
 }

@@ -60,12 +60,12 @@ impl<I: Interner> Map for Interned<I> {
     }
 
     fn insert(&self, key: Key, value: Value) -> Previous {
-        let id = key.id();
+        let (id, own) = (key.id(), value.id());
         let handle = I::intern(Member::new(key, value));
         assert_eq!(I::member(&handle).key().id(), id, "a handle holds what was interned");
         let kept = self.handles().entry(id).or_insert_with(|| handle.clone()).clone();
         assert_same::<I>(&handle, &kept);
-        Previous::Unknown
+        if I::member(&kept).value().id() == own { Previous::Absent } else { Previous::Refused }
     }
 
     /// The handle is dropped after the table is unlocked.

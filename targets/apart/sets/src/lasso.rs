@@ -82,9 +82,10 @@ impl Lasso {
         true
     }
 
-    /// Looks at all strings.
+    /// Looks at all strings, once the iteration has ended: see `lasso@iterating`.
     fn look(&self) {
-        self.rodeo.iter().for_each(|(key, name)| assert_eq!(self.rodeo.get(name), Some(key)));
+        let all: Vec<_> = self.rodeo.iter().collect();
+        all.into_iter().for_each(|(key, name)| assert_eq!(self.rodeo.get(name), Some(key)));
     }
 }
 
@@ -141,6 +142,38 @@ impl Map for LassoLimited {
 
     fn reclaim(&self) -> Result<(), Unsupported> {
         self.0.look();
+        Ok(())
+    }
+}
+
+/// The same with an iteration that looks up what it is shown.
+pub struct LassoIterating(Lasso);
+
+impl Map for LassoIterating {
+    fn profile() -> Profile {
+        Lasso::profile()
+    }
+
+    fn new() -> LassoIterating {
+        LassoIterating(Lasso::new())
+    }
+
+    fn insert(&self, key: Key, value: Value) -> Previous {
+        self.0.insert(key, value)
+    }
+
+    fn remove(&self, key: &Key) -> Previous {
+        self.0.remove(key)
+    }
+
+    fn get(&self, key: &Key, read: &mut dyn FnMut(&Value)) -> bool {
+        self.0.get(key, read)
+    }
+
+    /// Docs of `ThreadedRodeo::iter` forbid nothing while it lasts.
+    fn reclaim(&self) -> Result<(), Unsupported> {
+        let rodeo = &self.0.rodeo;
+        rodeo.iter().for_each(|(key, name)| assert_eq!(rodeo.get(name), Some(key)));
         Ok(())
     }
 }

@@ -19,7 +19,7 @@ use self::elsa_lock_free::ElsaLockFree;
 use self::flurry_hashset::FlurryHashSet;
 use self::interned::Interned;
 use self::internment::OfInternment;
-use self::lasso::{Lasso, LassoLimited};
+use self::lasso::{Lasso, LassoIterating, LassoLimited};
 use self::once_map::OnceMapOf;
 use self::papaya_hashset::PapayaHashSet;
 use self::scc_hashset::SccHashSet;
@@ -66,6 +66,7 @@ fn main() -> ExitCode {
         Target::of::<Interned<OfInternment>>("internment", "internment", LOCK),
         Target::of::<Interned<OfArcInterner>>("arc-interner", "arc-interner", LOCK),
         Target::of::<Lasso>("lasso", "lasso", LOCK),
+        Target::of::<LassoIterating>("lasso@iterating", "lasso", LOCK),
         Target::of::<LassoLimited>("lasso@limited", "lasso", LOCK),
         Target::of::<Symbols>("symbol_table", "symbol_table", LOCK),
         Target::of::<Boxcar>("boxcar", "boxcar", LOCK),
