@@ -94,17 +94,18 @@ impl Map for MiniMoka {
     }
 }
 
-/// A [`Cache`] of three elements.
-pub struct MiniMokaSmall(Inner);
+/// A [`Cache`] of three elements, or of a weight of three where it weighs them.
+pub struct MiniMokaSmall<const WEIGHS: bool>(Inner);
 
-impl Map for MiniMokaSmall {
+impl<const WEIGHS: bool> Map for MiniMokaSmall<WEIGHS> {
     fn profile() -> Profile {
         let knobs = "3 elements; a hasher that leads all keys to one shard";
         profile(Consistency::LinearizableMayEvict, knobs)
     }
 
-    fn new() -> MiniMokaSmall {
-        let builder = Cache::builder().max_capacity(3);
+    fn new() -> Self {
+        let weigh = |key: &Key, _: &Value| if WEIGHS { key.id() as u32 % 2 + 1 } else { 1 };
+        let builder = Cache::builder().max_capacity(3).weigher(weigh);
         MiniMokaSmall(Inner(builder.build_with_hasher(Identity::default())))
     }
 

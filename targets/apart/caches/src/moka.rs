@@ -80,10 +80,11 @@ impl Map for Moka {
     }
 }
 
-/// A [`Cache`] of three elements, with a listener that looks at what is evicted, and maintenance after each write.
-pub struct MokaSmall(Cache<Key, Value, Identity>);
+/// A [`Cache`] of three elements, or of a weight of three where it weighs them, with a listener that looks at what is
+/// evicted, and maintenance after each write.
+pub struct MokaSmall<const WEIGHS: bool>(Cache<Key, Value, Identity>);
 
-impl Map for MokaSmall {
+impl<const WEIGHS: bool> Map for MokaSmall<WEIGHS> {
     fn profile() -> Profile {
         Profile {
             consistency: Consistency::LinearizableMayEvict,
@@ -92,12 +93,13 @@ impl Map for MokaSmall {
         }
     }
 
-    fn new() -> MokaSmall {
+    fn new() -> Self {
         let listener = |key: std::sync::Arc<Key>, value: Value, _| {
             key.check();
             value.check();
         };
-        let builder = builder().max_capacity(3).eviction_listener(listener);
+        let weigh = |key: &Key, _: &Value| if WEIGHS { key.id() as u32 % 2 + 1 } else { 1 };
+        let builder = builder().max_capacity(3).weigher(weigh).eviction_listener(listener);
         MokaSmall(builder.build_with_hasher(Identity::default()))
     }
 
