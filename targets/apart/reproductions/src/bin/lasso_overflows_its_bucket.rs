@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     let limits = MemoryLimits::new(14);
     let threaded = ThreadedRodeo::<Spur>::with_capacity_and_memory_limits(capacity, limits);
     let single = Rodeo::<Spur>::with_capacity_and_memory_limits(capacity, limits);
-    let (mut single, strings) = (single, ["0123456789", "eighteen more bytes"]);
+    let (mut single, strings) = (single, ["0123456789", "nineteen more bytes"]);
     let interned = strings.map(|string| {
         (threaded.try_get_or_intern(string).is_ok(), single.try_get_or_intern(string).is_ok())
     });
