@@ -15,8 +15,8 @@ use crate::moka::{builder, collect, profile};
 pub struct MokaClearing(Cache<Key, Value, Identity>);
 
 impl Map for MokaClearing {
-    /// Docs of `Cache::invalidate_all`: `get` and other retrieval methods are guaranteed not to return what was inserted
-    /// before or at the invalidation time.
+    /// Docs of `Cache::invalidate_all`: `get` and other retrieval methods are guaranteed not to return what was
+    /// inserted before or at the invalidation time.
     fn profile() -> Profile {
         profile()
     }

@@ -17,7 +17,7 @@ impl Map for ConcurrentArena {
     fn profile() -> Profile {
         Profile {
             iteration: Iteration::None,
-            promised_by: "concurrent_arena 0.1 docs, Arena::insert, get, remove; a slot is used again, which is not said",
+            promised_by: "concurrent_arena 0.1 docs, Arena::insert, get, remove; not that slots are used again",
             consistency: Consistency::Linearizable,
             atomic: Atomic::NONE,
             // The first bucket is made by the first insert, and a second one by the 65th member.
