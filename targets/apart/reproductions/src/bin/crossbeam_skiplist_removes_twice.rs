@@ -1,7 +1,7 @@
 //! crossbeam-skiplist 0.1.3: two threads remove one entry, and both are told that they have removed it.
 //!
-//! Needs two threads that call `remove` for one key at once, and so wait for each other without sleeping. Shows how often
-//! both were given the entry, though it was inserted once.
+//! Needs two threads that call `remove` for one key at once, and so wait for each other without sleeping. Shows how
+//! often both were given the entry, though it was inserted once.
 //!
 //! Usage: `crossbeam_skiplist_removes_twice [ROUNDS]`. Ends with 1 if it was seen.
 

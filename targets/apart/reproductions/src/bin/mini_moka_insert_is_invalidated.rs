@@ -1,8 +1,8 @@
 //! mini-moka 0.10.3: a value is not found that was inserted after `invalidate_all` had returned, because of an insert
 //! that had begun before it.
 //!
-//! Needs that earlier insert to be between reading the clock and its effect; here its weigher takes long, which mini-moka
-//! calls at that time. No other sleeps.
+//! Needs that earlier insert to be between reading the clock and its effect; here its weigher takes long, which
+//! mini-moka calls at that time. No other sleeps.
 //!
 //! Usage: `mini_moka_insert_is_invalidated`. Ends with 1 if the value is not found.
 

@@ -1,8 +1,8 @@
 //! moka 0.12.16: a table grows as long as an insert is between its effect and the count of it.
 //!
-//! Needs two threads that write to one key: one inserts and updates no count yet, the other removes what was inserted,
-//! and its count goes below zero. Read as a large number, that makes the next write double the table, again and again.
-//! Shows the largest block that was asked for: a table of at most two elements needs one of 1024 bytes.
+//! Needs two threads that write to one key: one inserts and updates no count yet, the other removes what was
+//! inserted, and its count goes below zero. Read as a large number, that makes the next write double the table, again
+//! and again. Shows the largest block that was asked for: a table of at most two elements needs one of 1024 bytes.
 //!
 //! Usage: `moka_grows_without_end [SECONDS]`. Ends with 1 once a block is larger than a hundred times that.
 

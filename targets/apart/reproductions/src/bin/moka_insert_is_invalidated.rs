@@ -1,8 +1,8 @@
-//! moka 0.12.16: a value is not found that was inserted after `invalidate_all` had returned, because of an insert that
-//! had begun before it.
+//! moka 0.12.16: a value is not found that was inserted after `invalidate_all` had returned, because of an insert
+//! that had begun before it.
 //!
-//! Needs that earlier insert to be between reading the clock and its effect; here its value takes long to clone, which
-//! moka does at that time. No other sleeps.
+//! Needs that earlier insert to be between reading the clock and its effect; here its value takes long to clone,
+//! which moka does at that time. No other sleeps.
 //!
 //! Usage: `moka_insert_is_invalidated`. Ends with 1 if the value is not found.
 

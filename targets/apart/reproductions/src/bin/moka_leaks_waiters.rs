@@ -1,9 +1,9 @@
 //! moka 0.12.16: an insert that is only made if nobody else was first leaks its value when somebody else was.
 //!
 //! Needs threads that call `get_with` for one key at once, or write to one key of a cache with an eviction listener:
-//! both put a lock into a hash table unless there is one. What must come between is another such insert while this one
-//! allocates its bucket; here allocations give way to other threads, so that it does. Shows how many bytes are left when
-//! the cache has been dropped, and all threads have ended: they grow with the rounds.
+//! both put a lock into a hash table unless there is one. What must come between is another such insert while this
+//! one allocates its bucket; here allocations give way to other threads, so that it does. Shows how many bytes are
+//! left when the cache has been dropped, and all threads have ended: they grow with the rounds.
 //!
 //! Usage: `moka_leaks_waiters [ROUNDS]`. Ends with 1 if twice the rounds leave more than a kilobyte more.
 

@@ -1,7 +1,7 @@
 //! quick_cache 0.7.0: `get_value_or_guard` returns a value that `get` does not find yet.
 //!
-//! Needs a thread that inserts through a guard, and one that asks for the value meanwhile. Shows how often that one was
-//! given the value, and found nothing when it asked again: nobody removes anything.
+//! Needs a thread that inserts through a guard, and one that asks for the value meanwhile. Shows how often that one
+//! was given the value, and found nothing when it asked again: nobody removes anything.
 //!
 //! Usage: `quick_cache_value_before_insert [ROUNDS]`. Ends with 1 if it was seen.
 
