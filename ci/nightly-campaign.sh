@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
 # A campaign over all targets, within a budget. By hand: ci/nightly-campaign.sh --time 1m
 #
-#   ci/nightly-campaign.sh [--time TIME] [--shard I/N] [--seed N] [--out DIR] [TARGET…]
+#   ci/nightly-campaign.sh [--time TIME] [--plain N] [--which members|apart|all] [--shard I/N] [--seed N] [--out DIR] [TARGET…]
 #
-# TIME (default 5m) is what each target gets without faults, and with each of them. The seed is today's date unless given:
-# a night explores other executions than the night before, and all shards of a night agree on the seed.
+# TIME (default 5m) is what each target gets without faults, exhaustively with at most one preemption, and with each fault.
+# Without faults it gets that N times (default 1), with a seed each. Without a TARGET: the members of the workspace
+# (`members`), the crates in targets/apart, or both. The seed is today's date unless given: a night explores other
+# executions than the night before, and all shards of a night agree on the seed. ci/explored.sh makes tables of it.
 # In DIR (default mapcheck.out/nightly): runs.jsonl, repros/, a report and a page beside each repro, summary.txt. Given again on the
 # same date with the same DIR, it goes on where it was ended; a mistake that another way found first is not told twice.
 # Exit code: 0 nothing new; 2 a finding that the corpus does not have; anything else is mapcheck's or this script's own failure.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-time=5m shard=1/1 seed="$(date -u +%Y%m%d)" out=mapcheck.out/nightly
-options="time shard seed out"
+time=5m plain=1 which=members shard=1/1 seed="$(date -u +%Y%m%d)" out=mapcheck.out/nightly
+options="time plain which shard seed out"
 source ci/options.sh
 targets=("${words[@]}")
 
@@ -23,11 +25,19 @@ mapcheck() { cargo mapcheck "$@"; }
 listed() {
     mapcheck list --format json | sed -n 's/^{"type":"'"$1"'","[a-z]*":"\([^"]*\)".*'"${2:-}"'.*/\1/p'
 }
-[ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(listed target '"known_bad":false')
+case "$which" in
+members) wanted='"known_bad":false}' ;;
+apart) wanted='"known_bad":false,"apart":true' ;;
+all) wanted='"known_bad":false' ;;
+*) echo "error: --which is members, apart or all" >&2; exit 1 ;;
+esac
+[ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(listed target "$wanted")
 [ ${#targets[@]} -gt 0 ] || { echo "error: there are no targets" >&2; exit 1; }
 
-ways=("--scheduler portfolio")
-for fault in $(listed fault-kind); do ways+=("--fault $fault"); done
+ways=()
+for ((i = 0; i < plain; i++)); do ways+=("--scheduler portfolio --seed $((seed + i))"); done
+ways+=("--scheduler exhaustive --bound 1 --seed $seed")
+for fault in $(listed fault-kind); do ways+=("--fault $fault --seed $seed"); done
 
 mkdir -p "$out"
 : >"$out/runs.jsonl"
@@ -36,9 +46,9 @@ worst=0
 for target in "${targets[@]}"; do
     for way in "${ways[@]}"; do
         code=0
-        # Each way is two words.
+        # Each way is several words.
         # shellcheck disable=SC2086
-        mapcheck check "$target" $way --time "$time" --shard "$shard" --seed "$seed" --keep-going \
+        mapcheck check "$target" $way --time "$time" --shard "$shard" --keep-going \
             --add --out "$out/repros" --format json >>"$out/runs.jsonl" || code=$?
         # Code 3, a budget that ended, is what a campaign is for.
         case "$code" in

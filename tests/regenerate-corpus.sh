@@ -23,6 +23,7 @@ rm -f "$out"/bplustree@0.1.0/crash-* "$out"/bplustree@0.1.0/leak-* "$out"/bplust
 # It waits in loops that give way to nobody: whether these end is up to the scheduler.
 rm -f "$out"/leapfrog@0.3.3/livelock-*
 find_in flurry --scenario bulk-build --keep-going
+find_in flurry --scenario concurrent-growth/cleared
 find_in crossbeam-skiplist
 find_in scc-hashindex
 find_in papaya@blocking --scenario concurrent-growth

@@ -20,7 +20,7 @@ pub struct Runner {
     pub manifest: PathBuf,
     /// A standalone crate in `known-bad`, with a lock file of its own.
     pub known_bad: bool,
-    /// A standalone crate in `apart`, which needs more than cargo has: it is built only if one of its targets is named.
+    /// A standalone crate in `apart`: it is built only if one of its targets is named.
     pub apart: bool,
 }
 

@@ -119,6 +119,15 @@ impl Console {
         github::annotate(told.finding, &self.target, told.replay);
     }
 
+    /// Says what was explored, in lines for programs.
+    pub(crate) fn explored(&mut self, lines: &[String]) {
+        if self.quiet || self.format != Format::Json {
+            return;
+        }
+        self.clear();
+        lines.iter().for_each(|line| print(&format!("{line}\n")));
+    }
+
     /// Says what an exhaustive search has covered.
     pub(crate) fn covered(&mut self, covered: &BTreeMap<String, Coverage>) {
         if self.quiet {

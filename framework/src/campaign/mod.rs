@@ -3,6 +3,7 @@
 
 mod confirm;
 pub(crate) mod console;
+mod families;
 pub(crate) mod github;
 mod import;
 pub(crate) mod journal;
@@ -13,7 +14,7 @@ mod queue;
 mod take_in;
 mod tell;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,7 @@ use crate::worker::watch::{Patience, Watched};
 use crate::worker::{Code, Foreign, Script, Setting, random_of, sees_races};
 pub(crate) use confirm::{Seen, is_accepted};
 use console::{Console, Progress};
+use families::Families;
 pub(crate) use import::{Imported, import};
 use journal::Journal;
 pub(crate) use journal::{Mode, resumable};
@@ -181,8 +183,8 @@ struct Campaign<'a> {
     console: Console,
     queue: Queue,
     running: Vec<Running>,
-    /// The different interleavings that were met, of the executions that were looked at.
-    interleavings: HashSet<u64>,
+    /// What was explored.
+    families: Families,
     journal: Journal,
     out: Out,
     /// Jobs whose worker somebody else killed, by order and first execution.
@@ -261,7 +263,7 @@ fn run_with(
         console,
         queue: Queue::new(settings, subject.scenarios.len()),
         running: Vec::new(),
-        interleavings: HashSet::new(),
+        families: Families::default(),
         out: Out::open(settings, &subject.target, &journal),
         journal,
         killed: Vec::new(),
@@ -282,7 +284,8 @@ fn run_with(
     if !ended? {
         campaign.keep();
     }
-    campaign.done.interleavings = campaign.interleavings.len() as u64;
+    campaign.done.interleavings = campaign.families.interleavings();
+    campaign.console.explored(&campaign.families.lines(&subject.target, settings));
     campaign.done.accepted = race::accepted().len() as u64;
     if settings.limit().is_some() {
         // The time or the number of executions was over before the bound was reached.
@@ -333,7 +336,7 @@ impl Campaign<'_> {
     fn progress(&mut self) {
         let progress = Progress::of(self.totals(), self.settings, self.used().0);
         let findings = self.done.findings.len() as u64;
-        let interleavings = Some(self.interleavings.len() as u64);
+        let interleavings = Some(self.families.interleavings());
         let left = |c: &Coverage| c.remaining.unwrap_or(0);
         let remaining = self.done.covered.values().map(left).reduce(u64::saturating_add);
         let news = Some(self.queue.news());
@@ -376,7 +379,11 @@ impl Campaign<'_> {
     /// Ends all workers; what they have done counts.
     fn stop(&mut self) {
         self.done.totals = self.totals();
-        self.running.clear();
+        for Running { jobs, worker } in std::mem::take(&mut self.running) {
+            for (job, result) in jobs.iter().zip(worker.recording.results()) {
+                self.explored(job.scenario, result.totals, &result.interleavings);
+            }
+        }
     }
 
     fn setting(&self, job: &Job) -> Setting<'_> {

@@ -2,7 +2,7 @@
 
 use super::journal::Ended;
 use super::queue::Job;
-use super::{Campaign, Candidate, Running};
+use super::{Campaign, Candidate, Running, Totals};
 use crate::scheduler::{self, splitmix};
 use crate::worker::BatchResult;
 use crate::worker::watch::{self, Outcome, Watched};
@@ -64,8 +64,7 @@ impl Campaign<'_> {
     pub(super) fn take_in(&mut self, job: Job, ended: Ended) {
         self.done.totals.add(ended.totals);
         self.queue.learn(&job, &ended.learnt);
-        let of_this = splitmix(job.scenario as u64);
-        self.interleavings.extend(ended.interleavings.iter().map(|number| of_this ^ number));
+        self.explored(job.scenario, ended.totals, &ended.interleavings);
         let covers = self.covers(&job, &ended);
         match ended.outcome {
             Outcome::Finished => {
@@ -81,6 +80,14 @@ impl Campaign<'_> {
             // No journal has that.
             Outcome::Killed => {}
         }
+    }
+
+    /// Counts executions of a scenario.
+    pub(super) fn explored(&mut self, scenario: usize, totals: Totals, interleavings: &[u64]) {
+        let of_this = splitmix(scenario as u64);
+        let numbers = interleavings.iter().map(|number| of_this ^ number);
+        let family = &self.subject.scenarios[scenario].family;
+        self.families.executed((family, scenario), totals, numbers);
     }
 
     /// What of a scenario has been covered; whether that is all, of whatever knows when it is done.
@@ -105,6 +112,7 @@ impl Campaign<'_> {
         }
         if ended.exhausted && covers {
             self.done.exhausted += 1;
+            self.families.exhausted(&self.subject.scenarios[job.scenario].family);
         }
         if !said.is_empty() && !self.done.notes.contains(said) {
             self.console.warn(said);

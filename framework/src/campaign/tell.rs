@@ -113,9 +113,11 @@ impl Campaign<'_> {
         self.known.push(candidate.finding.clone());
         let again = self.journal.tells_again();
         let at = (candidate.job.order, candidate.execution);
+        let family = &self.subject.scenarios[candidate.job.scenario].family;
         let before = self.journal.told(at, &candidate.finding);
         if let Some(before) = before {
             self.tell(before, again);
+            self.families.found(family);
             return Ok(());
         }
         let Some(telling) = self.telling(candidate)? else {
@@ -123,6 +125,7 @@ impl Campaign<'_> {
             return Ok(());
         };
         self.tell(telling.clone(), true);
+        self.families.found(family);
         self.note(|journal| journal.note_told(&telling));
         Ok(())
     }

@@ -368,7 +368,8 @@ fn bulk_build(grows_at: u32) -> Vec<Scenario> {
 }
 
 /// Threads insert keys of their own, or the same ones, while the map grows; beside removals, or an iteration; or into a
-/// map that was filled and emptied, which may choose a new table for few elements just before it gets many.
+/// map that was filled and emptied, which may choose a new table for few elements just before it gets many; or while another
+/// thread clears a map that was large enough for two to share the work of moving it.
 fn concurrent_growth(grows_at: u32) -> Vec<Scenario> {
     let [_, (_, at), _] = sizes(grows_at);
     let insert = |start, end| vec![Op::Insert(Keys::range(start, end))];
@@ -377,7 +378,9 @@ fn concurrent_growth(grows_at: u32) -> Vec<Scenario> {
     let (twice, more) = (2 * at + 2, 2 * at + 6);
     let (full, emptied) = (insert(0, at - 1), vec![Op::Insert(grown), Op::Remove(grown)]);
     let reader = vec![get(0), Op::Insert(few), get(at - 2), Op::Remove(few)];
-    let few = vec![Op::Insert(few)];
+    let (few, step) = (vec![Op::Insert(few)], at / 4 + 3);
+    // Tables of so many elements have four times the smallest number of slots, if that was small, and are moved in parts.
+    let shared = if at <= 16 { 4 * at + 1 } else { 2 * at - 1 };
     let cases = [
         ("disjoint", &full, vec![quarter(0), quarter(1), quarter(2), quarter(3)]),
         ("equal", &full, vec![insert(at - 2, at + 4); 4]),
@@ -389,6 +392,11 @@ fn concurrent_growth(grows_at: u32) -> Vec<Scenario> {
             "emptied/4-threads",
             &emptied,
             vec![few.clone(), insert(at + 1, at + at / 2), insert(at + at / 2, more), few],
+        ),
+        (
+            "cleared",
+            &insert(0, shared),
+            vec![insert(8 * at, 8 * at + step), insert(9 * at, 9 * at + step), vec![Op::Clear]],
         ),
     ];
     let scenario = |(name, setup, threads): (_, &Vec<Op>, _)| Scenario {

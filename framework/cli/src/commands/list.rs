@@ -28,7 +28,7 @@ pub fn run(list: &List) -> Result<i32, Error> {
     }
     let json = wants_json(list.format);
     print_apart(&runners, json, "known-bad targets (built on demand):", |r| r.known_bad);
-    print_apart(&runners, json, "targets that need a library of the system's:", |r| r.apart);
+    print_apart(&runners, json, "more targets (built on demand):", |r| r.apart);
     Ok(code)
 }
 
@@ -55,6 +55,7 @@ fn print_apart(runners: &Runners, json: bool, title: &str, which: fn(&Runner) ->
                     "target": target,
                     "runner": runner.package,
                     "known_bad": runner.known_bad,
+                    "apart": runner.apart,
                 });
                 anstream::println!("{line}");
             } else {
