@@ -41,24 +41,38 @@ mod spread;
 
 const LOCK: &str = include_str!("../Cargo.lock");
 
+const TARGETS: &[Target] = &[
+    Target::of::<Moka>("moka", "moka", LOCK),
+    Target::of::<MokaSegmented>("moka@segmented", "moka", LOCK),
+    Target::of::<MokaEntry>("moka@entry", "moka", LOCK),
+    Target::of::<MokaClearing>("moka@clearing", "moka", LOCK),
+    Target::of::<Async<MokaAsync>>("moka@async", "moka", LOCK),
+    Target::of::<MokaSmall<false>>("moka@small", "moka", LOCK),
+    Target::of::<MokaSmall<true>>("moka@weighed", "moka", LOCK),
+    Target::of::<MokaExpiring>("moka@expiring", "moka", LOCK),
+    Target::of::<MiniMoka>("mini-moka", "mini-moka", LOCK),
+    Target::of::<MiniMokaSmall<false>>("mini-moka@small", "mini-moka", LOCK),
+    Target::of::<MiniMokaSmall<true>>("mini-moka@weighed", "mini-moka", LOCK),
+    Target::of::<QuickCache>("quick_cache", "quick_cache", LOCK),
+    Target::of::<QuickCacheGuard>("quick_cache@guard", "quick_cache", LOCK),
+    Target::of::<Async<QuickCacheAsync>>("quick_cache@async", "quick_cache", LOCK),
+    Target::of::<QuickCacheSmall>("quick_cache@small", "quick_cache", LOCK),
+    Target::of::<SccHashCache>("scc-hashcache", "scc", LOCK),
+    Target::of::<Async<SccHashCacheAsync>>("scc-hashcache@async", "scc", LOCK),
+];
+
 fn main() -> ExitCode {
-    mapcheck::runner::main(&[
-        Target::of::<Moka>("moka", "moka", LOCK),
-        Target::of::<MokaSegmented>("moka@segmented", "moka", LOCK),
-        Target::of::<MokaEntry>("moka@entry", "moka", LOCK),
-        Target::of::<MokaClearing>("moka@clearing", "moka", LOCK),
-        Target::of::<Async<MokaAsync>>("moka@async", "moka", LOCK),
-        Target::of::<MokaSmall<false>>("moka@small", "moka", LOCK),
-        Target::of::<MokaSmall<true>>("moka@weighed", "moka", LOCK),
-        Target::of::<MokaExpiring>("moka@expiring", "moka", LOCK),
-        Target::of::<MiniMoka>("mini-moka", "mini-moka", LOCK),
-        Target::of::<MiniMokaSmall<false>>("mini-moka@small", "mini-moka", LOCK),
-        Target::of::<MiniMokaSmall<true>>("mini-moka@weighed", "mini-moka", LOCK),
-        Target::of::<QuickCache>("quick_cache", "quick_cache", LOCK),
-        Target::of::<QuickCacheGuard>("quick_cache@guard", "quick_cache", LOCK),
-        Target::of::<Async<QuickCacheAsync>>("quick_cache@async", "quick_cache", LOCK),
-        Target::of::<QuickCacheSmall>("quick_cache@small", "quick_cache", LOCK),
-        Target::of::<SccHashCache>("scc-hashcache", "scc", LOCK),
-        Target::of::<Async<SccHashCacheAsync>>("scc-hashcache@async", "scc", LOCK),
-    ])
+    mapcheck::runner::main(TARGETS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TARGETS;
+
+    #[test]
+    fn the_adapters_do_on_one_thread_what_the_trait_asks_for() {
+        for target in TARGETS {
+            assert_eq!((target.self_check)(), Ok(()), "{}", target.name);
+        }
+    }
 }

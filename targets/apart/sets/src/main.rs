@@ -53,26 +53,40 @@ mod table;
 
 const LOCK: &str = include_str!("../Cargo.lock");
 
+const TARGETS: &[Target] = &[
+    Target::of::<Dashset>("dashset", "dashmap", LOCK),
+    Target::of::<PapayaHashSet>("papaya-hashset", "papaya", LOCK),
+    Target::of::<FlurryHashSet>("flurry-hashset", "flurry", LOCK),
+    Target::of::<SccHashSet>("scc-hashset", "scc", LOCK),
+    Target::of::<CrossbeamSkipset>("crossbeam-skipset", "crossbeam-skiplist", LOCK),
+    Target::of::<ShardedSlab>("sharded-slab", "sharded-slab", LOCK),
+    Target::of::<ShardedSlabPool>("sharded-slab@pool", "sharded-slab", LOCK),
+    Target::of::<ConcurrentArena>("concurrent_arena", "concurrent_arena", LOCK),
+    Target::of::<Interned<OfInternment>>("internment", "internment", LOCK),
+    Target::of::<Interned<OfArcInterner>>("arc-interner", "arc-interner", LOCK),
+    Target::of::<Lasso>("lasso", "lasso", LOCK),
+    Target::of::<LassoIterating>("lasso@iterating", "lasso", LOCK),
+    Target::of::<LassoLimited>("lasso@limited", "lasso", LOCK),
+    Target::of::<Symbols>("symbol_table", "symbol_table", LOCK),
+    Target::of::<Boxcar>("boxcar", "boxcar", LOCK),
+    Target::of::<Elsa>("elsa", "elsa", LOCK),
+    Target::of::<ElsaLockFree>("elsa@lock-free", "elsa", LOCK),
+    Target::of::<OnceMapOf>("once_map", "once_map", LOCK),
+    Target::of::<CacheMap2>("cachemap2", "cachemap2", LOCK),
+];
+
 fn main() -> ExitCode {
-    mapcheck::runner::main(&[
-        Target::of::<Dashset>("dashset", "dashmap", LOCK),
-        Target::of::<PapayaHashSet>("papaya-hashset", "papaya", LOCK),
-        Target::of::<FlurryHashSet>("flurry-hashset", "flurry", LOCK),
-        Target::of::<SccHashSet>("scc-hashset", "scc", LOCK),
-        Target::of::<CrossbeamSkipset>("crossbeam-skipset", "crossbeam-skiplist", LOCK),
-        Target::of::<ShardedSlab>("sharded-slab", "sharded-slab", LOCK),
-        Target::of::<ShardedSlabPool>("sharded-slab@pool", "sharded-slab", LOCK),
-        Target::of::<ConcurrentArena>("concurrent_arena", "concurrent_arena", LOCK),
-        Target::of::<Interned<OfInternment>>("internment", "internment", LOCK),
-        Target::of::<Interned<OfArcInterner>>("arc-interner", "arc-interner", LOCK),
-        Target::of::<Lasso>("lasso", "lasso", LOCK),
-        Target::of::<LassoIterating>("lasso@iterating", "lasso", LOCK),
-        Target::of::<LassoLimited>("lasso@limited", "lasso", LOCK),
-        Target::of::<Symbols>("symbol_table", "symbol_table", LOCK),
-        Target::of::<Boxcar>("boxcar", "boxcar", LOCK),
-        Target::of::<Elsa>("elsa", "elsa", LOCK),
-        Target::of::<ElsaLockFree>("elsa@lock-free", "elsa", LOCK),
-        Target::of::<OnceMapOf>("once_map", "once_map", LOCK),
-        Target::of::<CacheMap2>("cachemap2", "cachemap2", LOCK),
-    ])
+    mapcheck::runner::main(TARGETS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TARGETS;
+
+    #[test]
+    fn the_adapters_do_on_one_thread_what_the_trait_asks_for() {
+        for target in TARGETS {
+            assert_eq!((target.self_check)(), Ok(()), "{}", target.name);
+        }
+    }
 }
