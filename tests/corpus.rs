@@ -1,5 +1,8 @@
 //! Every finding that was ever made replays.
 
+use std::path::Path;
+use std::sync::Mutex;
+
 use mapcheck_tests::{Run, corpus, files, mapcheck, read, root, tempdir};
 use toml::de::DeTable;
 
@@ -12,18 +15,30 @@ fn word(text: &str, key: &str) -> String {
 
 #[test]
 fn every_repro_of_the_corpus_replays_to_its_finding() {
-    let repros = corpus();
-    assert!(repros.len() >= 3, "the corpus is not empty");
-    for path in repros {
-        let text = read(&path);
-        let run = Run::of(&mut mapcheck(root(), ["replay".as_ref(), path.as_os_str()]));
-        let name = path.strip_prefix(root()).unwrap().display();
-        assert_eq!(run.code, 2, "{name}\n{}{}", run.stdout, run.stderr);
-        let headline = format!("error[{}]: ", word(&text, "class"));
-        assert!(run.stdout.starts_with(&headline), "{name}\n{}", run.stdout);
-        let last = run.stdout.lines().last().unwrap_or_default();
-        assert_eq!(last, "replayed once: the same finding", "{name}");
-    }
+    let repros = Mutex::new(corpus());
+    assert!(repros.lock().unwrap().len() >= 3, "the corpus is not empty");
+    let next = || repros.lock().unwrap().pop();
+    // Each is a process for the most part, and there are many.
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(path) = next() {
+                    replays(&path);
+                }
+            });
+        }
+    });
+}
+
+fn replays(path: &Path) {
+    let text = read(path);
+    let run = Run::of(&mut mapcheck(root(), ["replay".as_ref(), path.as_os_str()]));
+    let name = path.strip_prefix(root()).unwrap().display();
+    assert_eq!(run.code, 2, "{name}\n{}{}", run.stdout, run.stderr);
+    let headline = format!("error[{}]: ", word(&text, "class"));
+    assert!(run.stdout.starts_with(&headline), "{name}\n{}", run.stdout);
+    let last = run.stdout.lines().last().unwrap_or_default();
+    assert_eq!(last, "replayed once: the same finding", "{name}");
 }
 
 #[test]
