@@ -123,9 +123,3 @@ mod guide_panics {
 fn build_script() {
     // block: docs/guide.md 4
 }
-
-fn finding_of_flurry() {
-    let _map = {
-        // block: docs/findings.md 1
-    };
-}

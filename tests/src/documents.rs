@@ -30,6 +30,8 @@ pub fn documents() -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> =
         top.filter(|path| path.extension() == Some("md".as_ref())).collect();
     all.extend(files(&root().join("docs"), ".md"));
+    // What a command has written is no document of ours.
+    all.retain(|path| !path.starts_with(root().join("docs/findings/explained")));
     all.sort();
     all
 }
