@@ -14,8 +14,8 @@ use crate::thread::{Status, describe, stop};
 const SHORTEST: u64 = 16;
 /// Rounds until turns are short again. The longest turn is long enough for an operation that needs to be alone.
 const ROUNDS: u32 = 8;
-/// Patiences in which nothing but wake-ups came to an end, after which the threads take turns all the same. A lock whose
-/// waiters are woken, and lose it again to a thread that the decider prefers, would starve them for ever.
+/// Patiences in which there were wake-ups and nothing else, after which the threads take turns all the same. A lock
+/// whose waiters are woken, and lose it again to a thread that the decider prefers, would starve them for ever.
 const WAKES: u64 = 4;
 
 /// The account of an execution.
