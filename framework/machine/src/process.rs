@@ -237,6 +237,20 @@ impl Worker {
         self.wait(libc::WNOHANG)
     }
 
+    /// CPU time that it has used so far; nothing once it has been waited for.
+    pub fn cpu_time(&self) -> Duration {
+        if self.exit.is_some() {
+            return Duration::ZERO;
+        }
+        let (mut clock, mut time) = (0, libc::timespec { tv_sec: 0, tv_nsec: 0 });
+        // SAFETY: the child has not been waited for, so its pid is still its own; both are plain data to be filled.
+        let known = unsafe {
+            libc::clock_getcpuclockid(self.pid, &mut clock) == 0
+                && libc::clock_gettime(clock, &mut time) == 0
+        };
+        if known { Duration::new(time.tv_sec as u64, time.tv_nsec as u32) } else { Duration::ZERO }
+    }
+
     /// Kills it and waits for its end.
     pub fn kill(&mut self) -> Exit {
         if self.exit.is_none() {

@@ -1,6 +1,6 @@
 //! The process that executes inputs, and the one that watches it: libFuzzer's own has threads and cannot fork.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mapcheck_machine::{ChoiceKind, Worker};
 
@@ -244,15 +244,16 @@ fn work(fuzzed: &Fuzzed<'_>, recording: &Recording) -> Result<Outcome, String> {
     let input = input.map_err(|e| e.to_string())?;
     let setting = Setting { scenario: &scenario, ..fuzzed.setting(&input, 0) };
     let mut worker = start(setting, &Script::Served(&service), recording)?;
-    let mut stall = Stall::new(Instant::now());
+    let mut stall = Stall::new();
     loop {
         if let Some(exit) = worker.poll() {
             return watch::outcome(recording, exit, &scenario);
         }
         let asked = recording.is_asked();
-        if stall.is_hung(recording.totals().executions, !asked) {
+        let executions = recording.totals().executions;
+        if let Some(how) = stall.hangs(executions, !asked, worker.cpu_time()) {
             worker.kill();
-            return Ok(Outcome::Found(watch::hung(&scenario)));
+            return Ok(Outcome::Found(watch::hung(how, &scenario)));
         }
         std::thread::sleep(if asked { LOOK } else { IDLE });
     }

@@ -11,8 +11,13 @@ use crate::report::{self, Finding};
 use crate::repro::Repro;
 use crate::scenario::Scenario;
 
-/// Wall time without progress after which a worker is taken for hung, whatever it waits for.
+/// Wall time without progress after which a worker that hardly computes is taken for hung, whatever it waits for.
 const HUNG: Duration = Duration::from_secs(30);
+/// CPU time after which one that computes is. By CPU time, so that it is no matter of what else the machine does: the
+/// longest executions, of millions of steps of which each is looked at, take some ten seconds.
+const ENDLESS: Duration = Duration::from_secs(180);
+/// The part of the wall time that one who waits does not use.
+const COMPUTES: u32 = 50;
 /// Times that the same work may be killed from outside before that counts as what the work does.
 pub(crate) const KILLS: u32 = 5;
 
@@ -35,22 +40,31 @@ pub(crate) enum Outcome {
 
 /// Tells a worker that hangs from one that works.
 pub(crate) struct Stall {
-    /// Executions when there was last one more, and when that was.
-    seen: (u64, Instant),
+    /// Executions when there was last one more, when that was, and the CPU time used until then.
+    seen: (u64, Instant, Duration),
 }
 
 impl Stall {
-    pub(crate) fn new(now: Instant) -> Stall {
-        Stall { seen: (0, now) }
+    pub(crate) fn new() -> Stall {
+        Stall { seen: (0, Instant::now(), Duration::ZERO) }
     }
 
-    /// Whether there has been no execution more for too long, while it was not idle.
-    pub(crate) fn is_hung(&mut self, done: u64, idle: bool) -> bool {
+    /// How it hangs, if there has been no execution more for too long while it was not idle: in words, what the process
+    /// did. Its CPU time is what it has used so far.
+    pub(crate) fn hangs(&mut self, done: u64, idle: bool, cpu: Duration) -> Option<&'static str> {
         if idle || self.seen.0 != done {
-            self.seen = (done, Instant::now());
+            self.seen = (done, Instant::now(), cpu);
         }
-        self.seen.1.elapsed() > HUNG
+        how_it_hangs(self.seen.1.elapsed(), cpu.saturating_sub(self.seen.2))
     }
+}
+
+/// As [`Stall::hangs`], of the wall time and the CPU time since the last execution.
+fn how_it_hangs(wall: Duration, cpu: Duration) -> Option<&'static str> {
+    if cpu > ENDLESS {
+        return Some("the process computed for 180 s within one execution");
+    }
+    (wall > HUNG && cpu < wall / COMPUTES).then_some("the process made no progress for 30 s")
 }
 
 /// How long one who waits for workers sleeps between two looks at them: short at first, so that what takes a moment is
@@ -88,7 +102,7 @@ impl Watched {
     pub(crate) fn start(setting: Setting<'_>, script: &Script<'_>) -> Result<Watched, String> {
         let recording = Recording::new()?;
         let worker = start(setting, script, &recording)?;
-        Ok(Watched { worker, recording, stall: Stall::new(Instant::now()) })
+        Ok(Watched { worker, recording, stall: Stall::new() })
     }
 
     /// How it ended; `None` while it runs.
@@ -98,9 +112,10 @@ impl Watched {
         if let Some(exit) = self.worker.poll() {
             return outcome(&self.recording, exit, scenario).map(Some);
         }
-        if self.stall.is_hung(self.recording.totals().executions, false) {
+        let executions = self.recording.totals().executions;
+        if let Some(how) = self.stall.hangs(executions, false, self.worker.cpu_time()) {
             self.worker.kill();
-            return Ok(Some(Outcome::Found(hung(scenario))));
+            return Ok(Some(Outcome::Found(hung(how, scenario))));
         }
         Ok(None)
     }
@@ -132,8 +147,8 @@ pub(crate) fn outcome(
 }
 
 /// What is told of a worker that hangs.
-pub(crate) fn hung(scenario: &Scenario) -> Finding {
-    let finding = report::died("the process made no progress for 30 s", scenario);
+pub(crate) fn hung(how: &str, scenario: &Scenario) -> Finding {
+    let finding = report::died(how, scenario);
     Finding { class: Class::Livelock, ..finding }
 }
 
@@ -222,4 +237,19 @@ fn replay_once(
         Outcome::Found(finding) => Some(finding),
         Outcome::Finished | Outcome::Spent | Outcome::Killed => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_who_waits_hangs_by_the_clock_and_one_who_computes_by_what_it_has_used() {
+        let hangs = |wall, cpu| how_it_hangs(Duration::from_secs(wall), Duration::from_secs(cpu));
+        assert_eq!(hangs(29, 0), None);
+        assert!(hangs(31, 0).unwrap().contains("no progress"));
+        // A machine that is busy gives it a tenth of its time.
+        assert_eq!(hangs(600, 60), None);
+        assert!(hangs(1_800, 181).unwrap().contains("computed"));
+    }
 }
