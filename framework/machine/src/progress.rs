@@ -14,11 +14,16 @@ use crate::thread::{Status, describe, stop};
 const SHORTEST: u64 = 16;
 /// Rounds until turns are short again. The longest turn is long enough for an operation that needs to be alone.
 const ROUNDS: u32 = 8;
+/// Patiences in which there were wake-ups and nothing else, after which the threads take turns all the same. A lock
+/// whose waiters are woken, and lose it again to a thread that the decider prefers, would starve them for ever.
+const WAKES: u64 = 4;
 
 /// The account of an execution.
 pub(crate) struct Progress {
     /// When the threads begin to take turns, unless there is progress before.
     due: u64,
+    /// From when on it is no progress that a thread is woken.
+    wakes_until: u64,
     turns: Option<Turns>,
     /// The step from which the next thread within an operation is to be left alone.
     suspend_from: u64,
@@ -48,7 +53,8 @@ struct Alone {
 
 impl Progress {
     pub const fn new() -> Progress {
-        Progress { due: u64::MAX, turns: None, suspend_from: u64::MAX, alone: None }
+        let never = u64::MAX;
+        Progress { due: never, wakes_until: never, turns: None, suspend_from: never, alone: None }
     }
 
     pub fn takes_turns(&self) -> bool {
@@ -69,7 +75,24 @@ impl State {
 
     /// Something came to an end, or began: the threads need not take turns.
     pub fn progressed(&mut self) {
-        self.progress.due = self.exact_steps().saturating_add(self.options.patience);
+        let (now, patience) = (self.exact_steps(), self.options.patience);
+        self.progress.wakes_until = now.saturating_add(patience.saturating_mul(WAKES));
+        self.be_patient(now);
+    }
+
+    /// A thread was woken: progress, unless that is all there has been for long. Then it is news.
+    pub fn woke(&mut self) {
+        let now = self.exact_steps();
+        if now < self.progress.wakes_until {
+            self.be_patient(now);
+        } else {
+            self.news();
+        }
+    }
+
+    fn be_patient(&mut self, now: u64) {
+        let due = now.saturating_add(self.options.patience);
+        self.progress.due = due.min(self.progress.wakes_until);
         self.progress.turns = None;
         self.set_alarm();
     }

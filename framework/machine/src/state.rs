@@ -541,7 +541,7 @@ impl State {
         }
         self.set_status(thread, Status::Runnable);
         self.ask_soon();
-        self.progressed();
+        self.woke();
     }
 
     /// Makes a thread wait, at most until `deadline` (virtual nanoseconds).

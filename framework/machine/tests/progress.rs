@@ -23,6 +23,7 @@ tests! {
     waiting_for_the_clock_or_for_a_sleeper_is_no_livelock,
     operations_that_complete_are_progress,
     threads_that_wake_each_other_are_no_livelock,
+    a_waiter_that_is_woken_and_loses_again_gets_its_turn,
     a_livelock_is_the_same_whether_recorded_or_not,
     a_decider_goes_on_after_the_turns,
     a_thread_left_alone_cannot_have_a_lock_that_another_holds,
@@ -251,6 +252,50 @@ fn threads_that_wake_each_other_are_no_livelock() {
         });
     });
     assert!(ended.steps > 4 * PATIENCE, "{} steps", ended.steps);
+    passes(ended);
+}
+
+/// Lets the first of two threads run while a lock is free, and the second while it is held.
+struct Late<'a>(&'a AtomicU32);
+
+impl Decider for Late<'_> {
+    fn schedule(&mut self, consult: &Consult<'_>) -> Slice {
+        let runs = |t: usize| consult.threads.get(t).is_some_and(|t| t.runnable);
+        let preferred = 2 - usize::from(self.0.load(SeqCst) == 0);
+        let other = [3 - preferred, 0].into_iter().find(|&t| runs(t));
+        let next = if runs(preferred) { preferred } else { other.expect("a runnable thread") };
+        Slice::new(next as u32, 1)
+    }
+    fn choose(&mut self, _: ChoiceKind, _: ThreadId, _: u64, _: u32) -> u32 {
+        0
+    }
+}
+
+fn a_waiter_that_is_woken_and_loses_again_gets_its_turn() {
+    let (held, done) = (AtomicU32::new(0), AtomicU32::new(0));
+    let mut woken = 0;
+    let ended = run_with(&options(), &mut Late(&held), || {
+        let lock = Mutex::new(());
+        let rounds = AtomicU32::new(0);
+        concurrently(2, &|i| {
+            while i == 0 && done.load(SeqCst) == 0 {
+                let guard = lock.lock().unwrap();
+                held.store(1, SeqCst);
+                (0..10).for_each(|_| point());
+                held.store(0, SeqCst);
+                drop(guard);
+                (0..10).for_each(|_| point());
+                rounds.fetch_add(1, SeqCst);
+            }
+            if i == 1 {
+                let _guard = lock.lock().unwrap();
+                done.store(1, SeqCst);
+            }
+        });
+        woken = rounds.load(SeqCst);
+    });
+    assert!(woken > 100, "{woken} times it lost the lock, or was not there");
+    assert!(ended.steps > 4 * PATIENCE && ended.steps < 5 * PATIENCE, "{} steps", ended.steps);
     passes(ended);
 }
 

@@ -193,6 +193,13 @@ const MUTATIONS: &[Mutation] = &[
         tests: &["-p", "mapcheck-machine", "--test", "progress"],
     },
     Mutation {
+        name: "whoever-is-woken-has-got-somewhere",
+        file: "framework/machine/src/progress.rs",
+        from: "const WAKES: u64 = 4;",
+        to: "const WAKES: u64 = 1 << 40;",
+        tests: &["-p", "mapcheck-machine", "--test", "progress"],
+    },
+    Mutation {
         name: "nobody-is-ever-left-alone",
         file: "framework/machine/src/progress.rs",
         from: "if points > 0 {",
