@@ -1,7 +1,7 @@
 //! flurry 0.5.2: after a comparison that panics in a `get`, a removal of a key of the same bin waits for ever.
 //!
-//! Safe code. Twenty keys of one hash make a bin a tree. A `get` in it panics in one of its comparisons, which is caught;
-//! then a second thread removes some of the keys. Says after which comparison it had not ended after a second.
+//! Safe code. Twenty keys of one hash make a bin a tree. A `get` in it panics in one of its comparisons, which is
+//! caught; then a second thread removes some of the keys. Says after which comparison it had not ended after a second.
 
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
