@@ -26,7 +26,7 @@ awk '
         return at ? substr($0, at + length(name) + 3) + 0 : 0
     }
     function grouped(n,   s, out) {
-        s = sprintf("%d", n)
+        s = sprintf("%.0f", n)
         while (length(s) > 3) { out = "," substr(s, length(s) - 2) out; s = substr(s, 1, length(s) - 3) }
         return s out
     }
