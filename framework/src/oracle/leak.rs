@@ -28,15 +28,22 @@ pub(super) fn judge(fact: &Fact, past: Option<&Promises>) -> Option<Violation> {
 }
 
 /// The verdict on keys that were never dropped although an execution has freed all its memory: only counted, since a
-/// key has no block of its own.
+/// key has no block of its own. Below zero, there were more drops than keys: of a key of which the bytes were copied, the
+/// copy looks alive after the first drop.
 pub(crate) fn keys(left: u64) -> Option<Violation> {
-    let what = match left {
+    let many = |n: u64| if n == 1 { "a key was".to_owned() } else { format!("{n} keys were") };
+    let (class, message) = match left.cast_signed() {
         0 => return None,
-        1 => "a key was".to_owned(),
-        n => format!("{n} keys were"),
+        more @ ..0 => {
+            let what = many(more.unsigned_abs());
+            (Class::DoubleFree, format!("{what} dropped twice, once as a copy of its bytes"))
+        }
+        n => {
+            let what = many(n.unsigned_abs());
+            (Class::Leak, format!("{what} never dropped, although all memory was freed"))
+        }
     };
-    let message = format!("{what} never dropped, although all memory was freed");
-    Some(Violation { class: Class::Leak, message })
+    Some(Violation { class, message })
 }
 
 fn block(of: &Block, scenario: Option<&Scenario>) -> String {
@@ -264,6 +271,8 @@ mod tests {
         let told = |n| keys(n).unwrap().message;
         assert_eq!(told(1), "a key was never dropped, although all memory was freed");
         assert_eq!(told(2), "2 keys were never dropped, although all memory was freed");
+        assert_eq!(told(u64::MAX), "a key was dropped twice, once as a copy of its bytes");
+        assert_eq!([1, u64::MAX].map(|n| keys(n).unwrap().class), [Class::Leak, Class::DoubleFree]);
     }
 
     /// In any history of calls that follow each other, of which each tells what it did.

@@ -1,7 +1,7 @@
 //! `cachemap2`: a dashmap of `Arc`s, of which nothing is removed.
 
 use cachemap2::CacheMap;
-use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Value};
+use mapcheck::{AfterPanic, Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Value};
 
 use crate::Spread;
 
@@ -20,6 +20,11 @@ impl Map for CacheMap2 {
             write_in_visit: false,
             knobs: "none: the number of shards cannot be chosen; a hasher that fills them evenly",
         }
+    }
+
+    /// dashmap's shards keep their lock when the key that is given up panics, by rust-lang/rust#47949.
+    fn after_panic() -> AfterPanic {
+        AfterPanic::Unspecified
     }
 
     fn new() -> CacheMap2 {

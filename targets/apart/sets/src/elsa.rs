@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 
 use elsa::sync::FrozenMap;
-use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value};
+use mapcheck::{
+    AfterPanic, Atomic, Consistency, Iteration, Key, Map, Previous, Profile, Unsupported, Value,
+};
 
 /// An elsa [`FrozenMap`].
 pub struct Elsa(FrozenMap<Key, Box<Value>>);
@@ -20,6 +22,11 @@ impl Map for Elsa {
             write_in_visit: true,
             knobs: "",
         }
+    }
+
+    /// Its lock is poisoned, and later calls panic.
+    fn after_panic() -> AfterPanic {
+        AfterPanic::Unspecified
     }
 
     fn new() -> Elsa {
