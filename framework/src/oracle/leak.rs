@@ -28,8 +28,8 @@ pub(super) fn judge(fact: &Fact, past: Option<&Promises>) -> Option<Violation> {
 }
 
 /// The verdict on keys that were never dropped although an execution has freed all its memory: only counted, since a
-/// key has no block of its own. Below zero, there were more drops than keys: of a key of which the bytes were copied, the
-/// copy looks alive after the first drop.
+/// key has no block of its own. Below zero, there were more drops than keys: of a key of which the bytes were copied,
+/// the copy looks alive after the first drop.
 pub(crate) fn keys(left: u64) -> Option<Violation> {
     let many = |n: u64| if n == 1 { "a key was".to_owned() } else { format!("{n} keys were") };
     let (class, message) = match left.cast_signed() {

@@ -1,7 +1,7 @@
 //! internment 0.8.6: a hash that panics while the table grows frees a value that a handle still points to.
 //!
-//! Safe code, one thread. Values are interned, and one of the hashes panics, which is caught. To be run under valgrind, which
-//! reports an invalid read and an invalid write of a freed block:
+//! Safe code, one thread. Values are interned, and one of the hashes panics, which is caught. To be run under valgrind,
+//! which reports an invalid read and an invalid write of a freed block:
 //!
 //! ```sh
 //! cargo build --release --bin internment_hash_panic && valgrind target/release/internment_hash_panic

@@ -1,7 +1,7 @@
 //! rart 0.11.0: after a value's `Drop` panics while a node is cleared, the nodes before it are released again.
 //!
-//! Safe code, one thread. A tree of 20 values is dropped, and the drop of one of them panics, which is caught. To be run
-//! under valgrind, which reports reads and writes of freed blocks:
+//! Safe code, one thread. A tree of 20 values is dropped, and the drop of one of them panics, which is caught. To be
+//! run under valgrind, which reports reads and writes of freed blocks:
 //!
 //! ```sh
 //! cargo build --release --bin rart_drop_panic && valgrind target/release/rart_drop_panic

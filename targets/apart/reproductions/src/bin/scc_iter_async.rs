@@ -1,7 +1,8 @@
 //! scc 3.8.8: `iter_async` reads a bucket array that has been freed.
 //!
-//! Safe code, two threads and no sleeps: one iterates over a `HashMap` by `iter_async`, the other has it grow and shrink, and
-//! drives the epochs. To be run under AddressSanitizer (`RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo run --release
+//! Safe code, two threads and no sleeps: one iterates over a `HashMap` by `iter_async`, the other has it grow and
+//! shrink, and drives the epochs. To be run under AddressSanitizer (`RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address
+//! cargo run --release
 //! --target x86_64-unknown-linux-gnu --bin scc_iter_async`), which ends the program at the first read of freed memory.
 //!
 //! `scc_iter_async SECONDS` for another time than 60.
