@@ -339,8 +339,9 @@ pub fn fix_addresses() {
             command.arg0(name);
         }
         // The standard library would read debug information for a backtrace of a failed allocation, in the midst of an
-        // execution; reports have backtraces of their own.
-        command.env("RUST_BACKTRACE", "0");
+        // execution; reports have backtraces of their own. Not even "0": it would allocate to read that, with its lock
+        // held that the stack of a race beside it is waited for with.
+        command.env_remove("RUST_BACKTRACE");
         let _refused = command.args(arguments).env(FIXED, "1").exec();
     }
 }
