@@ -26,10 +26,7 @@ struct Family {
 
 impl Families {
     fn of(&mut self, name: &str) -> &mut Family {
-        if !self.0.contains_key(name) {
-            self.0.insert(name.to_owned(), Family::default());
-        }
-        self.0.get_mut(name).expect("it was put there")
+        self.0.entry(name.to_owned()).or_default()
     }
 
     /// Executions of a scenario, and the interleavings of those that were looked at.

@@ -378,9 +378,10 @@ impl Campaign<'_> {
 
     /// Ends all workers; what they have done counts.
     fn stop(&mut self) {
-        self.done.totals = self.totals();
+        // Each is read once: a worker goes on until it is dropped.
         for Running { jobs, worker } in std::mem::take(&mut self.running) {
             for (job, result) in jobs.iter().zip(worker.recording.results()) {
+                self.done.totals.add(result.totals);
                 self.explored(job.scenario, result.totals, &result.interleavings);
             }
         }

@@ -31,19 +31,17 @@ pub(super) fn judge(fact: &Fact, past: Option<&Promises>) -> Option<Violation> {
 /// key has no block of its own. Below zero, there were more drops than keys: of a key of which the bytes were copied,
 /// the copy looks alive after the first drop.
 pub(crate) fn keys(left: u64) -> Option<Violation> {
-    let many = |n: u64| if n == 1 { "a key was".to_owned() } else { format!("{n} keys were") };
-    let (class, message) = match left.cast_signed() {
+    let left = left.cast_signed();
+    let (class, happened) = match left {
         0 => return None,
-        more @ ..0 => {
-            let what = many(more.unsigned_abs());
-            (Class::DoubleFree, format!("{what} dropped twice, once as a copy of its bytes"))
-        }
-        n => {
-            let what = many(n.unsigned_abs());
-            (Class::Leak, format!("{what} never dropped, although all memory was freed"))
-        }
+        ..0 => (Class::DoubleFree, "dropped twice, once as a copy of its bytes"),
+        _ => (Class::Leak, "never dropped, although all memory was freed"),
     };
-    Some(Violation { class, message })
+    let what = match left.unsigned_abs() {
+        1 => "a key was".to_owned(),
+        n => format!("{n} keys were"),
+    };
+    Some(Violation { class, message: format!("{what} {happened}") })
 }
 
 fn block(of: &Block, scenario: Option<&Scenario>) -> String {

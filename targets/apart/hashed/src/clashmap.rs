@@ -1,4 +1,4 @@
-//! `clashmap`: a fork of clashmap, whose tables are open to tables of any kind.
+//! `clashmap`: a fork of dashmap, whose tables are open to tables of any kind.
 
 use std::ops::ControlFlow;
 
