@@ -1,9 +1,9 @@
 //! crossbeam-skiplist 0.1.3 and crossbeam-skiplist-fd 0.1.5: elements that were removed without a search are leaked, if
 //! an iteration follows.
 //!
-//! One thread. A list of each length from 1 to 100 is filled, and then cleared (both crates), or filled again (the fork,
-//! where an insert over an element marks the old one and leaves it linked); then it is iterated, or not, and dropped.
-//! What is left of its values when the collector has been driven is printed, with and without the iteration.
+//! One thread. A list of each length from 1 to 100 is filled, and then cleared (both crates), or filled again (the
+//! fork, where an insert over an element marks the old one and leaves it linked); then it is iterated, or not, and
+//! dropped. What is left of its values when the collector has been driven is printed, with the iteration and without.
 
 use mapcheck_reproductions::{Counted, live};
 
