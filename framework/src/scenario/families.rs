@@ -370,7 +370,8 @@ fn bulk_build(grows_at: u32) -> Vec<Scenario> {
 /// Threads insert keys of their own, or the same ones, while the map grows; beside removals, or an iteration; or into a
 /// map that was filled and emptied, which may choose a new table for few elements just before it gets many; or while
 /// another thread clears a map that was large enough for two to share the work of moving it; or while another thread
-/// has the map shrink, and grow to what it was: whoever waited has a table of the same size before it, and not the same.
+/// has the map shrink, and grow to what it was: whoever waited has a table of the same size before it, and not the
+/// same.
 fn concurrent_growth(grows_at: u32) -> Vec<Scenario> {
     let [_, (_, at), _] = sizes(grows_at);
     let insert = |start, end| vec![Op::Insert(Keys::range(start, end))];
