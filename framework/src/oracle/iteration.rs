@@ -289,10 +289,15 @@ fn stayed<'a>(contract: Contract, began: Moment, calls: Calls<'a>) -> Option<&'a
     (!calls.into_iter().any(removes)).then_some(last)
 }
 
-/// The insert that put there what a later one may only have found.
+/// The insert that put there what this one may only have found: the last that had begun by then, and may not have
+/// returned.
 fn origin<'a>(calls: Calls<'a>, kept: &'a Call) -> &'a Call {
+    if !kept.refused() {
+        return kept;
+    }
     let inserts = calls.into_iter().filter(|c| matches!(c.effect, Effect::Insert(_)));
-    inserts.filter(|c| c.returned <= kept.returned).find(|c| !c.refused()).unwrap_or(kept)
+    let before = inserts.filter(|c| c.invoked < kept.returned && !c.refused() && !c.failed());
+    before.max_by_key(|c| c.invoked).unwrap_or(kept)
 }
 
 #[cfg(test)]
@@ -396,6 +401,27 @@ mod tests {
             "missed-element: `iterate` by thread 1: the iteration passed over key 3 with value 3.1, which `insert \
              0..4` of setup had put there before it began and nothing removed; it showed no elements"
         );
+    }
+
+    #[test]
+    fn what_an_insert_was_refused_for_is_told_by_who_put_it_there_even_if_that_had_not_returned() {
+        let mut story = Story::with_keys(0..3);
+        let first = story.history.invoke(2, 3, Effect::Insert(3 << 32 | 2));
+        story.insert(3, Answer::Wrote(Previous::Refused));
+        story.begin();
+        story.history.respond(first, ABSENT);
+        let told = message(story.missed(contract(WEAK), 3));
+        assert!(told.contains("passed over key 3 with value 3.2, which"), "{told}");
+    }
+
+    #[test]
+    fn what_was_put_there_anew_is_told_by_who_put_it_there_last() {
+        let mut story = Story::with_keys(0..4);
+        story.remove(3);
+        story.insert(3, ABSENT);
+        story.begin();
+        let told = message(story.missed(contract(WEAK), 3));
+        assert!(told.contains("passed over key 3 with value 3.4, which `insert 3` by"), "{told}");
     }
 
     #[test]
