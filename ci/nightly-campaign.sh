@@ -49,10 +49,12 @@ for target in "${targets[@]}"; do
         # Each way is several words.
         # shellcheck disable=SC2086
         mapcheck check "$target" $way --time "$time" --shard "$shard" --keep-going \
-            --add --out "$out/repros" --format json >>"$out/runs.jsonl" || code=$?
+            --add --out "$out/repros" --format json >>"$out/runs.jsonl" 2>"$out/stderr" || code=$?
+        cat "$out/stderr" >&2
         # Code 3, a budget that ended, is what a campaign is for.
         case "$code" in
         0 | 3) told="nothing found" ;;
+        1) if grep -q "is not made for the fault" "$out/stderr"; then told="not for this map"; else told="failed with code 1" worst=1; fi ;;
         2) told="found something"; [ "$worst" -ne 0 ] || worst=2 ;;
         *) told="failed with code $code"; worst=$code ;;
         esac

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::OnceLock;
 
 use mapcheck_tests::{
@@ -93,6 +94,7 @@ fn list_tells_the_same_in_json_one_object_a_line() {
             "consistency",
             "atomic",
             "capabilities",
+            "excludes",
             "scenarios",
             "knobs",
         ] {
@@ -104,6 +106,17 @@ fn list_tells_the_same_in_json_one_object_a_line() {
     for kind in ["family", "fault-kind", "scheduler"] {
         assert!(!run.of_type(kind).is_empty(), "{kind}");
     }
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_failure_of_who_lists() {
+    let mut list = mapcheck(root(), ["list"]);
+    let mut listing = list.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(listing.stdout.take());
+    let ended = listing.wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(ended.status.success(), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
 }
 
 #[test]

@@ -67,6 +67,9 @@
 //! none of its own.
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod stdout;
+
 pub mod async_map;
 mod attribute;
 pub mod bench;

@@ -203,7 +203,7 @@ impl Runner<'_> {
                 if machine::interrupted() {
                     return Ok(if code == exit::FINDING { code } else { exit::BUDGET });
                 }
-                println!("{}", row.line(target.name, self.settings.engine.name()));
+                outln!("{}", row.line(target.name, self.settings.engine.name()));
                 // What was found and must not be is worse than what was not found.
                 code = match (code, row.code()) {
                     (exit::FINDING, _) | (_, exit::FINDING) => exit::FINDING,
@@ -256,7 +256,7 @@ impl Runner<'_> {
         if machine::interrupted() {
             return Err(None);
         }
-        println!("{}", cell.line(&subject.target, column));
+        outln!("{}", cell.line(&subject.target, column));
         Ok(())
     }
 
@@ -280,7 +280,7 @@ impl Runner<'_> {
         let times = replay::times().map_err(usage)?;
         let replayed =
             replay::run(&repro, target.code(&accepts(target)), times).map_err(internal)?;
-        print!("{}", replayed.text(&repro));
+        out!("{}", replayed.text(&repro));
         Ok(replayed.code())
     }
 
@@ -290,9 +290,9 @@ impl Runner<'_> {
         let accepts = accepts(target);
         let shown = Shown { code: target.code(&accepts), repro: &repro, path };
         match explain::tell(&shown).map_err(internal)? {
-            Some(line) => println!("{line}"),
+            Some(line) => outln!("{line}"),
             None => {
-                println!("{}", Object::of_type("nothing").line());
+                outln!("{}", Object::of_type("nothing").line());
                 return Ok(exit::CLEAN);
             }
         }
@@ -302,7 +302,7 @@ impl Runner<'_> {
     fn shrink(&self, path: &Path) -> Result<u8, Failure> {
         let (repro, target) = self.load(path)?;
         let text = replay::shrink(&repro, target.code(&accepts(target)), path).map_err(internal)?;
-        print!("{text}");
+        out!("{text}");
         Ok(exit::CLEAN)
     }
 
@@ -311,7 +311,7 @@ impl Runner<'_> {
         let (repro, target) = self.load(path)?;
         let subject = self.subject(target)?;
         let line = regression::told(subject, &repro, (target.adapter)()).map_err(usage)?;
-        println!("{}", line.line());
+        outln!("{}", line.line());
         Ok(exit::CLEAN)
     }
 
@@ -348,27 +348,28 @@ impl Runner<'_> {
     }
 
     fn list_text(&self) {
-        println!("targets:");
+        outln!("targets:");
         for target in self.targets {
             let profile = (target.profile)();
             let has = |wanted| names_of((target.capabilities)(), wanted);
-            println!("  {:<20} {}", target.name, first_version(target));
+            outln!("  {:<20} {}", target.name, first_version(target));
             let promised = format!("{} ({})", profile.iteration, profile.promised_by);
             print_row("iteration", &promised);
             print_row("consistency", &consistency(&profile));
             print_row("supports", &has(true));
             print_row("unsupported", &has(false));
+            print_row("excludes", &excluded(target).join(", "));
             print_row("knobs", profile.knobs);
         }
         let rows = |title: &str, rows: &[(&str, &str)]| {
-            println!("\n{title}:");
+            outln!("\n{title}:");
             rows.iter().for_each(|(name, what)| print_wrapped(&format!("  {name:<20} "), what));
         };
         rows("scenario families", families::FAMILIES);
         rows("faults", &faults());
         rows("schedulers", scheduler::NAMES);
         for target in self.targets.iter().filter(|t| !t.mutants.is_empty()) {
-            println!("\nmutants of {}:", target.name);
+            outln!("\nmutants of {}:", target.name);
             for mutant in target.mutants {
                 let name = format!("{} {}", mutant.id, mutant.name);
                 print_wrapped(&format!("  {name:<42} "), mutant.what);
@@ -394,20 +395,21 @@ impl Runner<'_> {
                 .flag("write_in_visit", profile.write_in_visit)
                 .text("knobs", profile.knobs)
                 .texts("capabilities", &supported)
+                .texts("excludes", &excluded(target))
                 .texts("scenarios", &names)
                 .flag("known_bad", false);
-            println!("{}", line.line());
+            outln!("{}", line.line());
         }
         let rows = |kind: &str, rows: &[(&str, &str)]| {
             for (name, what) in rows {
-                println!("{}", Object::of_type(kind).text("name", name).text("what", what).line());
+                outln!("{}", Object::of_type(kind).text("name", name).text("what", what).line());
             }
         };
         rows("family", families::FAMILIES);
         rows("fault-kind", &faults());
         rows("scheduler", scheduler::NAMES);
         for target in self.targets {
-            target.mutants.iter().for_each(|m| println!("{}", mutant_line(target, m)));
+            target.mutants.iter().for_each(|m| outln!("{}", mutant_line(target, m)));
         }
     }
 }
@@ -449,13 +451,18 @@ fn print_wrapped(prefix: &str, what: &str) {
     let mut line = prefix.to_owned();
     for word in what.split(' ') {
         if line.len() + word.len() > WIDTH {
-            println!("{}", line.trim_end());
+            outln!("{}", line.trim_end());
             line = " ".repeat(prefix.len());
         }
         line.push_str(word);
         line.push(' ');
     }
-    println!("{}", line.trim_end());
+    outln!("{}", line.trim_end());
+}
+
+/// The faults that the map's documentation says must not happen to it.
+fn excluded(target: &Target) -> Vec<&'static str> {
+    (target.excludes)().iter().map(|fault| fault.name()).collect()
 }
 
 fn names_of(capabilities: Vec<(&'static str, bool)>, wanted: bool) -> String {

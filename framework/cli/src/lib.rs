@@ -2,6 +2,9 @@
 //! wrapper that adds the instrumentation.
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod stdout;
+
 mod args;
 mod bench;
 mod cargo;

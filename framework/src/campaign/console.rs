@@ -115,7 +115,7 @@ impl Console {
             Format::Text => told.text(&self.target),
             Format::Json => told.json(&self.target) + "\n",
         };
-        print(&text);
+        out!("{text}");
         github::annotate(told.finding, &self.target, told.replay);
     }
 
@@ -125,7 +125,7 @@ impl Console {
             return;
         }
         self.clear();
-        lines.iter().for_each(|line| print(&format!("{line}\n")));
+        lines.iter().for_each(|line| outln!("{line}"));
     }
 
     /// Says what an exhaustive search has covered.
@@ -135,10 +135,10 @@ impl Console {
         }
         self.clear();
         for (scenario, coverage) in covered {
-            print(&match self.format {
-                Format::Text => format!("{} {scenario}: {coverage}\n", self.target),
-                Format::Json => covered_line(&self.target, scenario, coverage) + "\n",
-            });
+            match self.format {
+                Format::Text => outln!("{} {scenario}: {coverage}", self.target),
+                Format::Json => outln!("{}", covered_line(&self.target, scenario, coverage)),
+            }
         }
     }
 }
@@ -163,12 +163,6 @@ fn covered_line(target: &str, scenario: &str, coverage: &Coverage) -> String {
         None => line,
     };
     optional.into_iter().fold(line, add).line()
-}
-
-/// Writes to stdout, if anybody listens.
-fn print(text: &str) {
-    let mut stdout = std::io::stdout();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
 /// Writes to stderr, if anybody listens.

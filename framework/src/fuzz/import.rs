@@ -44,9 +44,9 @@ pub(crate) fn file(
     match settings.format {
         Format::Json => {
             let line = line.text("target", &fuzzed.subjects[at].target).text("outcome", outcome);
-            println!("{}", line.line());
+            outln!("{}", line.line());
         }
-        Format::Text => println!("{shown}: {told}"),
+        Format::Text => outln!("{shown}: {told}"),
     }
     Ok(code)
 }
@@ -59,7 +59,7 @@ pub(crate) fn whose(paths: &[PathBuf], names: &[&str]) -> Result<u8, String> {
         let bytes = fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
         if let Some(target) = names.iter().find(|name| is_for(&bytes, name)) {
             let line = Object::of_type("input").text("file", &path.display().to_string());
-            println!("{}", line.text("target", target).line());
+            outln!("{}", line.text("target", target).line());
         }
     }
     Ok(exit::CLEAN)

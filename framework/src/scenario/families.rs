@@ -369,7 +369,9 @@ fn bulk_build(grows_at: u32) -> Vec<Scenario> {
 
 /// Threads insert keys of their own, or the same ones, while the map grows; beside removals, or an iteration; or into a
 /// map that was filled and emptied, which may choose a new table for few elements just before it gets many; or while
-/// another thread clears a map that was large enough for two to share the work of moving it.
+/// another thread clears a map that was large enough for two to share the work of moving it; or while another thread
+/// has the map shrink, and grow to what it was: whoever waited has a table of the same size before it, and not the
+/// same.
 fn concurrent_growth(grows_at: u32) -> Vec<Scenario> {
     let [_, (_, at), _] = sizes(grows_at);
     let insert = |start, end| vec![Op::Insert(Keys::range(start, end))];
@@ -382,6 +384,9 @@ fn concurrent_growth(grows_at: u32) -> Vec<Scenario> {
     // Tables of so many elements have four times the smallest number of slots, if that was small, and are moved in
     // parts.
     let shared = if at <= 16 { 4 * at + 1 } else { 2 * at - 1 };
+    let all = Keys::range(0, at + 3);
+    let back = vec![Op::Remove(all), Op::Reclaim, Op::Insert(all)];
+    let beside = vec![Op::Insert(Keys::one(at + 3)), get(0), Op::Remove(Keys::one(at + 3))];
     let cases = [
         ("disjoint", &full, vec![quarter(0), quarter(1), quarter(2), quarter(3)]),
         ("equal", &full, vec![insert(at - 2, at + 4); 4]),
@@ -399,6 +404,7 @@ fn concurrent_growth(grows_at: u32) -> Vec<Scenario> {
             &insert(0, shared),
             vec![insert(8 * at, 8 * at + step), insert(9 * at, 9 * at + step), vec![Op::Clear]],
         ),
+        ("there-and-back", &insert(0, at + 3), vec![back, beside]),
     ];
     let scenario = |(name, setup, threads): (_, &Vec<Op>, _)| Scenario {
         name: format!("concurrent-growth/{name}"),

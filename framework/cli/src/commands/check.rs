@@ -179,12 +179,12 @@ fn conclude(check: &Check, summary: &Summary, mut code: i32) -> i32 {
         return code;
     }
     if wants_json(check.budget.format) {
-        anstream::println!("{}", summary.json());
+        outln!("{}", summary.json());
         return code;
     }
-    anstream::println!("{}", summary.sentence(matches!(code, exit::CLEAN | exit::BUDGET)));
+    outln!("{}", summary.sentence(matches!(code, exit::CLEAN | exit::BUDGET)));
     if summary.findings() > 0 && !check.keep_going {
-        anstream::println!(
+        outln!(
             "each target stops at its first finding but a leak; --keep-going goes on for others"
         );
     }

@@ -278,14 +278,14 @@ impl Table {
                 let Some(row) = self.rows[name].get(contender) else { continue };
                 let line = json!({"type": "search", "engine": engine, "scheduler": scheduler,
                     "name": name, "executions": row, "goal": self.goal});
-                anstream::println!("{line}");
+                outln!("{line}");
             }
             let Sums { pairs, found, mean } = sums;
             let line = json!({"type": "search-summary", "engine": engine, "scheduler": scheduler,
                 "pairs": pairs, "found": found, "geometric_mean": mean, "goal": self.goal});
-            anstream::println!("{line}");
+            outln!("{line}");
         } else {
-            anstream::println!("{}", said(contender, &sums));
+            outln!("{}", said(contender, &sums));
         }
         self.contenders.push(contender.clone());
         self.sums.push(sums);
@@ -295,19 +295,17 @@ impl Table {
         if self.json {
             return;
         }
-        anstream::println!(
-            "\nexecutions until found: how many seeds found it, and the geometric mean"
-        );
+        outln!("\nexecutions until found: how many seeds found it, and the geometric mean");
         for few in self.contenders.chunks(5) {
             let head: String = few.iter().map(|c| format!("{:>17}", c.short())).collect();
-            anstream::println!("\n{:<14}{head}", "");
+            outln!("\n{:<14}{head}", "");
             for name in &self.order {
                 let cells: String = few.iter().map(|c| self.cell(name, c)).collect();
-                anstream::println!("{:<14}{cells}", name);
+                outln!("{:<14}{cells}", name);
             }
         }
         for comparison in self.comparisons() {
-            anstream::println!("{comparison}");
+            outln!("{comparison}");
         }
     }
 

@@ -26,7 +26,7 @@ pub fn run(args: &Explain) -> Result<i32, Error> {
     if let Some((explanation, value)) = told {
         match &args.output {
             Some(path) => write(path, &rendered(path, &explanation, &value))?,
-            None => anstream::print!("{}", markdown::text(&explanation)),
+            None => out!("{}", markdown::text(&explanation)),
         }
     }
     Ok(code)
@@ -136,7 +136,7 @@ fn rendered(path: &Path, explanation: &Explanation, value: &Value) -> String {
 /// Writes the file, and says so.
 fn write(path: &Path, text: &str) -> Result<(), Error> {
     std::fs::write(path, text).map_err(|e| Error::write(path, e))?;
-    anstream::println!("explained: {} ({})", path.display(), size(text.len()));
+    outln!("explained: {} ({})", path.display(), size(text.len()));
     Ok(())
 }
 

@@ -101,28 +101,28 @@ impl Table {
             faults.push(row["fault"].as_str().unwrap_or_default().to_owned());
         }
         if self.json {
-            anstream::println!("{row}");
+            outln!("{row}");
             return;
         }
         if first {
-            anstream::println!("{}", heading(engine));
+            outln!("{}", heading(engine));
         }
-        anstream::println!("{}", told(row));
+        outln!("{}", told(row));
     }
 
     fn end(&self) {
         if self.json {
             return;
         }
-        anstream::println!();
+        outln!();
         for (engine, tally) in &self.engines {
-            anstream::println!("{}", tally.sentence(engine));
+            outln!("{}", tally.sentence(engine));
             for (_, limits) in LIMITS.iter().filter(|l| l.0 == engine) {
-                anstream::println!("  {limits}");
+                outln!("  {limits}");
             }
         }
         for (note, faults) in &self.notes {
-            anstream::println!("note: {note} ({})", faults.join(", "));
+            outln!("note: {note} ({})", faults.join(", "));
         }
     }
 }

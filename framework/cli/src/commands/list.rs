@@ -45,7 +45,7 @@ fn print_apart(runners: &Runners, json: bool, title: &str, which: fn(&Runner) ->
         return;
     }
     if !json {
-        anstream::println!("\n{title}");
+        outln!("\n{title}");
     }
     for runner in apart {
         for target in &runner.targets {
@@ -57,9 +57,9 @@ fn print_apart(runners: &Runners, json: bool, title: &str, which: fn(&Runner) ->
                     "known_bad": runner.known_bad,
                     "apart": runner.apart,
                 });
-                anstream::println!("{line}");
+                outln!("{line}");
             } else {
-                anstream::println!("  {target}");
+                outln!("  {target}");
             }
         }
     }

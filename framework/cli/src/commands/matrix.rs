@@ -54,7 +54,7 @@ pub fn run(matrix: &Matrix) -> Result<i32, Error> {
         let each = &mut |cell: &Value| {
             if cell["type"] == "cell" {
                 if json {
-                    anstream::println!("{cell}");
+                    outln!("{cell}");
                 }
                 cells.push(cell.clone());
             }
@@ -66,7 +66,7 @@ pub fn run(matrix: &Matrix) -> Result<i32, Error> {
         }
     }
     if !json {
-        anstream::println!("{}", text(&cells));
+        outln!("{}", text(&cells));
     }
     if let Some(path) = &matrix.html {
         write(path, &page(&cells).into_string())?;

@@ -165,9 +165,9 @@ impl Review {
         let (from, to) = (from.display().to_string(), to.display().to_string());
         if self.json {
             let line = json!({"type": what, "from": from, "to": to, "because": because});
-            anstream::println!("{line}");
+            outln!("{line}");
         } else {
-            anstream::println!("{what}: {from} is now {to}");
+            outln!("{what}: {from} is now {to}");
         }
     }
 
@@ -220,14 +220,14 @@ impl Review {
     fn tell(&self, repro: &Repro) {
         let headline = self.headlines.get(&name_of(&repro.path)).map_or("", String::as_str);
         if self.json {
-            return anstream::println!("{}", finding_line(repro, headline));
+            return outln!("{}", finding_line(repro, headline));
         }
         let class = format!("{}:", repro.class);
         let mutant = match repro.mutant.as_str() {
             "" => String::new(),
             mutant => format!(" with {mutant}"),
         };
-        anstream::println!("{} {}{mutant}", class.red().bold(), repro.target.bold());
+        outln!("{} {}{mutant}", class.red().bold(), repro.target.bold());
         row("what", headline);
         row("site", &repro.site);
         row("earlier", &repro.earlier_site);
@@ -244,9 +244,9 @@ impl Review {
             let Size { threads, operations } = size;
             let line = json!({"type": "new-scenario", "target": target, "name": name, "threads": threads + 1,
                 "operations": operations, "file": path});
-            return anstream::println!("{line}");
+            return outln!("{line}");
         }
-        anstream::println!("{} {}", "scenario:".cyan().bold(), target.bold());
+        outln!("{} {}", "scenario:".cyan().bold(), target.bold());
         row("size", &counted_size(size));
         row("file", &path);
     }
@@ -257,12 +257,12 @@ impl Review {
         if self.json {
             let line =
                 json!({"type": "review", "new": new, "known": known, "scenarios": scenarios});
-            anstream::println!("{line}");
+            outln!("{line}");
         } else {
             let out = self.out.display();
             let (new, known) = (counted(new, "new finding"), counted(known, "known one"));
             let scenarios = counted(scenarios, "new scenario");
-            anstream::println!("{out}: {new}, {known}; {scenarios}");
+            outln!("{out}: {new}, {known}; {scenarios}");
         }
         if new == 0 { exit::CLEAN } else { exit::FINDING }
     }
@@ -293,7 +293,7 @@ fn replay_command(path: &Path) -> String {
 
 fn row(name: &str, what: &str) {
     if !what.is_empty() {
-        anstream::println!("  {name:<8} {what}");
+        outln!("  {name:<8} {what}");
     }
 }
 
@@ -329,7 +329,7 @@ fn is_named(path: &Path, wanted: &Path) -> bool {
 
 /// A line of the reader's; `None` when there are no more.
 fn read(prompt: &str, input: &mut dyn BufRead) -> Option<String> {
-    anstream::print!("{prompt}: ");
+    out!("{prompt}: ");
     // Nobody may be reading any more.
     let _ = io::stdout().flush();
     let mut line = String::new();

@@ -103,7 +103,7 @@ impl<'a> Sink<'a> {
     fn new(bench: &'a Bench, results: Results) -> Self {
         let json = wants_json(bench.format) && !is_stdout(bench);
         if json {
-            anstream::println!("{}", results.machine.line());
+            outln!("{}", results.machine.line());
         }
         Self { bench, results, json, code: exit::CLEAN, interrupted: false }
     }
@@ -167,7 +167,7 @@ impl<'a> Sink<'a> {
     /// Takes a line in, and prints it if lines are wanted.
     fn take(&mut self, line: &Value) {
         if self.json {
-            anstream::println!("{line}");
+            outln!("{line}");
         }
         if let Err(what) = self.results.take(line) {
             self.code = worse(self.code, exit::INTERNAL);
@@ -204,15 +204,15 @@ fn is_stdout(bench: &Bench) -> bool {
 /// Prints what is told, and writes the page.
 fn finish(bench: &Bench, results: &Results, told: &str) -> Result<(), Error> {
     let Some(path) = &bench.html else {
-        anstream::print!("{told}");
+        out!("{told}");
         return Ok(());
     };
     let page = page::page(results).into_string();
     if is_stdout(bench) {
-        anstream::print!("{page}");
+        out!("{page}");
         return Ok(());
     }
-    anstream::print!("{told}");
+    out!("{told}");
     let mut file = std::fs::File::create_new(path).map_err(|e| Error::write(path, e))?;
     std::io::Write::write_all(&mut file, page.as_bytes()).map_err(|e| Error::write(path, e))?;
     anstream::eprintln!("wrote {}", path.display());

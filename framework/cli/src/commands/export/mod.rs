@@ -161,19 +161,19 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
 
 /// Tells what was written, and what is to be done with it.
 fn tell(path: &Path, adapter: &Adapter, story: &Story<'_>) {
-    anstream::println!("wrote {}", path.display());
+    outln!("wrote {}", path.display());
     match adapter {
         Adapter::Own { .. } => {
             let file = story.facts["file"].as_str().unwrap_or_default();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            anstream::println!("add this line to {file}: include!(\"regressions/{name}\");");
+            outln!("add this line to {file}: include!(\"regressions/{name}\");");
         }
-        Adapter::Copied { .. } => anstream::println!(
+        Adapter::Copied { .. } => outln!(
             "put it into the `tests` of the map's crate; there: cargo mapcheck test --test {}",
             path.file_stem().unwrap_or_default().to_string_lossy()
         ),
         Adapter::Missing { why, .. } => {
-            anstream::println!("it does not compile before the adapter is filled in: {why}");
+            outln!("it does not compile before the adapter is filled in: {why}");
         }
     }
     if story.searches().contains(&"none") {

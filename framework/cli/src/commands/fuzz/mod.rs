@@ -101,9 +101,9 @@ fn list(subjects: &[Subject<'_>], json: bool) -> i32 {
         let package = &runner.package;
         if json {
             let line = json!({"type": "fuzzable", "target": target, "bin": bin, "runner": package});
-            anstream::println!("{line}");
+            outln!("{line}");
         } else {
-            anstream::println!("{target:24} {bin}");
+            outln!("{target:24} {bin}");
         }
     }
     exit::CLEAN
@@ -119,9 +119,9 @@ fn build_only(subjects: &[Subject<'_>], cargo: &Cargo, json: bool) -> Result<i32
         let command = runner.build_bin(cargo, &format!("fuzz target `{bin}`"), bin, features)?;
         let path = command.get_program().to_string_lossy();
         if json {
-            anstream::println!("{}", json!({"type": "fuzz-binary", "bin": bin, "path": path}));
+            outln!("{}", json!({"type": "fuzz-binary", "bin": bin, "path": path}));
         } else {
-            anstream::println!("{path}");
+            outln!("{path}");
         }
     }
     Ok(exit::CLEAN)
@@ -170,10 +170,7 @@ fn one(plan: &Plan, fuzz: &Fuzz, named: bool) -> Result<Ran, Error> {
     if done.killed {
         return Ok(Ran { code: exit::KILLED, interrupted: true });
     }
-    anstream::println!(
-        "{}",
-        if json { line(plan, &done, kept) } else { sentence(plan, &done, kept, code) }
-    );
+    outln!("{}", if json { line(plan, &done, kept) } else { sentence(plan, &done, kept, code) });
     Ok(Ran { code, interrupted: done.interrupted })
 }
 

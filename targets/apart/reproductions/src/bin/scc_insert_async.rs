@@ -45,8 +45,8 @@ fn main() {
     drop(held);
     assert!(is_ready(moves.as_mut()), "the old array is empty");
 
-    // A larger array takes the place of the one that `yields` knows, and one of the first's length comes after it. A map
-    // may shrink to less than that first.
+    // A larger array takes the place of the one that `yields` knows, and one of the first's length comes after it. A
+    // map may shrink to less than that first.
     while map.capacity() == large {
         map.insert_sync(next(), 0).unwrap();
     }

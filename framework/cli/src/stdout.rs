@@ -1,0 +1,27 @@
+//! What the commands print, if anybody listens: `cargo mapcheck list | head -1` is no failure.
+
+use std::fmt::Arguments;
+use std::io::Write as _;
+
+/// Writes to stdout, with colours where it takes them.
+pub fn write(what: Arguments<'_>) {
+    let mut stdout = anstream::stdout();
+    let _ = stdout.write_fmt(what).and_then(|()| stdout.flush());
+}
+
+/// As `print!`, by [`write`].
+macro_rules! out {
+    ($($what:tt)*) => {
+        $crate::stdout::write(format_args!($($what)*))
+    };
+}
+
+/// As `println!`, by [`write`].
+macro_rules! outln {
+    () => {
+        out!("\n")
+    };
+    ($($what:tt)*) => {
+        out!("{}\n", format_args!($($what)*))
+    };
+}
