@@ -19,7 +19,10 @@ mod lockfree;
 mod lockfree_cuckoohash;
 mod moka_cht;
 mod moka_cht_segmented;
+mod scc_hashmap_iter;
 mod shardmap;
+#[path = "../../../src/spread.rs"]
+mod spread;
 mod stored;
 mod whirlwind;
 
@@ -48,6 +51,7 @@ const TARGETS: &[Target] = &[
         "concurrent-hashmap",
         LOCK,
     ),
+    Target::of::<Async<scc_hashmap_iter::SccHashMapIter>>("scc-hashmap@iter", "scc", LOCK),
 ];
 
 fn main() -> ExitCode {

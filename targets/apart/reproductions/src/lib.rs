@@ -1,5 +1,7 @@
 //! What the programs share: callbacks that panic when told to, values that are counted, and a clock.
 
+pub mod held;
+
 use std::cell::Cell;
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
