@@ -138,7 +138,11 @@ fn tell_ghost(
         }
         Ghost::Gone(call) => {
             let put = put(told.scenario, calls, seen.value);
-            let did = if matches!(call.effect, Effect::Insert(_)) { "replaced" } else { "removed" };
+            let did = match (call.effect, call.answer) {
+                (Effect::Insert(_), _) => "replaced",
+                (Effect::Remove, Answer::Wrote(Previous::Absent)) => "found gone",
+                _ => "removed",
+            };
             let by = operation(told.scenario, call.label);
             format!("{element}, which {put} had put there and {by} had {did} before {began} began")
         }
@@ -547,6 +551,15 @@ mod tests {
             let told = message(story.visit(contract(iteration), 3, 1));
             assert!(told.ends_with("had removed before the iteration began"), "{told}");
         }
+    }
+
+    #[test]
+    fn what_a_removal_found_gone_is_a_ghost_though_it_did_not_remove_it() {
+        let mut story = Story::with_keys(0..4);
+        story.call(3, 3, Effect::Remove, Answer::Wrote(Previous::Absent));
+        story.begin();
+        let told = message(story.visit(contract(WEAK), 3, 1));
+        assert!(told.ends_with("had found gone before the iteration began"), "{told}");
     }
 
     #[test]
