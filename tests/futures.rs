@@ -3,6 +3,8 @@
 use mapcheck_tests::{Run, mapcheck, mapcheck_in, root, subject, tempdir};
 
 const DROPPED: [&str; 2] = ["--fault", "dropped-future"];
+/// A map of scc that shrinks, and grows again, reads a freed array: docs/findings/scc.md.
+const SHRINKS_NOT: [&str; 2] = ["--scenario", "delete-"];
 
 fn check(broken: bool, targets: &[&str], more: &[&str]) -> Run {
     let out = tempdir().unwrap();
@@ -18,7 +20,8 @@ fn check(broken: bool, targets: &[&str], more: &[&str]) -> Run {
 #[test]
 fn nothing_is_found_in_a_map_of_futures_as_long_as_none_is_dropped() {
     check(true, &["taken-out", "left-in", "busy-for-ever", "busy-guarded"], &[]).code(0);
-    check(false, &["scc-hashmap@async", "tokio-rwlock-hashmap"], &[]).code(0);
+    check(false, &["tokio-rwlock-hashmap"], &[]).code(0);
+    check(false, &["scc-hashmap@async"], &SHRINKS_NOT).code(0);
 }
 
 #[test]
@@ -43,7 +46,8 @@ fn all_wait_for_ever_when_a_future_is_dropped_that_had_marked_the_map_as_busy() 
 #[test]
 fn a_map_whose_guards_give_back_what_a_dropped_future_held_keeps_its_promises() {
     check(true, &["left-in", "busy-guarded"], &DROPPED).code(0);
-    check(false, &["scc-hashmap@async", "tokio-rwlock-hashmap"], &DROPPED).code(0);
+    check(false, &["tokio-rwlock-hashmap"], &DROPPED).code(0);
+    check(false, &["scc-hashmap@async"], &[DROPPED, SHRINKS_NOT].concat()).code(0);
 }
 
 #[test]

@@ -27,7 +27,7 @@ const fn subject_of(
 /// A subject for scenarios in whose threads nothing reserves, shrinks or reclaims.
 const fn forced(fault: &'static str) -> Subject {
     let classes = &["premature-reclamation"];
-    Subject { fault, word: "force", classes, scenarios: "concurrent-growth" }
+    Subject { fault, word: "force", classes, scenarios: INSERTS_ALONE }
 }
 
 const SUBJECTS: [Subject; 16] = [
@@ -55,7 +55,9 @@ const ELSEWHERE: [(&str, &str); 2] =
 
 /// Executions within which a mistake is found, of a twin that survives, and without the fault.
 const EXECUTIONS: &str = "2000";
-/// And with scenarios that leave it to the fault to do anything but insert.
+/// The scenario that leaves it to the fault to do anything but insert and iterate.
+const INSERTS_ALONE: &str = "concurrent-growth/iterated";
+/// And with it.
 const MORE_EXECUTIONS: &str = "8000";
 
 /// The fault that shrinking leaves out, with the reclamation that is put off: so its finding is not shrunk.
@@ -151,7 +153,7 @@ fn that_reclamation_stops_beside_a_stalled_thread_is_found_where_it_must_not() {
 
 #[test]
 fn without_its_fault_nothing_is_found_in_a_subject() {
-    for scenarios in ["", "concurrent-growth"] {
+    for scenarios in ["", INSERTS_ALONE] {
         let of = SUBJECTS.iter().filter(|s| s.scenarios == scenarios);
         let targets: Vec<&str> = of.map(|s| s.fault).collect();
         let run = check(&targets, &[], scenarios).code(0);

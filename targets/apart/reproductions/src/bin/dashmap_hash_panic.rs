@@ -1,7 +1,7 @@
 //! dashmap 6.2.1: after a hash that panics while a shard is tidied up, elements are gone.
 //!
-//! Safe code, one thread. Maps are filled, emptied, and filled again; a hash panics in one of the inserts, and the panic
-//! is caught. Says in how many of the maps elements are gone whose inserts had returned.
+//! Safe code, one thread. Maps are filled, emptied, and filled again; a hash panics in one of the inserts, and the
+//! panic is caught. Says in how many of the maps elements are gone whose inserts had returned.
 
 use std::hash::{BuildHasherDefault, DefaultHasher};
 
