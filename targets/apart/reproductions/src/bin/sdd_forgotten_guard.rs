@@ -1,9 +1,9 @@
 //! sdd 4.8.11: after a guard that was forgotten in a thread that has ended, guards of another thread protect nothing.
 //!
-//! Safe code. One thread forgets a guard and ends; another begins, and reads from a `HashIndex` under a guard of its own,
-//! while the entry is removed. To be run under AddressSanitizer (`RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo
-//! run --release --target x86_64-unknown-linux-gnu --bin sdd_forgotten_guard`), which ends the program at the read of
-//! freed memory. `sdd_forgotten_guard kept` forgets nothing, and is to end well.
+//! Safe code. One thread forgets a guard and ends; another begins, and reads from a `HashIndex` under a guard of its
+//! own, while the entry is removed. To be run under AddressSanitizer (`RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address
+//! cargo run --release --target x86_64-unknown-linux-gnu --bin sdd_forgotten_guard`), which ends the program at the
+//! read of freed memory. `sdd_forgotten_guard kept` forgets nothing, and is to end well.
 
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::mpsc;
