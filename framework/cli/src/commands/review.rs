@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, BufRead, IsTerminal as _, Write as _};
+use std::io::{self, BufRead, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use owo_colors::OwoColorize as _;
@@ -330,8 +330,6 @@ fn is_named(path: &Path, wanted: &Path) -> bool {
 /// A line of the reader's; `None` when there are no more.
 fn read(prompt: &str, input: &mut dyn BufRead) -> Option<String> {
     out!("{prompt}: ");
-    // Nobody may be reading any more.
-    let _ = io::stdout().flush();
     let mut line = String::new();
     let read = input.read_line(&mut line);
     read.is_ok_and(|bytes| bytes > 0).then(|| line.trim().to_owned())

@@ -4,17 +4,11 @@
 //! under AddressSanitizer (`RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo run --release --target
 //! x86_64-unknown-linux-gnu --bin scc_insert_async`), which ends the program at the read of freed memory.
 
-use std::future::Future;
 use std::hash::{BuildHasherDefault, DefaultHasher};
-use std::pin::{Pin, pin};
-use std::task::{Context, Waker};
+use std::pin::pin;
 
+use mapcheck_reproductions::held::poll_once;
 use scc::{Guard, HashMap};
-
-/// Whether the future is ready after one more poll.
-fn is_ready(future: Pin<&mut impl Future>) -> bool {
-    future.poll(&mut Context::from_waker(Waker::noop())).is_ready()
-}
 
 fn main() {
     // A hasher without a random seed: each run is the same.
@@ -28,22 +22,22 @@ fn main() {
     let small = map.capacity();
     while map.capacity() == small {
         let mut waits_for_held = pin!(map.insert_async(next(), 0));
-        let _ = is_ready(waits_for_held.as_mut());
+        let _ = poll_once(waits_for_held.as_mut());
     }
     let large = map.capacity();
 
     let mut moves = pin!(map.insert_async(next(), 0));
     assert!(
-        !is_ready(moves.as_mut()),
+        poll_once(moves.as_mut()).is_pending(),
         "it has begun to move the buckets, and waits for that of the entry"
     );
     let mut yields = pin!(map.insert_async(next(), 0));
     assert!(
-        !is_ready(yields.as_mut()),
+        poll_once(yields.as_mut()).is_pending(),
         "it found all buckets in the hands of another, and yielded"
     );
     drop(held);
-    assert!(is_ready(moves.as_mut()), "the old array is empty");
+    assert!(poll_once(moves.as_mut()).is_ready(), "the old array is empty");
 
     // A larger array takes the place of the one that `yields` knows, and one of the first's length comes after it. A
     // map may shrink to less than that first.
@@ -61,6 +55,6 @@ fn main() {
         Guard::new().accelerate();
     }
     println!("the map has as many buckets as before, in another array; the first has been freed");
-    while !is_ready(yields.as_mut()) {}
+    while poll_once(yields.as_mut()).is_pending() {}
     println!("nothing was reported");
 }
