@@ -48,6 +48,9 @@ pub struct Settings {
     pub scenario: Option<String>,
     /// Threads of each scenario, where it is not the scenario that says; `MAPCHECK_THREADS`.
     pub threads: Option<usize>,
+    /// Executions of a scenario before the next has its turn; `MAPCHECK_BATCH`. Where it is not given, few at first, and
+    /// in later rounds more where there is something new.
+    pub batch: Option<u64>,
     /// Preemptions of an execution, at most; `MAPCHECK_BOUND`.
     pub bound: Option<u64>,
     /// This shard, counted from 1, of so many; `MAPCHECK_SHARD`, such as `2/8`.
@@ -106,6 +109,7 @@ impl Default for Settings {
             scheduler: "portfolio".to_owned(),
             scenario: None,
             threads: None,
+            batch: None,
             bound: None,
             shard: (1, 1),
             faults: Vec::new(),
@@ -264,7 +268,7 @@ impl Settings {
 
 type Set = fn(&mut Settings, &str) -> Result<(), String>;
 
-const VARIABLES: [(&str, Set); 23] = [
+const VARIABLES: [(&str, Set); 24] = [
     ("MAPCHECK_EXECUTIONS", |s, v| {
         s.counted = true;
         number(v).map(|n| s.executions = n)
@@ -297,6 +301,7 @@ const VARIABLES: [(&str, Set); 23] = [
     }),
     ("MAPCHECK_WORKERS", |s, v| number(v).map(|n| s.workers = n.clamp(1, 1024) as usize)),
     ("MAPCHECK_STEPS", |s, v| number(v).map(|n| s.max_steps = n.max(1))),
+    ("MAPCHECK_BATCH", |s, v| number(v).map(|n| s.batch = Some(n.max(1)))),
     ("MAPCHECK_PATIENCE", |s, v| number(v).map(|n| s.patience = n.max(1))),
     ("MAPCHECK_OBSTRUCTION_FREEDOM", |s, v| {
         s.obstruction_freedom = v != "0";
@@ -396,6 +401,7 @@ mod tests {
         assert_eq!(set("MAPCHECK_SHARD", "2/8").unwrap().shard, (2, 8));
         let faults = set("MAPCHECK_FAULTS", "hash-collisions,address-reuse").unwrap().faults;
         assert_eq!(faults, [Fault::HashCollisions, Fault::AddressReuse]);
+        assert_eq!(set("MAPCHECK_BATCH", "26").unwrap().batch, Some(26));
         assert_eq!(set("MAPCHECK_PATIENCE", "7").unwrap().patience, 7);
         assert!(set("MAPCHECK_OBSTRUCTION_FREEDOM", "1").unwrap().obstruction_freedom);
         assert!(!set("MAPCHECK_OBSTRUCTION_FREEDOM", "0").unwrap().obstruction_freedom);
@@ -439,6 +445,7 @@ mod tests {
             ("MAPCHECK_SCHEDULER", "fair"),
             ("MAPCHECK_ENGINE", "steam"),
             ("MAPCHECK_SHARD", "9/8"),
+            ("MAPCHECK_BATCH", "few"),
             ("MAPCHECK_PATIENCE", "long"),
             ("MAPCHECK_THREADS", "0"),
             ("MAPCHECK_FAULTS", "rain,snow"),

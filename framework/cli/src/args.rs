@@ -125,6 +125,9 @@ pub struct Budget {
     /// Start the random decisions from this number
     #[arg(long, value_name = "N", value_parser = whole)]
     pub seed: Option<u64>,
+    /// Executions of a scenario before the next has its turn; unless given few at first, and more later
+    #[arg(long, value_name = "N", value_parser = above_zero)]
+    pub batch: Option<u64>,
     /// How many worker processes run at one time; as many as processors unless given
     #[arg(long, value_name = "N", value_parser = whole)]
     pub workers: Option<u64>,

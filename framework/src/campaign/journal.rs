@@ -414,7 +414,8 @@ impl Journal {
 
 /// The settings that decide which executions a campaign consists of, and what they are executions of.
 fn words(subject: &Subject<'_>, settings: &Settings) -> Vec<String> {
-    let Settings { engine, scheduler, seed, races, leaks, max_steps, patience, .. } = settings;
+    let Settings { engine, scheduler, batch, seed, races, leaks, max_steps, patience, .. } =
+        settings;
     let goal = settings.goal();
     let scenarios: String = subject.scenarios.iter().map(|s| format!("{s:?}\n")).collect();
     let faults: Vec<&str> = settings.faults.iter().map(|f| f.name()).collect();
@@ -432,6 +433,7 @@ fn words(subject: &Subject<'_>, settings: &Settings) -> Vec<String> {
         format!("accept-race={}", subject.accepts.join(",")),
         format!("races={races}"),
         format!("leaks={leaks}"),
+        format!("batch={batch:?}"),
         format!("steps={max_steps}"),
         format!("patience={patience}"),
         format!("obstruction-freedom={}", settings.obstruction_freedom),

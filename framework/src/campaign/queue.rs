@@ -85,6 +85,8 @@ pub(crate) struct Queue {
     deepens: bool,
     /// Whether all of a scenario is to be explored, so that none gets less than it needs.
     exhausts: bool,
+    /// Executions of every batch, if they are not to grow.
+    batch: Option<u64>,
     scenarios: usize,
     goal: u64,
     /// Chain `i` is of scenario `i` modulo the number of scenarios.
@@ -134,6 +136,7 @@ impl Queue {
             template,
             deepens,
             exhausts: settings.limit().is_some(),
+            batch: settings.batch,
             scenarios,
             goal: share(settings.goal(), settings.shard),
             chains: chains.collect(),
@@ -270,6 +273,9 @@ impl Queue {
     fn size(&self, chain: usize) -> u64 {
         let chains = self.chains.iter().filter(|c| !c.given_up).count() as u64;
         let even = (self.goal / chains.max(1)).max(1);
+        if let Some(batch) = self.batch {
+            return batch;
+        }
         let size = match self.deepens {
             true => FIRST.saturating_mul(DEEPER.saturating_pow(self.round)),
             false => LARGEST.min(1 << self.round.min(u64::BITS - 1)),
@@ -366,6 +372,16 @@ mod tests {
             jobs.iter().filter(|j| j.scenario == scenario).map(|j| j.batch.count).sum::<u64>()
         };
         assert!(of(7) > 2 * of(8) && of(8) > 20, "{} {}", of(7), of(8));
+    }
+
+    #[test]
+    fn batches_of_a_given_size_stay_as_they_are() {
+        let settings = Settings { batch: Some(26), ..Settings::default().executions(1000) };
+        let jobs = all(&settings, 20, |_| false);
+        let (last, others) = jobs.split_last().unwrap();
+        assert!(others.iter().all(|job| job.batch.count == 26) && last.batch.count == 12);
+        assert_eq!(jobs.iter().map(|job| job.batch.count).sum::<u64>(), 1000);
+        assert_eq!((jobs[0].scenario, jobs[20].scenario, jobs[20].batch.first), (0, 0, 26));
     }
 
     #[test]

@@ -298,6 +298,7 @@ pub fn budget(command: &mut Command, budget: &Budget) -> Result<(), Error> {
         ("MAPCHECK_EXECUTIONS", number(budget.executions)),
         ("MAPCHECK_TIME", budget.time.clone()),
         ("MAPCHECK_SEED", number(budget.seed)),
+        ("MAPCHECK_BATCH", number(budget.batch)),
         ("MAPCHECK_WORKERS", number(budget.workers)),
         ("MAPCHECK_FORMAT", budget.format.map(|format| format.name().to_owned())),
     ];
