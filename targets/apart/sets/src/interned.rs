@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use mapcheck::{Atomic, Consistency, Iteration, Key, Map, Member, Previous, Profile, Value};
 
@@ -60,6 +61,7 @@ impl<I: Interner> Map for Interned<I> {
     }
 
     fn insert(&self, key: Key, value: Value) -> Previous {
+        let _noted = Noted;
         let (id, own) = (key.id(), value.id());
         let handle = I::intern(Member::new(key, value));
         assert_eq!(I::member(&handle).key().id(), id, "a handle holds what was interned");
@@ -70,6 +72,7 @@ impl<I: Interner> Map for Interned<I> {
 
     /// The handle is dropped after the table is unlocked.
     fn remove(&self, key: &Key) -> Previous {
+        let _noted = Noted;
         let handle = self.handles().remove(&key.id());
         if let Some(handle) = &handle {
             I::member(handle).value().check();
@@ -79,6 +82,7 @@ impl<I: Interner> Map for Interned<I> {
 
     /// Reads through the handle in the table, and interns its member once more.
     fn get(&self, key: &Key, read: &mut dyn FnMut(&Value)) -> bool {
+        let _noted = Noted;
         let Some(handle) = self.handles().get(&key.id()).cloned() else { return false };
         let again = I::intern(I::member(&handle).clone());
         assert_same::<I>(&handle, &again);
@@ -92,8 +96,24 @@ impl<I: Interner> Drop for Interned<I> {
     /// All threads have ended: these are the last handles.
     fn drop(&mut self) {
         self.handles().clear();
-        if !std::thread::panicking() {
+        if !std::thread::panicking() && !UNWOUND.load(Relaxed) {
             assert_eq!(I::interned(), 0, "values are left that nobody holds");
+        }
+    }
+}
+
+/// Whether an operation has unwound: then nobody asks what is left, since what a panic leaks is not looked for. If a
+/// member's drop panics as `ArcIntern::new` returns, the handle that it returns is not dropped (rust-lang/rust#47949);
+/// if its hash does as the last handle is dropped, the member is not found to be removed.
+static UNWOUND: AtomicBool = AtomicBool::new(false);
+
+/// Notes that it was dropped by unwinding.
+struct Noted;
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            UNWOUND.store(true, Relaxed);
         }
     }
 }

@@ -1,7 +1,5 @@
 //! `internment`: reference counts beside the values, which a dashmap owns.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-
 use internment::ArcIntern;
 use mapcheck::Member;
 
@@ -17,7 +15,6 @@ impl Interner for OfInternment {
     const KNOBS: &str = "none";
 
     fn intern(member: Member) -> ArcIntern<Member> {
-        let _noted = Noted;
         ArcIntern::new(member)
     }
 
@@ -26,21 +23,6 @@ impl Interner for OfInternment {
     }
 
     fn interned() -> usize {
-        if UNWOUND.load(Relaxed) { 0 } else { ArcIntern::<Member>::num_objects_interned() }
-    }
-}
-
-/// Whether a call has unwound: then nobody asks what is left, since what a panic leaks is not looked for. If a member's
-/// drop panics as `new` returns, the handle that it returns is not dropped (rust-lang/rust#47949).
-static UNWOUND: AtomicBool = AtomicBool::new(false);
-
-/// Notes that it was dropped by unwinding.
-struct Noted;
-
-impl Drop for Noted {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            UNWOUND.store(true, Relaxed);
-        }
+        ArcIntern::<Member>::num_objects_interned()
     }
 }
