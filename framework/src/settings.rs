@@ -48,8 +48,8 @@ pub struct Settings {
     pub scenario: Option<String>,
     /// Threads of each scenario, where it is not the scenario that says; `MAPCHECK_THREADS`.
     pub threads: Option<usize>,
-    /// Executions of a scenario before the next has its turn; `MAPCHECK_BATCH`. Where it is not given, few at first, and
-    /// in later rounds more where there is something new.
+    /// Executions of a scenario before the next has its turn; `MAPCHECK_BATCH`. Where it is not given, few at first,
+    /// and in later rounds more where there is something new.
     pub batch: Option<u64>,
     /// Preemptions of an execution, at most; `MAPCHECK_BOUND`.
     pub bound: Option<u64>,

@@ -1,5 +1,5 @@
-//! internment 0.8.6: if a hash or a comparison panics as the last handle of a value is dropped, nobody can ever intern an
-//! equal value again.
+//! internment 0.8.6: if a hash or a comparison panics as the last handle of a value is dropped, nobody can ever intern
+//! an equal value again.
 //!
 //! Safe code, one thread at a time, no timing. Ends with 1 if interning it does not return within two seconds.
 
