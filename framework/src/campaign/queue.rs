@@ -271,11 +271,11 @@ impl Queue {
 
     /// Executions of a chain's batch in this round.
     fn size(&self, chain: usize) -> u64 {
-        let chains = self.chains.iter().filter(|c| !c.given_up).count() as u64;
-        let even = (self.goal / chains.max(1)).max(1);
         if let Some(batch) = self.batch {
             return batch;
         }
+        let chains = self.chains.iter().filter(|c| !c.given_up).count() as u64;
+        let even = (self.goal / chains.max(1)).max(1);
         let size = match self.deepens {
             true => FIRST.saturating_mul(DEEPER.saturating_pow(self.round)),
             false => LARGEST.min(1 << self.round.min(u64::BITS - 1)),
