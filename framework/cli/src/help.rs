@@ -63,7 +63,7 @@ from other code than the repro was made with.";
 /// Of `shrink`.
 pub const SHRINK: &str = "\
 Examples:
-  cargo mapcheck shrink mapcheck.out/papaya/leak-2f1a.toml      writes a smaller one beside it, if any
+  cargo mapcheck shrink mapcheck.out/papaya/leak-2f1a.toml    writes a smaller one beside it, if any
 
 Findings are shrunk before they are told; this tries for longer.";
 
@@ -93,8 +93,8 @@ Examples:
   cargo mapcheck faults F26 delete-without-barrier --time 10s
   cargo mapcheck faults --engine native --seeds 10 --scheduler pct --scheduler pos
 
-It ends with 0 if all is as documented, with 3 if a mutant was not found, with 2 if an equivalent one
-was not silent or another class was found.";
+It ends with 0 if all is as documented, with 3 if a mutant was not found, with 2 if an equivalent
+one was not silent or another class was found.";
 
 /// Of `matrix`.
 pub const MATRIX: &str = "\
@@ -114,9 +114,9 @@ Examples:
   cargo mapcheck bench --format json > bench.jsonl        every sample, a figure a line
   cargo mapcheck bench --from bench.jsonl --html bench.html
 
-Groups, in their order: cost, scale, maps, peers, exhaust, faults, stress, delete; which of them there
-are is for the workspace to say. It ends with 0 if everything was measured, whether or not limits are
-reached, with 70 if something could not be measured, and with 3 if somebody ended it.";
+Groups, in their order: cost, scale, maps, peers, exhaust, faults, stress, delete; which of them
+there are is for the workspace to say. It ends with 0 if everything was measured, whether or not
+limits are reached, with 70 if something could not be measured, and with 3 if somebody ended it.";
 
 /// Of `completions`.
 pub const COMPLETIONS: &str = "\
