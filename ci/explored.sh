@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# What campaigns explored, as a page of tables: ci/explored.sh RUNS.jsonl…
+# What campaigns explored, as a page of tables: ci/explored.sh [PAGE.md] RUNS.jsonl…
 #
-# A section for each target: its ways (faults and schedulers) by its families. Read the page's own first lines.
+# A section for each target: its ways (faults and schedulers) by its families. Read the page's own first lines. Given an
+# earlier PAGE.md, whose runs need not be there any more, it keeps that page's first lines and adds to its counts.
 set -euo pipefail
 [ $# -gt 0 ] && [ -r "$1" ] || { echo "error: give the JSON lines of runs" >&2; exit 1; }
 
-cat <<'END'
+case "$1" in *.md) ;; *) cat <<'END' ;; esac
 # What was explored
 
 Targets by families of scenarios by faults. A cell has the executions; after the slash, how many different interleavings
@@ -30,14 +31,46 @@ awk '
         while (length(s) > 3) { out = "," substr(s, length(s) - 2) out; s = substr(s, 1, length(s) - 3) }
         return s out
     }
+    function count(written) { gsub(",", "", written); return written + 0 }
+    function row(target, way) {
+        if (!(target in seen)) { seen[target] = 1; targets[++ntargets] = target }
+        if (!((target, way) in seen)) { seen[target, way] = 1; ways[target] = ways[target] "\n" way }
+    }
+    function column(target, family) {
+        if (!((target, "of", family) in seen)) { seen[target, "of", family] = 1; families[target] = families[target] "\n" family }
+    }
+    # The first lines of an earlier page, without the last that are empty.
+    FILENAME ~ /[.]md$/ && !target && !/^## / {
+        if (!length($0)) { empty++; next }
+        while (empty) { print ""; empty-- }
+        print
+    }
+    FILENAME ~ /[.]md$/ && /^## / { target = substr($0, 4) }
+    FILENAME ~ /[.]md$/ && / schedule points, .* of one core[.]$/ {
+        all[target] = count($1); points[target] = count($3); cpu[target] = $6 * 60000
+    }
+    FILENAME ~ /[.]md$/ && /^\| \|/ {
+        columns = split($0, cells, " *[|] *")
+        for (i = 3; i < columns; i++) column(target, name[i] = cells[i])
+    }
+    FILENAME ~ /[.]md$/ && /^\| [a-z]/ {
+        columns = split($0, cells, " *[|] *")
+        row(target, way = cells[2])
+        for (i = 3; i < columns; i++) {
+            words = split(cells[i], word, "[ /]")
+            if (words > 1) { executions[target, way, name[i]] = count(word[1]); interleavings[target, way, name[i]] = count(word[2]) }
+            for (k = 3; k <= words; k++) {
+                if (word[k] ~ /^!/) findings[target, way, name[i]] = substr(word[k], 2) + 0
+                if (word[k] ~ /^=/) exhausted[target, way, name[i]] = substr(word[k], 2) + 0
+            }
+        }
+    }
     /^\{"type":"family"/ {
         target = text("target"); family = text("family"); scheduler = text("scheduler")
         at = index($0, "\"faults\":[\"")
         way = scheduler == "portfolio" ? "no fault" : scheduler
         if (at) { rest = substr($0, at + 11); way = substr(rest, 1, index(rest, "\"") - 1) }
-        if (!(target in seen)) { seen[target] = 1; targets[++ntargets] = target }
-        if (!((target, way) in seen)) { seen[target, way] = 1; ways[target] = ways[target] "\n" way }
-        if (!((target, "of", family) in seen)) { seen[target, "of", family] = 1; families[target] = families[target] "\n" family }
+        row(target, way); column(target, family)
         executions[target, way, family] += number("executions")
         interleavings[target, way, family] += number("interleavings")
         findings[target, way, family] += number("findings")
