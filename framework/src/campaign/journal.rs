@@ -386,7 +386,13 @@ impl Journal {
     /// earlier run's.
     pub(super) fn note_saved(&mut self, path: &Path) -> Result<(), String> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        self.append(|| Object::of_type("saved").text("repro", &name).line() + "\n", true)
+        // Who is started anew and saves it again has come no further than before, and a journal that grows says so.
+        if self.saved.contains(&name) {
+            return Ok(());
+        }
+        self.append(|| Object::of_type("saved").text("repro", &name).line() + "\n", true)?;
+        self.saved.push(name);
+        Ok(())
     }
 
     /// Notes that a finding was told.

@@ -41,26 +41,30 @@ const FEW: usize = 6;
 
 /// Decisions that are one step simpler than those surveyed: first without two of them, so that a switch and the one
 /// back go together; then without one, where another leads past it; then with one that is moved or lowered.
-pub(super) fn simpler(decisions: &Decisions, survey: &Survey) -> Vec<Decisions> {
-    let all = &decisions.0;
-    let mut simpler = Vec::new();
-    for second in 1..all.len() {
-        for first in 0..second {
-            let mut fewer = all.clone();
-            fewer.remove(second);
-            fewer.remove(first);
-            simpler.push(Decisions(fewer));
-        }
-    }
-    simpler.extend(shortcuts(all));
-    for (i, decision) in all.iter().enumerate() {
-        for other in easier(decision, survey) {
-            let mut changed = all.clone();
-            changed[i] = other;
-            simpler.push(Decisions(changed));
-        }
-    }
-    simpler
+pub(super) fn simpler(
+    decisions: Decisions,
+    survey: &Survey,
+) -> impl Iterator<Item = Decisions> + use<> {
+    let all = decisions.0;
+    let shortcuts = shortcuts(&all);
+    let changes: Vec<(usize, Decision)> = (0..)
+        .zip(&all)
+        .flat_map(|(i, decision)| easier(decision, survey).into_iter().map(move |d| (i, d)))
+        .collect();
+    let before = all.clone();
+    let two = (1..all.len()).flat_map(|second| (0..second).map(move |first| (first, second)));
+    let without = two.map(move |(first, second)| {
+        let mut fewer = before.clone();
+        fewer.remove(second);
+        fewer.remove(first);
+        Decisions(fewer)
+    });
+    let with = changes.into_iter().map(move |(i, other)| {
+        let mut changed = all.clone();
+        changed[i] = other;
+        Decisions(changed)
+    });
+    without.chain(shortcuts).chain(with)
 }
 
 /// Without one switch or two, and with another that leads to another thread: to whom the run came in the end, not back
@@ -177,7 +181,7 @@ mod tests {
     }
 
     fn texts(decisions: &str) -> Vec<String> {
-        simpler(&decisions.parse().unwrap(), &survey()).iter().map(Decisions::to_string).collect()
+        simpler(decisions.parse().unwrap(), &survey()).map(|d| d.to_string()).collect()
     }
 
     #[test]
@@ -205,6 +209,16 @@ mod tests {
     }
 
     #[test]
+    fn of_many_decisions_one_candidate_is_held_at_a_time() {
+        let many: Vec<Decision> = (0..20_000)
+            .map(|n| Decision { kind: DecisionKind::Schedule, thread: 1, index: n, choice: 2 })
+            .collect();
+        // All pairs of them, copied, are more than any machine has memory.
+        let mut all = simpler(Decisions(many), &survey());
+        assert_eq!(all.next().map(|d| d.0.len()), Some(19_998));
+    }
+
+    #[test]
     fn every_candidate_weighs_less() {
         let survey = survey();
         for text in [
@@ -214,7 +228,7 @@ mod tests {
             "data:0@0=32767",
         ] {
             let decisions: Decisions = text.parse().unwrap();
-            for simpler in simpler(&decisions, &survey) {
+            for simpler in simpler(decisions.clone(), &survey) {
                 // A moved switch weighs by what the survey knew of the step it moves to.
                 let (count, inside, indices, chosen) = weight(&simpler, &survey);
                 let before = weight(&decisions, &survey);

@@ -42,13 +42,13 @@ const NEAR: u64 = 50;
 const FAR: u64 = 100;
 /// Decisions beyond which nothing but leaving some of them out is tried.
 const MANY: usize = 20_000;
-/// Decisions that are held in memory at one time, at most.
-const COPIED: usize = 10_000_000;
 /// Candidates between looks at the budget.
 const TOGETHER: usize = 8;
 
-/// Proposes trials, in groups.
-type Propose<'p, S> = &'p dyn Fn(&mut S) -> Result<Vec<Vec<Trial>>, String>;
+/// Trials in groups. Each is made when it is asked for: of many decisions there are more candidates than memory holds.
+type Groups = Box<dyn Iterator<Item = Vec<Trial>>>;
+/// Proposes trials.
+type Propose<'p, S> = &'p dyn Fn(&mut S) -> Result<Groups, String>;
 
 /// A finding made small.
 pub(crate) struct Shrunk {
@@ -140,19 +140,21 @@ impl Shrinker<'_> {
     fn improve(&mut self, trials: Propose<'_, Self>) -> Result<bool, String> {
         let (mut at, mut improved) = (0, false);
         let mut candidates = trials(self)?;
-        while at < candidates.len() && !self.is_spent() {
-            let end = candidates.len().min(at + TOGETHER);
-            match self.first(&candidates[at..end])? {
-                None => at = end,
+        loop {
+            let next: Vec<Vec<Trial>> = candidates.by_ref().take(TOGETHER).collect();
+            if next.is_empty() || self.is_spent() {
+                return Ok(improved);
+            }
+            match self.first(&next)? {
+                None => at += next.len(),
                 Some((tried, better)) => {
                     self.take(better);
                     improved = true;
-                    candidates = trials(self)?;
                     at += tried;
+                    candidates = Box::new(trials(self)?.skip(at));
                 }
             }
         }
-        Ok(improved)
     }
 
     /// The first candidate that fails the same way in a process of its own, and how many come before it.
@@ -196,9 +198,22 @@ impl Shrinker<'_> {
     }
 
     fn replay(&self, scenario: Scenario, decisions: Decisions) -> Trial {
-        // Where it was allocated is known of nothing else that leaks.
-        let record = self.finding.class == Class::Leak && !self.finding.site.is_empty();
-        self.trial(scenario, How::Replay(decisions, record))
+        self.trial(scenario, How::Replay(decisions, self.records()))
+    }
+
+    /// A scenario with each of these.
+    fn replays(
+        &self,
+        scenario: Scenario,
+        all: impl Iterator<Item = Decisions> + 'static,
+    ) -> Groups {
+        let (plain, record) = (self.replay(scenario, Decisions::default()), self.records());
+        Box::new(all.map(move |d| vec![Trial { how: How::Replay(d, record), ..plain.clone() }]))
+    }
+
+    /// Whether replays are recorded in full: where it was allocated is known of nothing else that leaks.
+    fn records(&self) -> bool {
+        self.finding.class == Class::Leak && !self.finding.site.is_empty()
     }
 
     /// The steps of the best; empty if it is too long to look at each.
@@ -215,7 +230,8 @@ impl Shrinker<'_> {
         self.improve(&|s| {
             let candidates = scenario::smaller(&s.best.scenario);
             s.surveyed()?;
-            Ok(candidates.into_iter().map(|candidate| s.trials_of(candidate)).collect())
+            let all: Vec<_> = candidates.into_iter().map(|c| s.trials_of(c)).collect();
+            Ok(Box::new(all.into_iter()))
         })
     }
 
@@ -250,7 +266,7 @@ impl Shrinker<'_> {
             if *random > 0 {
                 push(faults.clone(), 0);
             }
-            Ok(all)
+            Ok(Box::new(all.into_iter()))
         })
     }
 
@@ -270,25 +286,22 @@ impl Shrinker<'_> {
     }
 
     /// The best without each run of `chunk` decisions, from the end.
-    fn without(&self, chunk: usize) -> Vec<Vec<Trial>> {
-        let Repro { scenario, decisions, .. } = &self.best;
+    fn without(&self, chunk: usize) -> Groups {
+        let Repro { scenario, decisions, .. } = self.best.clone();
         let ends = (1..=decisions.0.len()).rev().step_by(chunk);
-        // Each has a copy of all the others.
-        let ends = ends.take((COPIED / decisions.0.len().max(1)).max(1));
-        let without = |end: usize| {
+        let without = move |end: usize| {
             let mut fewer = decisions.clone();
             fewer.0.drain(end.saturating_sub(chunk)..end);
-            vec![self.replay(scenario.clone(), fewer)]
+            fewer
         };
-        ends.map(without).collect()
+        self.replays(scenario, ends.map(without))
     }
 
     fn simpler_decisions(&mut self) -> Result<bool, String> {
         self.improve(&|s| {
-            let decisions = s.best.decisions.clone();
-            let simpler = decisions::simpler(&decisions, s.surveyed()?);
-            let scenario = &s.best.scenario;
-            Ok(simpler.into_iter().map(|d| vec![s.replay(scenario.clone(), d)]).collect())
+            let Repro { scenario, decisions, .. } = s.best.clone();
+            let simpler = decisions::simpler(decisions, s.surveyed()?);
+            Ok(s.replays(scenario, simpler))
         })
     }
 
@@ -296,32 +309,26 @@ impl Shrinker<'_> {
     /// with the lowest number goes first without any.
     fn other_order(&mut self) -> Result<bool, String> {
         self.improve(&|s| {
-            let candidates = swapped(&s.best.scenario);
-            let trials = |candidate: &Candidate| {
-                let adapted = candidate.adapt(&s.best.decisions);
-                without_one_switch(&adapted)
-                    .into_iter()
-                    .map(|d| vec![s.replay(candidate.scenario.clone(), d)])
-                    .collect::<Vec<_>>()
+            let Repro { scenario, decisions, .. } = s.best.clone();
+            let trials = |candidate: Candidate| {
+                let adapted = candidate.adapt(&decisions);
+                s.replays(candidate.scenario, without_one_switch(adapted))
             };
-            let mut all: Vec<_> = candidates.iter().flat_map(trials).collect();
+            let all: Vec<Groups> = swapped(&scenario).into_iter().map(trials).collect();
             // Threads that do the same change places without the scenario, as those do that a closure starts.
-            for renamed in renamed(&s.best.decisions) {
-                let fewer = without_one_switch(&renamed).into_iter();
-                all.extend(fewer.map(|d| vec![s.replay(s.best.scenario.clone(), d)]));
-            }
-            Ok(all)
+            let renamed = s.replays(scenario, renamed(decisions).flat_map(without_one_switch));
+            Ok(Box::new(all.into_iter().flatten().chain(renamed)))
         })
     }
 }
 
 /// The decisions with each pair of the threads in them, other than the root, swapped.
-fn renamed(decisions: &Decisions) -> Vec<Decisions> {
+fn renamed(decisions: Decisions) -> impl Iterator<Item = Decisions> {
     let is_switch = |d: &&Decision| d.kind == DecisionKind::Schedule;
     let switches = decisions.0.iter().filter(is_switch);
     let last = switches.map(|d| d.thread.max(d.choice)).max().unwrap_or(0);
     let pairs = (2..=last).flat_map(|b| (1..b).map(move |a| (a, b)));
-    let swapped = |(a, b)| {
+    let swapped = move |(a, b)| {
         let other = move |t| match t {
             t if t == a => b,
             t if t == b => a,
@@ -334,7 +341,7 @@ fn renamed(decisions: &Decisions) -> Vec<Decisions> {
         };
         Decisions(decisions.0.iter().map(rename).collect())
     };
-    pairs.map(swapped).collect()
+    pairs.map(swapped)
 }
 
 /// The scenario with each pair of its threads swapped.
@@ -350,15 +357,14 @@ fn swapped(of: &Scenario) -> Vec<Candidate> {
 }
 
 /// The decisions without each that is a switch.
-fn without_one_switch(decisions: &Decisions) -> Vec<Decisions> {
-    let is_switch = |d: &Decision| d.kind == DecisionKind::Schedule;
-    let switches = (0..decisions.0.len()).filter(|i| is_switch(&decisions.0[*i]));
-    let without = |i| {
-        let mut fewer = decisions.clone();
-        fewer.0.remove(i);
-        fewer
-    };
-    switches.map(without).collect()
+fn without_one_switch(decisions: Decisions) -> impl Iterator<Item = Decisions> {
+    (0..decisions.0.len()).filter_map(move |i| {
+        (decisions.0[i].kind == DecisionKind::Schedule).then(|| {
+            let mut fewer = decisions.clone();
+            fewer.0.remove(i);
+            fewer
+        })
+    })
 }
 
 #[cfg(test)]
@@ -390,10 +396,10 @@ mod tests {
 
     #[test]
     fn threads_of_a_closure_swap_their_numbers() {
-        let all = renamed(&"0@29>2 2@12>1 data:1@0=2".parse().unwrap());
-        let texts: Vec<String> = all.iter().map(Decisions::to_string).collect();
+        let all = renamed("0@29>2 2@12>1 data:1@0=2".parse().unwrap());
+        let texts: Vec<String> = all.map(|d| d.to_string()).collect();
         assert_eq!(texts, ["0@29>1 1@12>2 data:2@0=2"]);
-        assert_eq!(renamed(&"0@29>3".parse().unwrap()).len(), 3);
+        assert_eq!(renamed("0@29>3".parse().unwrap()).count(), 3);
     }
 
     #[test]
@@ -404,8 +410,7 @@ mod tests {
         assert_eq!(candidates[0].scenario.threads[0], scenario.threads[1]);
         assert_eq!(scenario::size(&candidates[0].scenario), scenario::size(&scenario));
         let adapted = candidates[0].adapt(&"0@3>2 2@4>1 reuse:1@0.0=1".parse().unwrap());
-        let fewer: Vec<String> =
-            without_one_switch(&adapted).iter().map(Decisions::to_string).collect();
+        let fewer: Vec<String> = without_one_switch(adapted).map(|d| d.to_string()).collect();
         assert_eq!(fewer, ["1@4>2 reuse:2@0.0=1", "0@3>1 reuse:2@0.0=1"]);
     }
 }

@@ -111,6 +111,20 @@ fn a_last_line_that_was_cut_off_is_taken_away_and_the_next_one_can_be_read() {
 }
 
 #[test]
+fn a_repro_that_is_saved_again_after_a_restart_does_not_make_the_journal_grow() {
+    let settings = settings("saved");
+    let path = settings.out.join("livelock-1.toml");
+    let text = |mode| {
+        open(&settings, mode).note_saved(&path).unwrap();
+        fs::read_to_string(journals(&out::folder(&settings.out, "a/b")).remove(0)).unwrap()
+    };
+    let once = text(Mode::Add);
+    assert!(once.contains("livelock-1.toml"), "{once}");
+    assert_eq!(text(Mode::Restart), once, "who starts runners anew would take it for a step on");
+    fs::remove_dir_all(settings.out).unwrap();
+}
+
+#[test]
 fn only_the_same_settings_are_resumed() {
     let settings = settings("other");
     drop(open(&settings, Mode::Add));
