@@ -176,19 +176,20 @@ impl State {
         if now - turns.began < bound {
             return;
         }
-        if turns.news {
+        let news = turns.news;
+        if !self.stalls_judged && self.release_stalled() {
+            // That one had stalled may be why no operation ends. Of who sleeps and looks again, all is new for ever.
+            return;
+        }
+        if news {
             self.progressed();
         } else {
             self.livelock();
         }
     }
 
-    /// Nothing gets anywhere; if a thread has stalled, that may be why, and it goes on.
+    /// Nothing gets anywhere.
     fn livelock(&mut self) {
-        if self.has_stalled().is_some() && !self.stalls_judged {
-            self.release_stalled();
-            return;
-        }
         let turns = self.progress.turns.take();
         let repeated = turns.map_or_else(BTreeMap::new, |t| t.repeated);
         let mut most: BTreeMap<ThreadId, Repeated> = BTreeMap::new();

@@ -21,6 +21,7 @@ tests! {
     a_long_operation_that_reads_new_memory_is_no_livelock,
     a_long_operation_that_changes_a_counter_is_no_livelock,
     waiting_for_the_clock_or_for_a_sleeper_is_no_livelock,
+    a_stalled_thread_goes_on_when_another_sleeps_and_looks_for_ever,
     operations_that_complete_are_progress,
     threads_that_wake_each_other_are_no_livelock,
     a_waiter_that_is_woken_and_loses_again_gets_its_turn,
@@ -225,6 +226,24 @@ fn waiting_for_the_clock_or_for_a_sleeper_is_no_livelock() {
         });
     });
     assert!(ended.steps > 4 * PATIENCE, "{} steps", ended.steps);
+    passes(ended);
+}
+
+fn a_stalled_thread_goes_on_when_another_sleeps_and_looks_for_ever() {
+    let options = Options { max_steps: 10 * PATIENCE, ..options() };
+    let ended = run_with(&options, &mut InOrder, || {
+        let flag = Box::new(0_u64);
+        concurrently(2, &|i| {
+            if i == 0 {
+                stall();
+                set(&flag, 1);
+            }
+            while !is_set(&flag) {
+                thread::sleep(Duration::from_micros(50));
+            }
+        });
+    });
+    assert!(ended.steps > PATIENCE, "{} steps", ended.steps);
     passes(ended);
 }
 
