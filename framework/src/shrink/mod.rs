@@ -358,12 +358,13 @@ fn swapped(of: &Scenario) -> Vec<Candidate> {
 
 /// The decisions without each that is a switch.
 fn without_one_switch(decisions: Decisions) -> impl Iterator<Item = Decisions> {
-    (0..decisions.0.len()).filter_map(move |i| {
-        (decisions.0[i].kind == DecisionKind::Schedule).then(|| {
-            let mut fewer = decisions.clone();
-            fewer.0.remove(i);
-            fewer
-        })
+    let is_switch = |d: &Decision| d.kind == DecisionKind::Schedule;
+    let all = 0..decisions.0.len();
+    let switches: Vec<usize> = all.filter(|i| is_switch(&decisions.0[*i])).collect();
+    switches.into_iter().map(move |i| {
+        let mut fewer = decisions.clone();
+        fewer.0.remove(i);
+        fewer
     })
 }
 
