@@ -128,7 +128,7 @@ impl Runner {
         bin: &str,
         features: &[String],
     ) -> Result<Command, Error> {
-        let mut command = cargo.command("build", &self.target_dir(cargo))?;
+        let mut command = cargo.command("build")?;
         command.arg("--manifest-path").arg(&self.manifest).args(["--bin", bin]);
         if !features.is_empty() {
             command.arg("--features").arg(features.join(","));
@@ -155,17 +155,9 @@ impl Runner {
 
     /// A command that starts a binary of its package, once that is built.
     pub fn command_of(&self, cargo: &Cargo, bin: &str) -> Command {
-        let mut runner = Command::new(cargo.binary(&self.target_dir(cargo), bin));
+        let mut runner = Command::new(cargo.binary(bin));
         runner.env("MAPCHECK_RUNNER", &self.package).env("MAPCHECK_ROOT", &cargo.root);
         runner
-    }
-
-    /// Where it is built.
-    fn target_dir(&self, cargo: &Cargo) -> PathBuf {
-        match self.is_member() {
-            true => cargo.target_dir.clone(),
-            false => cargo.target_dir.join("known-bad").join(&self.package),
-        }
     }
 }
 

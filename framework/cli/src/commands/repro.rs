@@ -106,7 +106,7 @@ fn ready_test(
 ) -> Result<Command, Error> {
     let command = |more: &[&str]| -> Result<Command, Error> {
         let mut command = match repro.instrumented {
-            true => cargo.command("test", &cargo.target_dir)?,
+            true => cargo.command("test")?,
             false => cargo::plain("test"),
         };
         command.args(["-p", &repro.runner]).args(more);

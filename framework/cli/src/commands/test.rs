@@ -16,7 +16,7 @@ pub fn run(args: &[OsString]) -> Result<i32, Error> {
     // Building first tells a failed build from a failed test. Doctests cannot be built without being run.
     let for_cargo = || args.iter().take_while(|arg| *arg != "--");
     if !for_cargo().any(|arg| arg == "--doc") {
-        let mut build = cargo.command("test", &cargo.target_dir)?;
+        let mut build = cargo.command("test")?;
         let no_run = for_cargo().any(|arg| arg == "--no-run");
         build.args(if no_run { args.to_vec() } else { before_separator(args, "--no-run") });
         cargo::build(build, "the instrumented test")?;
@@ -24,7 +24,7 @@ pub fn run(args: &[OsString]) -> Result<i32, Error> {
             return Ok(exit::CLEAN);
         }
     }
-    let mut command = cargo.command("test", &cargo.target_dir)?;
+    let mut command = cargo.command("test")?;
     command.args(args);
     run_tests(command)
 }
