@@ -115,12 +115,7 @@ impl Producer<'_> {
                 command.args(["--no-run", "--bench", &self.name]);
                 self.build_plain(command, &self.runner.manifest)?
             }
-            Kind::Apart(manifest) => {
-                let mut command = cargo::plain("build");
-                command.args(["--release", "--target-dir"]);
-                command.arg(cargo.target_dir.join("apart").join(&self.name));
-                self.build_plain(command, manifest)?
-            }
+            Kind::Apart(manifest) => self.build_plain(cargo.native_command("build"), manifest)?,
         };
         started.settings.push(("MAPCHECK_ROOT".into(), cargo.root.clone().into()));
         Ok(started)
